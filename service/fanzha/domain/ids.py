@@ -1,0 +1,80 @@
+"""Names of decisions, and the buckets that all state is spread over.
+
+A decision id is 26 characters of Crockford base32 over 16 bytes: 6 bytes of time (milliseconds
+since 1970 UTC), 1 byte of bucket, 9 random bytes. It sorts by time and says in which bucket, and so
+in which Redis slot and which day of the archive, the decision lies.
+"""
+
+from datetime import UTC, date, datetime
+
+BUCKETS = 256
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_VALUES = {character: value for value, character in enumerate(_ALPHABET)}
+_ID_LENGTH = 26
+_RANDOM_BYTES = 9
+
+
+def bucket_of(token: bytes) -> int:
+    """Return the bucket, 0 to 255, of a 16-byte token: its last byte, uniform by construction."""
+    return token[-1]
+
+
+def new_decision_id(time_ms: int, bucket: int, randomness: bytes) -> str:
+    """Return a new decision id.
+
+    Args:
+        time_ms: milliseconds since 1970 UTC, 0 to 2**48 - 1.
+        bucket: bucket of the payer, 0 to 255.
+        randomness: 9 random bytes.
+    """
+    raw = (time_ms << 80) | (bucket << 72) | int.from_bytes(randomness[:_RANDOM_BYTES])
+    characters = [""] * _ID_LENGTH
+    for position in range(_ID_LENGTH - 1, -1, -1):
+        characters[position] = _ALPHABET[raw & 31]
+        raw >>= 5
+    return "".join(characters)
+
+
+def _raw(decision_id: str) -> int:
+    raw = 0
+    for character in decision_id:
+        raw = (raw << 5) | _VALUES[character]
+    return raw
+
+
+def is_decision_id(text: str) -> bool:
+    """Say whether the text has the form of a decision id."""
+    return (
+        len(text) == _ID_LENGTH
+        and text[0] in "01234567"
+        and all(character in _VALUES for character in text)
+    )
+
+
+def bucket_of_decision(decision_id: str) -> int:
+    """Return the bucket, 0 to 255, that a well-formed decision id carries."""
+    return (_raw(decision_id) >> 72) & 0xFF
+
+
+def time_ms_of_decision(decision_id: str) -> int:
+    """Return the time of decision, milliseconds since 1970 UTC, that the id carries."""
+    return _raw(decision_id) >> 80
+
+
+def day_of_decision(decision_id: str) -> date:
+    """Return the UTC day of the decision, by which the archive is partitioned."""
+    return datetime.fromtimestamp(time_ms_of_decision(decision_id) / 1000, UTC).date()
+
+
+def event_id_of_decision(decision_id: str) -> int:
+    """Return the event's id in rings: the id's last 8 random bytes as a signed 64-bit integer."""
+    return int.from_bytes((_raw(decision_id) & (2**64 - 1)).to_bytes(8), signed=True)
+
+
+def counterparty_of(token: bytes) -> int:
+    """Return the first 8 bytes of a token as a signed 64-bit little-endian integer.
+
+    Signed, because the kernel's arrays are int64. 0 stands for "no counterparty".
+    """
+    return int.from_bytes(token[:8], "little", signed=True)

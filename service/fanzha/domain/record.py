@@ -1,0 +1,81 @@
+"""What the journal holds: decisions with all they stood on, and everything that happened after."""
+
+from dataclasses import dataclass, field
+
+from fanzha.domain.decision import Decision
+from fanzha.domain.evidence import ListHit, WatchlistEntry
+from fanzha.domain.transfer import Transfer
+from fanzha.domain.vocabulary import ExecutionStatus, FraudType, OutcomeType
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRecord:
+    """One decision with its full inputs.
+
+    `facts` and `vector` are the kernel's input and output (int64 and float32, little endian);
+    `payer_seq` and `payee_seq` name the states that the kernel saw, -1 when it saw none.
+    `payer_change` and `payee_change` are the changes of state that the decision leaves behind, in
+    the layout of `fanzha.features.layout`.
+    """
+
+    transfer: Transfer
+    decision: Decision
+    list_hits: tuple[ListHit, ...] | None
+    facts: bytes
+    vector: bytes
+    payer_seq: int
+    payee_seq: int
+    payer_change: bytes
+    payee_change: bytes
+    shadow_reasons: tuple[str, ...] = ()
+    """Codes of shadow rules that held."""
+    step_us: dict[str, int] = field(default_factory=dict)
+    """Time taken by each step so far, in microseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionRecord:
+    """What the bank did with the money of one decision. Times are milliseconds since 1970 UTC."""
+
+    decision_id: str
+    status: ExecutionStatus
+    execute_time_ms: int
+    record_time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeRecord:
+    """What a transfer turned out to be. Times are milliseconds since 1970 UTC."""
+
+    outcome_id: str
+    decision_id: str
+    type: OutcomeType
+    fraud_type: FraudType
+    source: str
+    loss_minor: int | None
+    recovered_minor: int | None
+    report_time_ms: int
+    record_time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListImportRecord:
+    """One change of the watchlists, by two people."""
+
+    import_id: str
+    proposed_by: str
+    approved_by: str
+    comment: str
+    entries: tuple[tuple[bytes, WatchlistEntry], ...]
+    """Tokens and their entries."""
+    record_time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChangeRecord:
+    """The model that a worker serves changed. Empty: none."""
+
+    from_version: str
+    to_version: str
+    cause: str
+    record_time_ms: int

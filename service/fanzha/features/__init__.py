@@ -1,0 +1,1 @@
+"""Features: one compiled definition, used by the service and by training."""

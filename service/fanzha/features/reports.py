@@ -1,0 +1,45 @@
+"""Family `known_fraud`: confirmed fraud reports that name the accounts, as known at the time."""
+
+from fanzha.features import facts as f
+from fanzha.features import layout as at
+from fanzha.features.compiled import compiled
+from fanzha.features.feature import Feature
+from fanzha.features.velocity import DAY_MS
+
+
+def report_features(side: str) -> tuple[Feature, ...]:
+    """Return the features of one side, "payer" or "payee"."""
+    unread = f"{side}'s history could not be read" + ("" if side == "payer" else ", or no payee")
+    return (
+        Feature(f"{side}_mule_reports", "known_fraud", "reports",
+                f"Confirmed reports that name the {side}'s account as the receiving one.", unread),
+        Feature(f"{side}_victim_reports", "known_fraud", "reports",
+                f"Confirmed reports that name the {side}'s account as the victim's.", unread),
+        Feature(f"{side}_days_since_report", "known_fraud", "days",
+                "Days since the newest of them became known.", f"{unread}, or no report"),
+    )  # fmt: skip
+
+
+(MULE_REPORTS, VICTIM_REPORTS, SINCE_REPORT) = range(len(report_features("payee")))
+
+
+@compiled()
+def compute(facts, reports, out):  # type: ignore[no-untyped-def]
+    """Write one side's features: facts int64[:], reports int64[:, 5], known so far."""
+    now = facts[f.TIME_MS]
+    mule = 0
+    victim = 0
+    newest = -1
+    for i in range(reports.shape[0]):
+        if reports[i, at.REPORT_TIME] >= now:
+            continue
+        role = (reports[i, at.REPORT_KIND] >> 8) & 0xFF
+        if role == 2:
+            mule += 1
+        else:
+            victim += 1
+        newest = max(newest, reports[i, at.REPORT_TIME])
+    out[MULE_REPORTS] = mule
+    out[VICTIM_REPORTS] = victim
+    if newest >= 0:
+        out[SINCE_REPORT] = (now - newest) / DAY_MS
