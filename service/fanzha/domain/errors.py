@@ -10,7 +10,7 @@ FanzhaError
 ├── NotRecordedError         the decision could be recorded nowhere and is not given
 └── SetupError               a command cannot start: names the cause and the remedy
     ├── ModelRefusedError    a model's files are corrupt or do not fit
-    └── PolicyRefusedError   a policy or prompt file has faults, all of them at once
+    └── FileRefusedError   a policy, prompt or mapping file has faults, all of them at once
 """
 
 from dataclasses import dataclass
@@ -88,8 +88,8 @@ class ModelRefusedError(SetupError):
     """A model's files are corrupt or do not fit this service."""
 
 
-class PolicyRefusedError(SetupError):
-    """A policy or prompt file has faults."""
+class FileRefusedError(SetupError):
+    """A policy, prompt or mapping file has faults."""
 
     def __init__(self, path: str, faults: tuple[str, ...]) -> None:
         """Keep the file and all its faults, each `line:column: what`."""

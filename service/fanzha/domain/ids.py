@@ -27,6 +27,7 @@ def new_decision_id(time_ms: int, bucket: int, randomness: bytes) -> str:
         time_ms: milliseconds since 1970 UTC, 0 to 2**48 - 1.
         bucket: bucket of the payer, 0 to 255.
         randomness: 9 random bytes.
+
     """
     raw = (time_ms << 80) | (bucket << 72) | int.from_bytes(randomness[:_RANDOM_BYTES])
     characters = [""] * _ID_LENGTH

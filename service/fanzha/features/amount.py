@@ -21,7 +21,7 @@ FEATURES = (
 
 
 @compiled()
-def compute(facts, out):  # type: ignore[no-untyped-def]
+def compute(facts, out):
     """Write the family's features: facts int64[:], out float32[:]."""
     amount = facts[f.AMOUNT_MINOR]
     out[AMOUNT] = amount

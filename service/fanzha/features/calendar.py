@@ -13,7 +13,7 @@ FEATURES = (
 
 
 @compiled()
-def compute(facts, out):  # type: ignore[no-untyped-def]
+def compute(facts, out):
     """Write the family's features: facts int64[:], out float32[:]."""
     day = day_of(facts[f.TIME_MS], facts[f.UTC_OFFSET_S])
     local_ms = facts[f.TIME_MS] + facts[f.UTC_OFFSET_S] * 1000

@@ -36,7 +36,7 @@ def _cache_folder() -> Path:
         return Path(tempfile.mkdtemp(prefix="fanzha-kernel-"))
 
 
-numba.config.CACHE_DIR = str(_cache_folder())
+numba.config.CACHE_DIR = str(_cache_folder())  # type: ignore[attr-defined]
 
 
 def compiled(signature: str | None = None) -> Callable[[F], F]:
@@ -45,6 +45,7 @@ def compiled(signature: str | None = None) -> Callable[[F], F]:
     Args:
         signature: explicit types of an entry point, compiled when it is imported and cached. None
             for parts that are only called by compiled functions.
+
     """
 
     def decorate(function: F) -> F:

@@ -39,7 +39,7 @@ FEATURES = (
 
 
 @compiled()
-def compute(facts, out):  # type: ignore[no-untyped-def]
+def compute(facts, out):
     """Write the family's features: facts int64[:], out float32[:]."""
     today = day_of(facts[f.TIME_MS], facts[f.UTC_OFFSET_S])
     out[PAYER_TYPE] = known(facts[f.PAYER_TYPE])

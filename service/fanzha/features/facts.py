@@ -120,6 +120,7 @@ def request_facts(
         transfer: the transfer.
         list_hits: list entries in effect, None when lists could not be read.
         utc_offset_s: the bank's offset from UTC at the transfer's time, in seconds.
+
     """
     payer, payee, session = transfer.payer, transfer.payee or _NO_PARTY, transfer.session
     values = (

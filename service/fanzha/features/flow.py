@@ -58,7 +58,7 @@ def flow_features(side: str) -> tuple[Feature, ...]:
 
 
 @compiled()
-def compute(facts, out_ring, in_ring, out):  # type: ignore[no-untyped-def]
+def compute(facts, out_ring, in_ring, out):
     """Write one side's features: facts int64[:], rings int64[:, 5] of that side's account."""
     now = facts[f.TIME_MS]
     count_1h = count_24h = count_7d = 0
@@ -135,7 +135,7 @@ def compute(facts, out_ring, in_ring, out):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def _seen(ring, index, now):  # type: ignore[no-untyped-def]
+def _seen(ring, index, now):
     """Say of the event's counterparty: counted already in the last 24 hours, and seen before."""
     counted = False
     older = False

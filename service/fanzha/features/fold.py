@@ -32,7 +32,7 @@ _FACT_COUNT = len(FACTS)
 
 
 @compiled()
-def push(ring, count, record):  # type: ignore[no-untyped-def]
+def push(ring, count, record):
     """Put a record in front of a ring int64[n, 5] that holds `count`; return the new count."""
     if count < ring.shape[0]:
         count += 1
@@ -43,7 +43,7 @@ def push(ring, count, record):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def set_status(ring, count, event_id, status):  # type: ignore[no-untyped-def]
+def set_status(ring, count, event_id, status):
     """Set the execution status of an event where the ring holds it."""
     for i in range(count):
         if ring[i, at.EVENT_ID] == event_id:
@@ -52,7 +52,7 @@ def set_status(ring, count, event_id, status):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def remember_pair(pairs, count, record):  # type: ignore[no-untyped-def]
+def remember_pair(pairs, count, record):
     """Take an EXECUTION_OUT into the pair memory int64[256, 4]; return the new count.
 
     A payment that becomes posted counts, one that ceases to be posted no longer does. The pair
@@ -92,7 +92,7 @@ def remember_pair(pairs, count, record):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def _pair_of(pairs, count, counterparty):  # type: ignore[no-untyped-def]
+def _pair_of(pairs, count, counterparty):
     for i in range(count):
         if pairs[i, at.PAIR_COUNTERPARTY] == counterparty:
             return pairs[i]
@@ -100,7 +100,7 @@ def _pair_of(pairs, count, counterparty):  # type: ignore[no-untyped-def]
 
 
 @compiled("void(int64[:, ::1], int64[:, ::1], float32[:, ::1])")
-def _fold(facts, steps, vectors):  # type: ignore[no-untyped-def]
+def _fold(facts, steps, vectors):
     out_ring = np.zeros((at.RING_EVENTS, at.RING_COLUMNS), np.int64)
     in_ring = np.zeros((at.RING_EVENTS, at.RING_COLUMNS), np.int64)
     report_ring = np.zeros((at.REPORT_EVENTS, at.RING_COLUMNS), np.int64)
@@ -143,9 +143,7 @@ def _fold(facts, steps, vectors):  # type: ignore[no-untyped-def]
             known = push(report_ring, known, record)
 
 
-def fold(
-    facts: npt.NDArray[np.int64], steps: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float32]:
+def fold(facts: npt.NDArray[np.int64], steps: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
     """Return the vectors of all transfers, float32 of shape (rows, len(FEATURES)).
 
     Args:
@@ -156,6 +154,7 @@ def fold(
 
     Raises:
         ValueError: an array has another shape.
+
     """
     if facts.ndim != 2 or facts.shape[1] != _FACT_COUNT:
         raise ValueError(f"facts must have shape (rows, {_FACT_COUNT}), not {facts.shape}")

@@ -38,7 +38,7 @@ END = len(FEATURES)
 
 
 @compiled()
-def request_part(facts, vector):  # type: ignore[no-untyped-def]
+def request_part(facts, vector):
     """Write the request's part into a vector float32[END] from facts int64[:]."""
     amount.compute(facts, vector[:_SESSION])
     session.compute(facts, vector[_SESSION:_CUSTOMER])
@@ -48,7 +48,7 @@ def request_part(facts, vector):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def payer_part(facts, out_ring, in_ring, pair_record, report_ring, vector):  # type: ignore[no-untyped-def]
+def payer_part(facts, out_ring, in_ring, pair_record, report_ring, vector):
     """Write the payer's part; rings int64[:, 5], pair int64[0 or 4]."""
     vector[PAYER_START:PAYEE_START] = np.nan
     velocity.compute(facts, out_ring, vector[PAYER_START:_PAIR])
@@ -58,7 +58,7 @@ def payer_part(facts, out_ring, in_ring, pair_record, report_ring, vector):  # t
 
 
 @compiled()
-def payee_part(facts, out_ring, in_ring, report_ring, vector):  # type: ignore[no-untyped-def]
+def payee_part(facts, out_ring, in_ring, report_ring, vector):
     """Write the payee's part; rings int64[:, 5]."""
     vector[PAYEE_START:] = np.nan
     flow.compute(facts, out_ring, in_ring, vector[PAYEE_START:_PAYEE_REPORTS])
@@ -73,7 +73,7 @@ _ROW = "Array(int64, 1, 'C', readonly=True)"
     f"void(int64[::1], boolean, {_RING}, {_RING}, {_ROW}, {_RING},"
     f" boolean, {_RING}, {_RING}, {_RING}, float32[::1])"
 )
-def _compute(  # type: ignore[no-untyped-def]
+def _compute(
     facts,
     payer_known,
     payer_out,
@@ -111,6 +111,7 @@ def feature_vector(
         facts: from `fanzha.features.facts.request_facts`.
         payer: state of the payer's account, None when it could not be read.
         payee: state of the payee's account, None when it could not be read or there is no payee.
+
     """
     vector = np.empty(END, np.float32)
     if payer is None:

@@ -2,13 +2,13 @@
 
 Every change of an account's state is one record of five little-endian int64 (40 bytes):
 
-| change        | column 0 | 1              | 2                   | 3            | 4                 |
-|---------------|----------|----------------|---------------------|--------------|-------------------|
-| ATTEMPT       | event id | event time ms  | base amount, minor  | counterparty | flags             |
-| RECEIVE       | event id | event time ms  | base amount, minor  | counterparty | flags             |
-| EXECUTION_OUT | event id | event time ms  | status, status was  | counterparty | execution time ms |
-| EXECUTION_IN  | event id | event time ms  | status, status was  | counterparty | execution time ms |
-| REPORT        | event id | happened at ms | fraud type, role    | counterparty | reported at ms    |
+| change        | 0        | 1              | 2                  | 3            | 4                |
+|---------------|----------|----------------|--------------------|--------------|------------------|
+| ATTEMPT       | event id | event time ms  | base amount, minor | counterparty | flags            |
+| RECEIVE       | event id | event time ms  | base amount, minor | counterparty | flags            |
+| EXECUTION_OUT | event id | event time ms  | status, status was | counterparty | executed at ms   |
+| EXECUTION_IN  | event id | event time ms  | status, status was | counterparty | executed at ms   |
+| REPORT        | event id | happened at ms | fraud type, role   | counterparty | reported at ms   |
 
 ATTEMPT and RECEIVE records are kept, newest first, in the ring of payments out and the ring of
 money in; REPORT records in the ring of reports. EXECUTION_OUT changes the status byte of the event
@@ -86,7 +86,7 @@ def pack_event(event_id: int, time_ms: int, amount_minor: int, other: int, flags
 def pack_execution(
     event_id: int, event_time_ms: int, status: ExecutionStatus, other: int, execute_time_ms: int
 ) -> bytes:
-    """Return the 40 bytes of an EXECUTION_OUT or EXECUTION_IN; the store fills in the status before."""
+    """Return the 40 bytes of an EXECUTION; the store fills in the status before."""
     return _RECORD.pack(event_id, event_time_ms, status, other, execute_time_ms)
 
 

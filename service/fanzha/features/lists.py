@@ -17,7 +17,7 @@ FEATURES = (
 
 
 @compiled()
-def compute(facts, out):  # type: ignore[no-untyped-def]
+def compute(facts, out):
     """Write the family's features: facts int64[:], out float32[:]."""
     out[PAYER] = known(facts[f.PAYER_LIST_GRADE])
     out[PAYEE] = known(facts[f.PAYEE_LIST_GRADE])

@@ -30,7 +30,5 @@ FEATURE_INDEX: Final = {name: index for index, name in enumerate(FEATURE_NAMES)}
 
 def manifest_hash() -> str:
     """Return a hash, 16 hexadecimal digits, of the names, families, units and meanings in order."""
-    text = "\n".join(
-        f"{x.name}|{x.family}|{x.unit}|{x.meaning}|{x.unknown}" for x in FEATURES
-    )
+    text = "\n".join(f"{x.name}|{x.family}|{x.unit}|{x.meaning}|{x.unknown}" for x in FEATURES)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

@@ -24,7 +24,7 @@ FEATURES = (
 
 
 @compiled()
-def compute(facts, out_ring, in_ring, pair, out):  # type: ignore[no-untyped-def]
+def compute(facts, out_ring, in_ring, pair, out):
     """Write the family's features: facts int64[:], rings int64[:, 5], pair int64[0 or 4]."""
     payee = facts[f.PAYEE_ID]
     if payee == f.UNKNOWN:

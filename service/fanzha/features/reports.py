@@ -24,7 +24,7 @@ def report_features(side: str) -> tuple[Feature, ...]:
 
 
 @compiled()
-def compute(facts, reports, out):  # type: ignore[no-untyped-def]
+def compute(facts, reports, out):
     """Write one side's features: facts int64[:], reports int64[:, 5], known so far."""
     now = facts[f.TIME_MS]
     mule = 0

@@ -22,7 +22,7 @@ FEATURES = (
 
 
 @compiled()
-def compute(facts, out):  # type: ignore[no-untyped-def]
+def compute(facts, out):
     """Write the family's features: facts int64[:], out float32[:]."""
     out[KIND] = known(facts[f.KIND])
     out[CHANNEL] = known(facts[f.CHANNEL])

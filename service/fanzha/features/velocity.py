@@ -61,7 +61,7 @@ FEATURES = (
 
 
 @compiled()
-def compute(facts, ring, out):  # type: ignore[no-untyped-def]
+def compute(facts, ring, out):
     """Write the family's features: facts int64[:], ring of payments out int64[:, 5], out f32[:]."""
     now = facts[f.TIME_MS]
     amount = facts[f.AMOUNT_MINOR]

@@ -1,0 +1,1 @@
+"""The archive: day-partitioned Parquet, the offline store for training, replay and audit."""

@@ -1,0 +1,68 @@
+"""Columns of the archive, the one contract between the service and training.
+
+The archive is a folder of `day=YYYY-MM-DD/part-*.parquet`, where the day is the UTC day of
+`record_time_ms`. Every journal record is one row. `body` holds the record as it was journaled
+(msgpack of a type in `fanzha.domain.record`); the other columns repeat what reports and training
+read in bulk, and are null where a kind has no such thing.
+
+A row that changed an account's state carries `account`, `seq`, `change` and `change_columns`; all
+such rows of one account, ordered by `seq`, replay its state (see `fanzha.features.fold`).
+"""
+
+from typing import Any, Final
+
+import pyarrow as pa
+
+KIND_DECISION: Final = "decision"
+KIND_CHANGE: Final = "change"
+"""A change relayed from another account: RECEIVE, EXECUTION_IN or REPORT."""
+KIND_EXECUTION: Final = "execution"
+KIND_OUTCOME: Final = "outcome"
+KIND_LIST_IMPORT: Final = "list_import"
+KIND_MODEL_CHANGE: Final = "model_change"
+KIND_CONFLICT: Final = "conflict"
+"""A decision that was answered during an outage although another one held its request id."""
+
+_FIELDS: Final[list[pa.Field[Any]]] = [
+    pa.field("record_id", pa.string(), nullable=False),
+    pa.field("kind", pa.string(), nullable=False),
+    pa.field("bucket", pa.int16(), nullable=False),
+    pa.field("stream_id", pa.string()),
+    pa.field("record_time_ms", pa.int64(), nullable=False),
+    pa.field("account", pa.binary(16)),
+    pa.field("seq", pa.int64()),
+    pa.field("change", pa.int8()),
+    pa.field("change_columns", pa.list_(pa.int64())),
+    # Decisions, executions and outcomes.
+    pa.field("decision_id", pa.string()),
+    # Decisions.
+    pa.field("request_id", pa.string()),
+    pa.field("transfer_id", pa.string()),
+    pa.field("payee", pa.binary(16)),
+    pa.field("create_time_ms", pa.int64()),
+    pa.field("kind_code", pa.int8()),
+    pa.field("channel", pa.int8()),
+    pa.field("payer_segment", pa.int8()),
+    pa.field("base_amount_minor", pa.int64()),
+    pa.field("decision", pa.int8()),
+    pa.field("points", pa.int16()),
+    pa.field("margin", pa.float64()),
+    pa.field("probability", pa.float64()),
+    pa.field("model_version", pa.string()),
+    pa.field("policy_version", pa.string()),
+    pa.field("payer_seq", pa.int64()),
+    pa.field("payee_seq", pa.int64()),
+    pa.field("facts", pa.list_(pa.int64())),
+    pa.field("vector", pa.list_(pa.float32())),
+    # Executions.
+    pa.field("execution_status", pa.int8()),
+    # Outcomes.
+    pa.field("outcome_type", pa.int8()),
+    pa.field("fraud_type", pa.int8()),
+    pa.field("report_time_ms", pa.int64()),
+    pa.field("body", pa.binary()),
+]
+SCHEMA: Final = pa.schema(_FIELDS)
+"""`payer_seq` and `payee_seq` name the states that a decision's vector was computed from; -1 when
+that side could not be read or does not exist. `facts` has one int64 for each name in
+`fanzha.features.facts.FACTS`, `vector` one float32 for each feature of the manifest."""

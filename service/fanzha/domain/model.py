@@ -1,0 +1,34 @@
+"""What comes with a model file, written by training and checked by the service at load."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class ModelManifest:
+    """Contents of `manifest.json`.
+
+    The ONNX graph takes `input_name` float32 (rows, features) and gives `output_name` float32
+    (rows, 1): the raw margin. The calibrated probability at the true base rate is
+    sigmoid(slope × margin + intercept), in float64.
+    """
+
+    name: str
+    version: str
+    feature_names: tuple[str, ...]
+    feature_hash: str
+    """`fanzha.features.manifest.manifest_hash` of the code that trained it."""
+    input_name: str
+    output_name: str
+    calibration_slope: float
+    calibration_intercept: float
+    files_sha256: dict[str, str]
+    """Hexadecimal SHA-256 of `model.onnx`, `booster.ubj` and `golden.npz`."""
+    trained: dict[str, Any] = field(default_factory=dict)
+    """Command, seed, data fingerprint, times, versions of libraries."""
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """Name and version, as decisions carry it."""
+        return f"{self.name}/{self.version}"
