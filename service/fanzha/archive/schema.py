@@ -14,6 +14,8 @@ from typing import Any, Final
 import pyarrow as pa
 
 KIND_DECISION: Final = "decision"
+KIND_DECISION_UPDATE: Final = "decision_update"
+"""A newer content of a decision that is on record: it was answered with another mark."""
 KIND_CHANGE: Final = "change"
 """A change relayed from another account: RECEIVE, EXECUTION_IN or REPORT."""
 KIND_EXECUTION: Final = "execution"
@@ -23,7 +25,7 @@ KIND_MODEL_CHANGE: Final = "model_change"
 KIND_CONFLICT: Final = "conflict"
 """A decision that was answered during an outage although another one held its request id."""
 
-_FIELDS: Final[list[pa.Field[Any]]] = [
+_FIELDS: "Final[list[pa.Field[Any]]]" = [
     pa.field("record_id", pa.string(), nullable=False),
     pa.field("kind", pa.string(), nullable=False),
     pa.field("bucket", pa.int16(), nullable=False),

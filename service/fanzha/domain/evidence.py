@@ -66,14 +66,6 @@ class ListHit:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredAnswer:
-    """The answer given before to the same request id."""
-
-    request_digest: bytes
-    decision: Decision
-
-
-@dataclass(frozen=True, slots=True)
 class Evidence:
     """Everything that `gather` could find."""
 
@@ -84,7 +76,7 @@ class Evidence:
     list_hits: tuple[ListHit, ...] | None
     """None: lists could not be read."""
     lists_version: str
-    stored: StoredAnswer | None = None
-    """The answer to the same request id within the idempotency window."""
+    stored: Decision | None = None
+    """The answer given to the same request id and body within the idempotency window."""
     earlier_decision_id: str = ""
     """The decision given to the same request id before the window."""

@@ -34,6 +34,20 @@ class DecisionRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class DecisionOnRecord:
+    """A decision found again, with what a later report needs to know of its transfer.
+
+    `payer` and `payee` are account tokens, `payee` empty when there was none; `payer_change` is the
+    change of state that the decision left behind.
+    """
+
+    decision: Decision
+    payer: bytes
+    payee: bytes
+    payer_change: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class ExecutionRecord:
     """What the bank did with the money of one decision. Times are milliseconds since 1970 UTC."""
 

@@ -83,7 +83,14 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class TransferDraft:
-    """A transfer as it came through the door, with the faults that only the door can see."""
+    """A transfer as it came through the door, not yet judged valid.
+
+    It keeps what only the door can see: faults of raw identifiers, which are tokens behind it, and
+    the currencies of amounts of which the transfer keeps the number alone.
+    """
 
     transfer: Transfer
+    base_amount_currency: str = ""
+    """Currency of the base amount as given, empty when none was given."""
+    balance_currency: str = ""
     faults: tuple[FieldFault, ...] = ()

@@ -1,4 +1,4 @@
-"""The closed vocabularies. Numbers equal those in proto/fanzha/v1 (a contract test compares them)."""
+"""The closed vocabularies; numbers equal those in proto/fanzha/v1 (a contract test compares)."""
 
 from enum import IntEnum
 

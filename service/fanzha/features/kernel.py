@@ -20,7 +20,7 @@ from fanzha.features import (
     velocity,
 )
 from fanzha.features.compiled import compiled
-from fanzha.features.layout import PAIR_COLUMNS, RING_COLUMNS
+from fanzha.features.layout import RING_COLUMNS
 from fanzha.features.manifest import FEATURES, PAYER_FEATURES, REQUEST_FEATURES
 
 _SESSION = len(amount.FEATURES)
@@ -118,7 +118,6 @@ def feature_vector(
         payer_arrays = (_EMPTY_RING, _EMPTY_RING, _EMPTY_PAIR, _EMPTY_RING)
     else:
         pair_record = np.frombuffer(payer.pair, np.int64)
-        assert pair_record.shape[0] in (0, PAIR_COLUMNS)
         payer_arrays = (
             _ring(payer.out_ring),
             _ring(payer.in_ring),

@@ -1,0 +1,88 @@
+# `make` shows what there is. Every target sets up what it needs by itself.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+.PHONY: setup
+setup: $(READY) ## Make .venv with the locked requirements
+
+$(READY): requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"Fanzha needs Python 3.11 or newer; {sys.executable} is {v.major}.{v.minor}. Name another one: make PYTHON=python3.11 ...")'
+	@echo "setting up $(VENV): about a minute the first time"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY)
+
+.PHONY: demo
+demo: $(READY) ## Play a banking day, retrain, promote; ends in under four minutes
+	@$(BIN)/python -m fanzha_loadtest.demo
+
+.PHONY: demo-fast
+demo-fast: $(READY) ## The same, small, in under a minute; last line is JSON
+	@$(BIN)/python -m fanzha_loadtest.demo --fast
+
+.PHONY: test
+test: $(READY) ## Run all tests
+	@$(BIN)/python -m pytest
+
+.PHONY: check
+check: $(READY) ## Run linters, types, protos, import contracts
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/buf lint
+	$(BIN)/buf format --diff --exit-code proto
+	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory proto-fresh
+
+.PHONY: fmt
+fmt: $(READY) ## Format code and protos
+	$(BIN)/ruff check --fix-only --quiet
+	$(BIN)/ruff format
+	$(BIN)/buf format -w proto
+
+PROTOC = $(BIN)/python -m grpc_tools.protoc -Iproto --python_out=$(1) --grpc_python_out=$(1) --mypy_out=$(1) --mypy_grpc_out=$(1) proto/fanzha/v1/*.proto
+
+.PHONY: proto
+proto: $(READY) ## Generate service/fanzha/v1 from proto/
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(call PROTOC,service) 2>/dev/null
+
+.PHONY: proto-fresh
+proto-fresh: $(READY)
+	@rm -rf build/proto && mkdir -p build/proto
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(call PROTOC,build/proto) 2>/dev/null
+	@diff -r -x __init__.py -x __pycache__ build/proto/fanzha/v1 service/fanzha/v1 \
+		|| { echo "service/fanzha/v1 is not what proto/ generates: run 'make proto'"; exit 1; }
+
+.PHONY: model
+model: $(READY) ## Train the default model again, from the simulator
+	$(BIN)/python -m fanzha_training.default_model
+
+COMPILE = $(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-header \
+	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options --no-annotate
+
+.PHONY: lock
+lock: $(READY) ## Resolve the requirements again (exact versions and hashes)
+	@mkdir -p build
+	@$(BIN)/python tests/requirements.py > build/requirements.in
+	@$(BIN)/python tests/requirements.py training > build/requirements-training.in
+	@$(BIN)/python tests/requirements.py training dev > build/requirements-dev.in
+	$(COMPILE) build/requirements-dev.in -o requirements-dev.lock
+	$(COMPILE) build/requirements-training.in -c requirements-dev.lock -o requirements-training.lock
+	$(COMPILE) build/requirements.in -c requirements-dev.lock -o requirements.lock
+
+.PHONY: wheel
+wheel: $(READY) ## Build the serving wheel into dist/
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
+.PHONY: clean
+clean: ## Remove what the targets made, the .venv too
+	rm -rf $(VENV) build dist demo-report

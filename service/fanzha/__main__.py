@@ -1,0 +1,31 @@
+"""The command line: `fanzha serve`, `archive`, `lists import`, `replay-file`."""
+
+import sys
+
+import typer
+
+from fanzha.commands.archive import archive
+from fanzha.commands.serve import serve
+from fanzha.domain.errors import FanzhaError
+
+app = typer.Typer(
+    help="Fanzha (反诈): may this money leave?",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command()(serve)
+app.command()(archive)
+
+
+def main() -> None:
+    """Run the command; an error that the user can mend is one clear message and exit code 1."""
+    try:
+        app()
+    except FanzhaError as error:
+        typer.echo(f"fanzha: {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

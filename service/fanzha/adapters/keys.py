@@ -1,0 +1,72 @@
+"""Names of Redis keys. The tag in braces puts one bucket's keys into one Redis Cluster slot."""
+
+from fanzha.domain.ids import bucket_of, bucket_of_decision
+
+LIST_IMPORTS = b"{lists}:imports"
+"""Sorted set of the imports in effect, by order of commit."""
+LIST_COUNTER = b"{lists}:counter"
+
+
+def tag(bucket: int) -> bytes:
+    """Return the hash tag of a bucket, with its separator."""
+    return b"{b%d}:" % bucket
+
+
+def account(token: bytes) -> bytes:
+    """Return the key of an account's state."""
+    return tag(bucket_of(token)) + b"account:" + token.hex().encode()
+
+
+def list_entries(token: bytes) -> bytes:
+    """Return the key of the list entries that name a token."""
+    return tag(bucket_of(token)) + b"list:" + token.hex().encode()
+
+
+def request(payer: bytes, digest: bytes) -> bytes:
+    """Return the key of a request id; `digest` scopes it to caller and payer."""
+    return tag(bucket_of(payer)) + b"request:" + digest.hex().encode()
+
+
+def decision_prefix(bucket: int) -> bytes:
+    """Return what keys of decisions in a bucket begin with."""
+    return tag(bucket) + b"decision:"
+
+
+def decision(decision_id: str) -> bytes:
+    """Return the key of a decision's answer."""
+    return decision_prefix(bucket_of_decision(decision_id)) + decision_id.encode()
+
+
+def execution(decision_id: str) -> bytes:
+    """Return the key that remembers an execution whose event has left the ring."""
+    return tag(bucket_of_decision(decision_id)) + b"execution:" + decision_id.encode()
+
+
+def outcomes(decision_id: str) -> bytes:
+    """Return the key of the outcomes known of a decision."""
+    return tag(bucket_of_decision(decision_id)) + b"outcomes:" + decision_id.encode()
+
+
+def journal(bucket: int) -> bytes:
+    """Return the key of a bucket's journal."""
+    return tag(bucket) + b"journal"
+
+
+def outbox(bucket: int) -> bytes:
+    """Return the key of a bucket's outbox."""
+    return tag(bucket) + b"outbox"
+
+
+def archived(bucket: int) -> bytes:
+    """Return the key of the newest journal entry of a bucket that is safe in the archive."""
+    return tag(bucket) + b"archived"
+
+
+def applied(bucket: int, message: bytes) -> bytes:
+    """Return the key that remembers a relayed message."""
+    return tag(bucket) + b"applied:" + message
+
+
+def received(bucket: int, event: bytes) -> bytes:
+    """Return the key that remembers that an event's receipt was applied."""
+    return tag(bucket) + b"received:" + event.hex().encode()

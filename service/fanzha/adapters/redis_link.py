@@ -1,0 +1,135 @@
+"""A thread's own connection to Redis, with pipelines of scripts in one round trip.
+
+Built on redis-py's low-level `Connection`: its parser, TLS, authentication and reconnect, without
+the per-command cost of its client (measured 1.6 times the throughput of a decision).
+"""
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Sequence
+from importlib import resources
+from typing import Any
+
+import redis
+from redis.connection import ConnectionInterface, ConnectionPool
+from redis.exceptions import NoScriptError
+
+from fanzha.domain.errors import SetupError, StoreUnavailableError
+
+Command = tuple[Any, ...]
+
+SCRIPT_NAMES = ("gather", "commit", "execution", "outcome", "apply")
+_AWAY_PAUSE_S = 0.2
+
+
+class Scripts:
+    """The Lua scripts and their hashes."""
+
+    def __init__(self) -> None:
+        folder = resources.files("fanzha.adapters") / "scripts"
+        self.source = {name: (folder / f"{name}.lua").read_bytes() for name in SCRIPT_NAMES}
+        self.sha = {
+            name: hashlib.sha1(source, usedforsecurity=False).hexdigest()
+            for name, source in self.source.items()
+        }
+
+    def call(self, name: str, keys: Sequence[bytes], args: Sequence[object]) -> Command:
+        """Return the command that runs a script."""
+        return ("EVALSHA", self.sha[name], len(keys), *keys, *args)
+
+
+class RedisLink:
+    """Connections to one Redis, one for each thread that asks.
+
+    After a failure, calls fail at once for 0.2 s instead of each waiting for its own time-out.
+    """
+
+    def __init__(
+        self, url: str, timeout_ms: int, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Prepare, without connecting.
+
+        Args:
+            url: redis://, rediss:// or unix:// URL.
+            timeout_ms: longest wait for a reply or a connection, in milliseconds.
+            monotonic: clock for the pause after a failure, in seconds.
+        """
+        timeout_s = timeout_ms / 1000
+        try:
+            self._pool = ConnectionPool.from_url(
+                url,
+                protocol=2,
+                socket_timeout=timeout_s,
+                socket_connect_timeout=timeout_s,
+                retry=None,
+            )
+        except ValueError as error:
+            raise SetupError(
+                f"--redis {url!r} is no Redis URL ({error}); "
+                "write redis://host:6379/0, rediss://… or unix:///path/redis.sock"
+            ) from error
+        self.scripts = Scripts()
+        self._local = threading.local()
+        self._monotonic = monotonic
+        self._away_until = 0.0
+        self._all: list[ConnectionInterface] = []
+        self._lock = threading.Lock()
+
+    def run(self, commands: Sequence[Command]) -> list[Any]:
+        """Send all commands at once and return their replies in order.
+
+        Raises:
+            StoreUnavailableError: no connection, a time-out, or Redis refused a command.
+        """
+        if self._monotonic() < self._away_until:
+            raise StoreUnavailableError("Redis did not answer a moment ago")
+        connection = self._connection()
+        try:
+            replies = self._round_trip(connection, commands)
+            missing = [i for i, x in enumerate(replies) if isinstance(x, NoScriptError)]
+            if missing:
+                self._load_scripts(connection)
+                again = self._round_trip(connection, [commands[i] for i in missing])
+                for place, reply in zip(missing, again, strict=True):
+                    replies[place] = reply
+        except (redis.RedisError, OSError) as error:
+            connection.disconnect()
+            self._away_until = self._monotonic() + _AWAY_PAUSE_S
+            raise StoreUnavailableError(f"Redis did not answer: {error}") from error
+        for reply in replies:
+            if isinstance(reply, redis.ResponseError):
+                raise StoreUnavailableError(f"Redis refused a command: {reply}")
+        return replies
+
+    def close(self) -> None:
+        """Close all connections."""
+        with self._lock:
+            for connection in self._all:
+                connection.disconnect()
+
+    def _connection(self) -> ConnectionInterface:
+        connection: ConnectionInterface | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._pool.make_connection()
+            self._local.connection = connection
+            with self._lock:
+                self._all.append(connection)
+        return connection
+
+    @staticmethod
+    def _round_trip(connection: ConnectionInterface, commands: Sequence[Command]) -> list[Any]:
+        connection.send_packed_command(connection.pack_commands(commands))
+        replies: list[Any] = []
+        for _ in commands:
+            try:
+                replies.append(connection.read_response())
+            except redis.ResponseError as error:
+                replies.append(error)
+        return replies
+
+    def _load_scripts(self, connection: ConnectionInterface) -> None:
+        loads = [("SCRIPT", "LOAD", source) for source in self.scripts.source.values()]
+        for reply in self._round_trip(connection, loads):
+            if isinstance(reply, Exception):
+                raise reply

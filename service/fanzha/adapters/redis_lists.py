@@ -1,0 +1,93 @@
+"""Watchlists in Redis: entries lie beside their token's bucket and count once their import does.
+
+An import first writes its entries, each under its own import's name, and takes effect by one write
+to the set of committed imports. So it is never seen in half, in any number of buckets.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from fanzha.adapters import keys
+from fanzha.adapters.codec import encode
+from fanzha.adapters.redis_link import RedisLink
+from fanzha.domain.errors import StoreUnavailableError
+from fanzha.domain.evidence import WatchlistEntry
+from fanzha.domain.record import ListImportRecord
+
+CHUNK = 1000
+_JOURNAL_BUCKET = 0
+_KIND = "list_import"
+"""Kind of the journal entry, `fanzha.archive.schema.KIND_LIST_IMPORT`."""
+
+
+class CommittedLists:
+    """The imports in effect, refreshed from Redis about every second."""
+
+    def __init__(self, link: RedisLink) -> None:
+        self._link = link
+        self._order: dict[bytes, int] | None = None
+        self.version = ""
+
+    def refresh(self) -> None:
+        """Read the imports in effect; keeps the last ones when Redis is away."""
+        try:
+            names = self._link.run([("ZRANGE", keys.LIST_IMPORTS, 0, -1)])[0]
+        except StoreUnavailableError:
+            return
+        self._order = {name: order for order, name in enumerate(names)}
+        self.version = names[-1].decode() if names else "none"
+
+    def order(self) -> dict[bytes, int] | None:
+        """Return each import's place in order of commit, None before the first refresh."""
+        return self._order
+
+
+def import_entries(
+    link: RedisLink,
+    header: ListImportRecord,
+    entries: Iterable[tuple[bytes, WatchlistEntry]],
+) -> tuple[int, str]:
+    """Bring entries into effect as one change; return their count and the new lists version.
+
+    Args:
+        link: connection to Redis.
+        header: who changes the lists and why; its id and entries are filled in here.
+        entries: tokens and their entries, of any number.
+
+    Raises:
+        StoreUnavailableError: Redis went away; nothing took effect.
+    """
+    number = int(link.run([("INCR", keys.LIST_COUNTER)])[0])
+    import_id = f"lists-{number:06d}"
+    count = 0
+    for chunk in _chunks(entries):
+        writes: list[tuple[object, ...]] = [
+            (
+                "HSET",
+                keys.list_entries(token),
+                f"{int(entry.kind)}|{import_id}",
+                encode(entry),
+            )
+            for token, entry in chunk
+        ]
+        note = ListImportRecord(
+            import_id=import_id,
+            proposed_by=header.proposed_by,
+            approved_by=header.approved_by,
+            comment=header.comment,
+            entries=tuple(chunk),
+            record_time_ms=header.record_time_ms,
+        )
+        writes.append(("XADD", keys.journal(_JOURNAL_BUCKET), "*", "k", _KIND, "b", encode(note)))
+        link.run(writes)
+        count += len(chunk)
+    link.run([("ZADD", keys.LIST_IMPORTS, "NX", number, import_id)])
+    return count, import_id
+
+
+def _chunks(
+    entries: Iterable[tuple[bytes, WatchlistEntry]],
+) -> Iterator[list[tuple[bytes, WatchlistEntry]]]:
+    source = iter(entries)
+    while chunk := list(islice(source, CHUNK)):
+        yield chunk

@@ -1,0 +1,282 @@
+"""History, lists, stored answers and the journal, in Redis."""
+
+import hashlib
+from dataclasses import dataclass
+from struct import Struct
+from typing import Any
+
+import msgspec
+
+from fanzha.adapters import keys
+from fanzha.adapters.codec import decode_decision, decode_entry, decode_record, encode
+from fanzha.adapters.redis_link import Command, RedisLink
+from fanzha.adapters.redis_lists import CommittedLists
+from fanzha.adapters.relay import Relay
+from fanzha.domain.errors import StoreUnavailableError
+from fanzha.domain.evidence import AccountState, ListSubject, WatchlistEntry
+from fanzha.domain.ids import bucket_of, bucket_of_decision, time_ms_of_decision
+from fanzha.domain.record import (
+    DecisionOnRecord,
+    DecisionRecord,
+    ExecutionRecord,
+    OutcomeRecord,
+)
+from fanzha.domain.transfer import Party, Transfer
+from fanzha.pipeline.ports import Committed, Findings, StoredRequest
+
+_ANSWER_HEAD = Struct("16s16s40s")
+"""What stands before the answer under a decision's key: payer, payee, the payer's change."""
+_CLOCKS_APART_MS = 10_000
+_JOURNAL_LOOK = 2_000
+_DAY_MS = 86_400_000
+_MARKER_LIFE_MS = 7 * _DAY_MS
+_OUTCOME_LIFE_MS = 400 * _DAY_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Lives:
+    """How long answers and request ids are held, in milliseconds."""
+
+    window_ms: int
+    """Idempotency window: the same request id gets the stored answer."""
+    memory_ms: int
+    """For this long a later request with the same id is told of the earlier decision."""
+
+
+class RedisStore:
+    """Meets the ports `Store` and `Journal`."""
+
+    def __init__(self, link: RedisLink, lists: CommittedLists, relay: Relay, lives: Lives) -> None:
+        self._link = link
+        self._lists = lists
+        self._relay = relay
+        self._lives = lives
+
+    def find(self, transfer: Transfer) -> Findings:
+        """Read everything about a transfer in one round trip; an outage gives None parts."""
+        commands, subjects = self._reads(transfer)
+        try:
+            replies = self._link.run(commands)
+        except StoreUnavailableError:
+            return Findings(None, None, None, "", None)
+        payer = replies[0]
+        has_payee = transfer.payee is not None and bool(transfer.payee.account)
+        payee = replies[1] if has_payee else None
+        lists = [payer[5]] + ([payee[5]] if payee else []) + replies[2 if payee else 1 :]
+        return Findings(
+            payer=_state(payer),
+            payee=None if payee is None else _state(payee),
+            entries=self._entries(subjects, lists),
+            lists_version=self._lists.version,
+            stored=_stored(payer[6], payer[7]) if payer[6] else None,
+        )
+
+    def commit(self, record: DecisionRecord, body: bytes, now_ms: int) -> Committed:
+        """Store a decision if its request id is free; see the port."""
+        transfer, decision = record.transfer, record.decision
+        payer, bucket = transfer.payer.account, bucket_of(transfer.payer.account)
+        payee = transfer.payee.account if transfer.payee is not None else b""
+        reply = self._link.run(
+            [
+                self._link.scripts.call(
+                    "commit",
+                    (
+                        keys.account(payer),
+                        keys.request(payer, request_digest(transfer)),
+                        keys.decision(decision.decision_id),
+                        keys.journal(bucket),
+                        keys.outbox(bucket),
+                    ),
+                    (
+                        now_ms,
+                        self._lives.window_ms,
+                        self._lives.memory_ms,
+                        transfer.request_digest,
+                        decision.decision_id,
+                        _ANSWER_HEAD.pack(payer, payee, record.payer_change) + encode(decision),
+                        record.payer_change,
+                        body,
+                        payee,
+                        record.payee_change,
+                        keys.decision_prefix(bucket),
+                        payer,
+                    ),
+                )
+            ]
+        )[0]
+        if reply[0] == b"first":
+            return Committed(_stored(reply[1], reply[2]))
+        if reply[0] == b"recorded":
+            self._hint(bucket, reply[2])
+        return Committed()
+
+    def find_decision(self, decision_id: str) -> DecisionOnRecord | None:
+        """Return a decision that Redis holds: its answer, or its record in the journal.
+
+        Raises:
+            StoreUnavailableError: Redis did not answer.
+        """
+        answer = self._link.run([("GET", keys.decision(decision_id))])[0]
+        if answer:
+            payer, payee, change = _ANSWER_HEAD.unpack_from(answer)
+            decision = decode_decision(answer[_ANSWER_HEAD.size :])
+            return DecisionOnRecord(decision, payer, payee.rstrip(b"\0"), change)
+        journal = keys.journal(bucket_of_decision(decision_id))
+        # Entry ids are Redis's own time; clocks may differ by a few seconds.
+        start = max(0, time_ms_of_decision(decision_id) - _CLOCKS_APART_MS)
+        rows = self._link.run([("XRANGE", journal, start, "+", "COUNT", _JOURNAL_LOOK)])[0]
+        wanted = decision_id.encode()
+        for _, flat in reversed(rows):
+            fields = dict(zip(flat[::2], flat[1::2], strict=True))
+            if fields[b"k"].startswith(b"decision") and wanted in fields[b"b"]:
+                record = decode_record(fields[b"b"])
+                if record.decision.decision_id == decision_id:
+                    return on_record(record)
+        return None
+
+    def execute(self, found: DecisionOnRecord, report: ExecutionRecord, change: bytes) -> bool:
+        """Take an execution report; see the port."""
+        bucket = bucket_of_decision(report.decision_id)
+        args = (
+            change,
+            int(report.status),
+            encode(report),
+            found.payee,
+            _MARKER_LIFE_MS,
+            found.payer,
+            found.payer[:8],
+        )
+        reply = self._run(
+            "execution", found.payer, keys.execution(report.decision_id), bucket, args
+        )
+        if reply[0] == b"same":
+            return False
+        self._hint(bucket, reply[1])
+        return True
+
+    def add_outcome(
+        self,
+        found: DecisionOnRecord,
+        outcome: OutcomeRecord,
+        payer_report: bytes,
+        payee_report: bytes,
+    ) -> bool:
+        """Take an outcome; see the port."""
+        bucket = bucket_of_decision(outcome.decision_id)
+        args = (
+            outcome.outcome_id,
+            encode(outcome),
+            payer_report,
+            found.payee if payee_report else b"",
+            payee_report,
+            _OUTCOME_LIFE_MS,
+            found.payer,
+        )
+        reply = self._run("outcome", found.payer, keys.outcomes(outcome.decision_id), bucket, args)
+        if reply[0] == b"repeated":
+            return False
+        self._hint(bucket, reply[1])
+        return True
+
+    def _run(
+        self, script: str, payer: bytes, own_key: bytes, bucket: int, args: tuple[object, ...]
+    ) -> list[Any]:
+        script_keys = (keys.account(payer), own_key, keys.journal(bucket), keys.outbox(bucket))
+        reply: list[Any] = self._link.run([self._link.scripts.call(script, script_keys, args)])[0]
+        return reply
+
+    def _hint(self, bucket: int, outbox_id: bytes) -> None:
+        if outbox_id:
+            self._relay.hint(bucket, outbox_id)
+
+    def _reads(self, transfer: Transfer) -> tuple[list[Command], list[ListSubject]]:
+        payer, payee = transfer.payer, transfer.payee
+        has_payee = payee is not None and bool(payee.account)
+        subjects = [ListSubject.PAYER_ACCOUNT]
+        counterparty = payee.account[:8] if payee is not None else b""
+        commands = [
+            self._link.scripts.call(
+                "gather",
+                (
+                    keys.account(payer.account),
+                    keys.list_entries(payer.account),
+                    keys.request(payer.account, request_digest(transfer)),
+                ),
+                (counterparty, keys.decision_prefix(bucket_of(payer.account))),
+            )
+        ]
+        if payee is not None and has_payee:
+            subjects.append(ListSubject.PAYEE_ACCOUNT)
+            commands.append(
+                self._link.scripts.call(
+                    "gather",
+                    (keys.account(payee.account), keys.list_entries(payee.account)),
+                    (b"", b""),
+                )
+            )
+        for subject, token in _contacts(payer, payee, transfer.session.device):
+            subjects.append(subject)
+            commands.append(("HGETALL", keys.list_entries(token)))
+        return commands, subjects
+
+    def _entries(
+        self, subjects: list[ListSubject], lists: list[list[bytes]]
+    ) -> tuple[tuple[ListSubject, WatchlistEntry], ...] | None:
+        """Return the entries of committed imports, the newest of each kind for a subject."""
+        committed = self._lists.order()
+        if committed is None:
+            return None
+        found: list[tuple[ListSubject, WatchlistEntry]] = []
+        for subject, flat in zip(subjects, lists, strict=True):
+            newest: dict[bytes, tuple[int, bytes]] = {}
+            for field, body in zip(flat[::2], flat[1::2], strict=True):
+                kind, _, import_id = field.partition(b"|")
+                order = committed.get(import_id)
+                if order is not None and order >= newest.get(kind, (-1, b""))[0]:
+                    newest[kind] = (order, body)
+            found += [(subject, decode_entry(body)) for _, body in newest.values()]
+        return tuple(found)
+
+
+def on_record(record: DecisionRecord) -> DecisionOnRecord:
+    """Return what a later report needs to know of a decision's record."""
+    transfer = record.transfer
+    payee = transfer.payee.account if transfer.payee is not None else b""
+    return DecisionOnRecord(record.decision, transfer.payer.account, payee, record.payer_change)
+
+
+def request_digest(transfer: Transfer) -> bytes:
+    """Return the 16 bytes that scope a request id to its caller (the key adds the payer)."""
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(transfer.payer.account)
+    digest.update(f"{transfer.caller}\n{transfer.request_id}".encode())
+    return digest.digest()
+
+
+def _contacts(
+    payer: Party, payee: Party | None, device: bytes | None
+) -> list[tuple[ListSubject, bytes]]:
+    tokens = (
+        (ListSubject.PAYER_PHONE, payer.phone),
+        (ListSubject.PAYEE_PHONE, payee.phone if payee else None),
+        (ListSubject.PAYER_PERSON, payer.person),
+        (ListSubject.PAYEE_PERSON, payee.person if payee else None),
+        (ListSubject.DEVICE, device),
+    )
+    return [(subject, token) for subject, token in tokens if token is not None]
+
+
+def _state(reply: list[Any]) -> AccountState:
+    return AccountState(int(reply[0]), reply[1], reply[2], reply[3], reply[4])
+
+
+def _stored(request: bytes, answer: bytes) -> StoredRequest:
+    """Read what commit.lua wrote: digest (16 bytes), decision id (26), decision time in ms.
+
+    An answer in a form that this version cannot read counts as no longer held.
+    """
+    try:
+        decision = decode_decision(answer[_ANSWER_HEAD.size :]) if answer else None
+    except msgspec.DecodeError:
+        decision = None
+    return StoredRequest(request[:16], request[16:42].decode(), int(request[42:]), decision)

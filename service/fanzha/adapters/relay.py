@@ -1,0 +1,139 @@
+"""Carries changes from the payer's slot to the payee's: outbox to account, each exactly once.
+
+The worker that recorded a decision relays it right away; a sweep finds what a crash left behind.
+Each message is applied under a marker, so that a repetition changes nothing.
+"""
+
+import queue
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+from fanzha.adapters import keys
+from fanzha.adapters.redis_link import Command, RedisLink
+from fanzha.domain.errors import StoreUnavailableError
+from fanzha.domain.ids import BUCKETS, bucket_of
+
+_BATCH = 128
+_SWEEP_S = 1.0
+_LEFT_BEHIND_MS = 2_000
+_FORCE_MS = 60_000
+_MARKER_LIFE_MS = 2 * 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    bucket: int
+    outbox_id: bytes
+    account: bytes
+    kind: bytes
+    change: bytes
+    age_ms: int
+
+
+class Relay:
+    """A thread of the worker that empties outboxes."""
+
+    def __init__(self, link: RedisLink) -> None:
+        self._link = link
+        self._hints: queue.SimpleQueue[tuple[int, bytes]] = queue.SimpleQueue()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="relay", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Relay what is queued and end the thread."""
+        self._stop.set()
+        self._hints.put((-1, b""))
+        if self._thread.is_alive():
+            self._thread.join(timeout=10)
+
+    def hint(self, bucket: int, outbox_id: bytes) -> None:
+        """Say that a message was just put into a bucket's outbox."""
+        self._hints.put((bucket, outbox_id))
+
+    def _work(self) -> None:
+        while True:
+            hints = self._take()
+            try:
+                if hints:
+                    self._deliver(self._read(hints))
+                elif not self._stop.is_set():
+                    self._deliver(self._left_behind())
+            except StoreUnavailableError:
+                # The messages stay in their outboxes; the sweep finds them.
+                self._stop.wait(_SWEEP_S)
+            if self._stop.is_set() and self._hints.empty():
+                return
+
+    def _take(self) -> list[tuple[int, bytes]]:
+        """Wait for hints, at most until the next sweep is due."""
+        hints = []
+        try:
+            hints.append(self._hints.get(timeout=_SWEEP_S))
+            while len(hints) < _BATCH:
+                hints.append(self._hints.get_nowait())
+        except queue.Empty:
+            pass
+        return [(bucket, outbox_id) for bucket, outbox_id in hints if bucket >= 0]
+
+    def _read(self, hints: list[tuple[int, bytes]]) -> list[_Message]:
+        reads: list[Command] = [("XRANGE", keys.outbox(b), i, i) for b, i in hints]
+        replies = self._link.run(reads)
+        return [
+            _message(bucket, rows[0], age_ms=0)
+            for (bucket, _), rows in zip(hints, replies, strict=True)
+            if rows
+        ]
+
+    def _left_behind(self) -> list[_Message]:
+        reads: list[Command] = [("TIME",)]
+        reads += [("XRANGE", keys.outbox(b), "-", "+", "COUNT", _BATCH) for b in range(BUCKETS)]
+        now, *replies = self._link.run(reads)
+        now_ms = int(now[0]) * 1000 + int(now[1]) // 1000
+        found = [
+            _message(bucket, row, age_ms=now_ms - int(row[0].partition(b"-")[0]))
+            for bucket, rows in enumerate(replies)
+            for row in rows
+        ]
+        return [message for message in found if message.age_ms >= _LEFT_BEHIND_MS]
+
+    def _deliver(self, messages: list[_Message]) -> None:
+        if not messages:
+            return
+        replies = self._link.run([self._apply(message) for message in messages])
+        done: list[Command] = [
+            ("XDEL", keys.outbox(message.bucket), message.outbox_id)
+            for message, reply in zip(messages, replies, strict=True)
+            if reply >= 0
+        ]
+        if done:
+            self._link.run(done)
+
+    def _apply(self, message: _Message) -> Command:
+        bucket = bucket_of(message.account)
+        marker = b"%d-%b" % (message.bucket, message.outbox_id)
+        return self._link.scripts.call(
+            "apply",
+            (
+                keys.account(message.account),
+                keys.applied(bucket, marker),
+                keys.received(bucket, message.change[:8]),
+                keys.journal(bucket),
+            ),
+            (
+                message.change,
+                message.kind,
+                message.account,
+                _MARKER_LIFE_MS,
+                int(message.age_ms > _FORCE_MS),
+            ),
+        )
+
+
+def _message(bucket: int, row: list[Any], *, age_ms: int) -> _Message:
+    fields = dict(zip(row[1][::2], row[1][1::2], strict=True))
+    return _Message(bucket, row[0], fields[b"t"], fields[b"o"], fields[b"c"], age_ms)

@@ -1,0 +1,101 @@
+"""The spool as the pipeline sees it: what the store missed is sent again until it has it."""
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from fanzha.adapters.codec import decode_record
+from fanzha.adapters.spool import CONFIRMED, DECISION, SpoolFile, read_frames, unlocked_segments
+from fanzha.domain.errors import NotRecordedError, StoreUnavailableError
+from fanzha.domain.record import DecisionRecord
+from fanzha.pipeline.ports import Journal
+
+log = logging.getLogger(__name__)
+
+_PAUSE_S = 0.5
+
+
+class ResendingSpool:
+    """Meets the port `Spool`: the worker's file, and a thread that sends what the store missed."""
+
+    def __init__(self, file: SpoolFile, journal: Journal, now_ms: Callable[[], int]) -> None:
+        self._file = file
+        self._journal = journal
+        self._now_ms = now_ms
+        self._missed: queue.SimpleQueue[tuple[DecisionRecord, bytes] | None] = queue.SimpleQueue()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="resend", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def append(self, body: bytes) -> int:
+        """Queue a record for the disk; see the port."""
+        return self._file.append(DECISION + body)
+
+    def wait(self, ticket: int) -> None:
+        """Return once the record is on disk; see the port."""
+        self._file.wait(ticket)
+
+    def confirm(self, decision_id: str) -> None:
+        """Note that the store holds the decision."""
+        try:
+            self._file.append(CONFIRMED + decision_id.encode())
+        except NotRecordedError:
+            # The note only saves work: without it the record is sent once more and changes nothing.
+            log.debug("a confirmation could not be spooled")
+
+    def send_later(self, record: DecisionRecord, body: bytes) -> None:
+        """Send the record to the store when it is reachable again."""
+        self._missed.put((record, body))
+
+    def waiting(self) -> int:
+        """Return how many records the store is still missing."""
+        return self._missed.qsize()
+
+    def close(self) -> None:
+        """End the thread and close the file; what is missing is sent at the next start."""
+        self._stop.set()
+        self._missed.put(None)
+        if self._thread.is_alive():
+            self._thread.join(timeout=10)
+        self._file.close()
+
+    def _work(self) -> None:
+        while (item := self._missed.get()) is not None:
+            record, body = item
+            while not self._stop.is_set():
+                try:
+                    self._journal.commit(record, body, self._now_ms())
+                except StoreUnavailableError:
+                    self._stop.wait(_PAUSE_S)
+                    continue
+                self.confirm(record.decision.decision_id)
+                break
+            if self._stop.is_set():
+                return
+
+
+def left_behind(folder: Path) -> list[tuple[DecisionRecord, bytes]]:
+    """Return the records of earlier workers' segments that the store has not confirmed."""
+    found: list[tuple[DecisionRecord, bytes]] = []
+    for segment in unlocked_segments(folder):
+        records: dict[str, tuple[DecisionRecord, bytes]] = {}
+        for payload in read_frames(segment):
+            if payload[:1] == CONFIRMED:
+                records.pop(payload[1:].decode(), None)
+            elif payload[:1] == DECISION:
+                body = payload[1:]
+                try:
+                    record = decode_record(body)
+                except msgspec.DecodeError:
+                    log.exception("a spooled record cannot be read: %s", segment)
+                    continue
+                records[record.decision.decision_id] = (record, body)
+        found += records.values()
+    return found

@@ -1,0 +1,61 @@
+-- Takes what the bank did with the money into the payer's state: status in the ring, pair memory.
+-- KEYS: account, status marker, journal, outbox.
+-- ARGV: change (40), status (one digit), record, payee token or '', marker's life ms, payer token, payer counterparty (8).
+-- Returns: {'same'} | {'changed', outbox id or ''}.
+local ring = redis.call('HGET', KEYS[1], 'out') or ''
+local event, status = string.sub(ARGV[1], 1, 8), tonumber(ARGV[2])
+local from, place = 1, nil
+while true do
+  local at = string.find(ring, event, from, true)
+  if not at then break end
+  if (at - 1) % 40 == 0 then place = at break end
+  from = at + 1
+end
+local before
+if place then
+  before = string.byte(ring, place + 35)
+else
+  before = tonumber(redis.call('GET', KEYS[2]) or '0')
+end
+if before == status then return {'same'} end
+local change = string.sub(ARGV[1], 1, 17) .. string.char(before) .. string.sub(ARGV[1], 19)
+if place then
+  ring = string.sub(ring, 1, place + 34) .. string.char(status) .. string.sub(ring, place + 36)
+  redis.call('HSET', KEYS[1], 'out', ring)
+else
+  redis.call('SET', KEYS[2], status, 'PX', ARGV[5])
+end
+local payee = string.sub(change, 25, 32)
+if payee ~= string.rep('\0', 8) and (status == 1) ~= (before == 1) then
+  local pairs = redis.call('HGET', KEYS[1], 'pairs') or ''
+  local first = string.sub(change, 9, 16)
+  local last, times = first, 0
+  local start, found = 1, nil
+  while true do
+    local at = string.find(pairs, payee, start, true)
+    if not at then break end
+    if (at - 1) % 32 == 0 then found = at break end
+    start = at + 1
+  end
+  if found then
+    local was_first, was_last, was_times = struct.unpack('<i8i8i8', pairs, found + 8)
+    local time = struct.unpack('<i8', first)
+    if was_first < time then first = string.sub(pairs, found + 8, found + 15) end
+    if was_last > time then last = string.sub(pairs, found + 16, found + 23) end
+    times = was_times
+    pairs = string.sub(pairs, 1, found - 1) .. string.sub(pairs, found + 32)
+  end
+  times = times + (status == 1 and 1 or -1)
+  if times > 0 then
+    pairs = payee .. first .. last .. struct.pack('<i8', times) .. string.sub(pairs, 1, 255 * 32)
+  end
+  redis.call('HSET', KEYS[1], 'pairs', pairs)
+end
+local seq = redis.call('HINCRBY', KEYS[1], 'seq', 1)
+redis.call('XADD', KEYS[3], '*', 'k', 'execution', 'a', ARGV[6], 's', seq, 'o', 3, 'c', change, 'b', ARGV[3])
+local outbox = ''
+if ARGV[4] ~= '' then
+  local theirs = string.sub(change, 1, 24) .. ARGV[7] .. string.sub(change, 33)
+  outbox = redis.call('XADD', KEYS[4], '*', 't', ARGV[4], 'o', 4, 'c', theirs)
+end
+return {'changed', outbox}

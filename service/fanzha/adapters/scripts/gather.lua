@@ -1,0 +1,28 @@
+-- Reads everything that one account's slot knows about a transfer.
+-- KEYS: account, list, request (payer only). ARGV: counterparty (8 bytes or ''), prefix of decision keys.
+-- Returns: seq, ring out, ring in, pair, reports, list entries (flat), stored request, its answer.
+local held = redis.call('HMGET', KEYS[1], 'seq', 'out', 'in', 'pairs', 'reports')
+local pair = ''
+if held[4] and ARGV[1] ~= '' then
+  local from = 1
+  while true do
+    local at = string.find(held[4], ARGV[1], from, true)
+    if not at then break end
+    if (at - 1) % 32 == 0 then
+      pair = string.sub(held[4], at, at + 31)
+      break
+    end
+    from = at + 1
+  end
+end
+local request, answer = '', ''
+if KEYS[3] then
+  request = redis.call('GET', KEYS[3]) or ''
+  if request ~= '' then
+    answer = redis.call('GET', ARGV[2] .. string.sub(request, 17, 42)) or ''
+  end
+end
+return {
+  held[1] or '0', held[2] or '', held[3] or '', pair, held[5] or '',
+  redis.call('HGETALL', KEYS[2]), request, answer,
+}

@@ -1,0 +1,106 @@
+"""Turns journal entries into rows of the archive."""
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from fanzha.adapters.codec import decode, decode_record
+from fanzha.archive import schema
+from fanzha.domain.record import ExecutionRecord, OutcomeRecord
+from fanzha.features.layout import unpack_record
+
+Fields = dict[bytes, bytes]
+
+
+def to_row(bucket: int, stream_id: str, fields: Fields) -> dict[str, Any]:
+    """Return one row, by the columns of the schema; columns left out are null.
+
+    Args:
+        bucket: bucket of the journal.
+        stream_id: the entry's id; its first part is Redis's time in ms.
+        fields: k kind, a account, s sequence, o change, c the change's 40 bytes, b record.
+
+    Raises:
+        msgspec.DecodeError: the record is not of its kind.
+    """
+    kind = fields[b"k"].decode()
+    row: dict[str, Any] = {
+        "record_id": f"{bucket}-{stream_id}",
+        "kind": kind,
+        "bucket": bucket,
+        "stream_id": stream_id,
+        "record_time_ms": int(stream_id.partition("-")[0]),
+        "account": fields.get(b"a"),
+        "body": fields.get(b"b"),
+    }
+    if b"s" in fields:
+        row["seq"] = int(fields[b"s"])
+        row["change"] = int(fields[b"o"])
+        row["change_columns"] = unpack_record(fields[b"c"])
+    if kind in (schema.KIND_DECISION, schema.KIND_DECISION_UPDATE):
+        row |= _decision(fields[b"b"])
+    elif kind == schema.KIND_EXECUTION:
+        execution = decode(fields[b"b"], ExecutionRecord)
+        row |= {
+            "decision_id": execution.decision_id,
+            "execution_status": int(execution.status),
+            "record_time_ms": execution.record_time_ms,
+        }
+    elif kind == schema.KIND_OUTCOME:
+        outcome = decode(fields[b"b"], OutcomeRecord)
+        row |= {
+            "decision_id": outcome.decision_id,
+            "outcome_type": int(outcome.type),
+            "fraud_type": int(outcome.fraud_type),
+            "report_time_ms": outcome.report_time_ms,
+            "record_time_ms": outcome.record_time_ms,
+        }
+    return row
+
+
+def _decision(body: bytes) -> dict[str, Any]:
+    record = decode_record(body)
+    transfer, decision = record.transfer, record.decision
+    score = decision.score
+    payee = transfer.payee.account if transfer.payee is not None else b""
+    row = {
+        "record_time_ms": decision.decide_time_ms,
+        "decision_id": decision.decision_id,
+        "request_id": transfer.request_id,
+        "transfer_id": transfer.transfer_id,
+        "payee": payee or None,
+        "create_time_ms": transfer.create_time_ms,
+        "kind_code": int(transfer.kind),
+        "channel": int(transfer.channel),
+        "payer_segment": int(transfer.payer.segment),
+        "base_amount_minor": transfer.base_amount_minor,
+        "decision": int(decision.kind),
+        "policy_version": decision.versions.policy,
+        "model_version": decision.versions.model,
+        "payer_seq": record.payer_seq,
+        "payee_seq": record.payee_seq,
+        "facts": np.frombuffer(record.facts, "<i8"),
+        "vector": np.frombuffer(record.vector, "<f4"),
+    }
+    if score is not None:
+        row |= {
+            "points": score.points,
+            "margin": score.margin,
+            "probability": score.probability,
+        }
+    return row
+
+
+def day_of(row: dict[str, Any]) -> date:
+    """Return the UTC day that a row is archived under."""
+    return datetime.fromtimestamp(row["record_time_ms"] / 1000, UTC).date()
+
+
+def to_table(rows: Iterable[dict[str, Any]]) -> pa.Table:
+    """Return rows as a table of the archive's schema."""
+    ordered = list(rows)
+    columns = {name: [row.get(name) for row in ordered] for name in schema.SCHEMA.names}
+    return pa.table(columns, schema=schema.SCHEMA)

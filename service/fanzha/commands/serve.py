@@ -1,0 +1,59 @@
+"""`fanzha serve`: runs one worker until it is told to stop."""
+
+import logging
+import signal
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fanzha.app import App
+from fanzha.settings import read_settings
+
+
+def serve(
+    address: Annotated[
+        str | None, typer.Option(help="host:port on loopback, or unix:path.")
+    ] = None,
+    redis: Annotated[str | None, typer.Option(help="URL of the Redis to use.")] = None,
+    embedded: Annotated[
+        bool | None, typer.Option("--embedded", help="Start a private real Redis.")
+    ] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Spool, token key, embedded Redis.")] = None,
+    archive: Annotated[Path | None, typer.Option(help="Folder of the archive.")] = None,
+    models: Annotated[Path | None, typer.Option(help="Folder of the models.")] = None,
+    policy: Annotated[Path | None, typer.Option(help="Policy file.")] = None,
+    prompts: Annotated[Path | None, typer.Option(help="Prompt catalogue.")] = None,
+    token_key_file: Annotated[Path | None, typer.Option(help="File of 32 random bytes.")] = None,
+    clock: Annotated[str | None, typer.Option(help="system, or event for replays.")] = None,
+    redis_timeout_ms: Annotated[int | None, typer.Option(help="Longest wait for Redis.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Calls served at once.")] = None,
+) -> None:
+    """Serve decisions over gRPC. Every option can also be given as FANZHA_<NAME>."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+    settings = read_settings(
+        address=address,
+        redis=redis,
+        embedded=embedded,
+        data_dir=data_dir,
+        archive=archive,
+        models=models,
+        policy=policy,
+        prompts=prompts,
+        token_key_file=token_key_file,
+        clock=clock,
+        redis_timeout_ms=redis_timeout_ms,
+        threads=threads,
+    )
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    app = App(settings)
+    app.start()
+    host = settings.address.rpartition(":")[0]
+    where = settings.address if host == "unix" else f"{host}:{app.server.port}"
+    typer.echo(f"fanzha: serving on {where}; stop with Ctrl-C")
+    stop.wait()
+    app.stop()
+    typer.echo("fanzha: stopped")

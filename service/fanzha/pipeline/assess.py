@@ -1,0 +1,77 @@
+"""The story of one transfer: validate, gather, score, decide, record."""
+
+from dataclasses import dataclass
+from datetime import tzinfo
+
+from fanzha.domain.decision import Decision
+from fanzha.domain.ids import bucket_of, new_decision_id
+from fanzha.domain.transfer import TransferDraft
+from fanzha.domain.vocabulary import DegradedPart
+from fanzha.pipeline.decide import decide
+from fanzha.pipeline.gather import gather, missing_parts
+from fanzha.pipeline.ports import Clock, Models, Randomness, Store
+from fanzha.pipeline.record import Recorder, record, to_record
+from fanzha.pipeline.score import score
+from fanzha.pipeline.validate import Rules, validate
+from fanzha.policy.policy import Policy
+from fanzha.policy.prompts import PromptCatalogue
+from fanzha.telemetry import Steps
+
+
+@dataclass(frozen=True, slots=True)
+class Assessor:
+    """Everything that judging a transfer needs; built once by `app`."""
+
+    clock: Clock
+    randomness: Randomness
+    store: Store
+    models: Models
+    policy: Policy
+    prompts: PromptCatalogue
+    recorder: Recorder
+    rules: Rules
+    zone: tzinfo
+    idempotency_window_ms: int
+    service_version: str
+
+    def assess(self, draft: TransferDraft) -> Decision:
+        """Return the decision about one attempt, on record.
+
+        Raises:
+            InvalidFieldsError, RequestIdReusedError, NotRecordedError.
+        """
+        self.clock.observe(draft.transfer.create_time_ms)
+        now_ms, steps = self.clock.now_ms(), Steps()
+        model = self.models.champion()
+
+        transfer = validate(draft, self.rules, now_ms)
+        steps.done("validate")
+        evidence = gather(transfer, self.store, now_ms, self.idempotency_window_ms)
+        steps.done("gather")
+        if evidence.stored is not None:
+            return evidence.stored
+
+        scored, features = score(transfer, evidence, model, self.zone)
+        steps.done("score")
+        missing = missing_parts(transfer, evidence)
+        decided = decide(
+            transfer,
+            evidence,
+            scored,
+            features,
+            self.policy,
+            self.prompts,
+            decision_id=new_decision_id(
+                now_ms, bucket_of(transfer.payer.account), self.randomness(9)
+            ),
+            now_ms=now_ms,
+            degraded=missing if scored.score else (*missing, DegradedPart.MODEL),
+            service_version=self.service_version,
+        )
+        steps.done("decide")
+        entry = to_record(
+            transfer, evidence, scored, decided.decision, decided.shadow_reasons, steps.us
+        )
+        answer = record(entry, self.recorder, now_ms)
+        steps.done("record")
+        return answer

@@ -1,0 +1,57 @@
+"""Reads everything that is known about a transfer, in one round trip. Decides nothing."""
+
+from fanzha.domain.errors import RequestIdReusedError
+from fanzha.domain.evidence import Evidence, ListHit
+from fanzha.domain.transfer import Transfer
+from fanzha.domain.vocabulary import DegradedPart
+from fanzha.pipeline.ports import Store
+
+
+def gather(transfer: Transfer, store: Store, now_ms: int, window_ms: int) -> Evidence:
+    """Return the evidence about a transfer; what could not be read is None in it.
+
+    Args:
+        transfer: a valid transfer.
+        store: where history, lists and answers lie.
+        now_ms: the service's clock, milliseconds since 1970 UTC.
+        window_ms: idempotency window in milliseconds.
+
+    Raises:
+        RequestIdReusedError: the request id was used in the window with another body.
+    """
+    findings = store.find(transfer)
+    hits = None
+    if findings.entries is not None:
+        hits = tuple(
+            ListHit(subject, entry)
+            for subject, entry in findings.entries
+            if entry.valid_from_ms <= now_ms < entry.valid_until_ms
+        )
+    stored, answer, earlier = findings.stored, None, ""
+    if stored is not None:
+        if now_ms - stored.decide_time_ms >= window_ms or stored.decision is None:
+            earlier = stored.decision_id
+        elif stored.request_digest != transfer.request_digest:
+            raise RequestIdReusedError(stored.decision_id)
+        else:
+            answer = stored.decision
+    return Evidence(
+        payer=findings.payer,
+        payee=findings.payee,
+        list_hits=hits,
+        lists_version=findings.lists_version,
+        stored=answer,
+        earlier_decision_id=earlier,
+    )
+
+
+def missing_parts(transfer: Transfer, evidence: Evidence) -> tuple[DegradedPart, ...]:
+    """Return the parts of the evidence that should be there and are not."""
+    missing = []
+    if evidence.payer is None:
+        missing.append(DegradedPart.PAYER_HISTORY)
+    if evidence.payee is None and transfer.payee is not None and transfer.payee.account:
+        missing.append(DegradedPart.PAYEE_HISTORY)
+    if evidence.list_hits is None:
+        missing.append(DegradedPart.LISTS)
+    return tuple(missing)

@@ -1,0 +1,173 @@
+"""What the pipeline needs from outside: a few methods each, met by `adapters` and by test fakes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from fanzha.domain.decision import Decision, Score
+from fanzha.domain.evidence import AccountState, ListSubject, WatchlistEntry
+from fanzha.domain.record import (
+    DecisionOnRecord,
+    DecisionRecord,
+    ExecutionRecord,
+    OutcomeRecord,
+)
+from fanzha.domain.transfer import Transfer
+from fanzha.domain.vocabulary import DecisionSource
+
+
+class Clock(Protocol):
+    """The service's clock."""
+
+    def now_ms(self) -> int:
+        """Return milliseconds since 1970 UTC."""
+        ...
+
+    def observe(self, event_time_ms: int) -> None:
+        """Take note of a transfer's time; only a clock that follows the events cares."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRequest:
+    """What is kept under a request id: who came first. Times in milliseconds since 1970 UTC."""
+
+    request_digest: bytes
+    decision_id: str
+    decide_time_ms: int
+    decision: Decision | None
+    """The answer itself; None when it was given before the window and is no longer held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What one round trip to the store found. None: that part could not be read."""
+
+    payer: AccountState | None
+    payee: AccountState | None
+    entries: tuple[tuple[ListSubject, WatchlistEntry], ...] | None
+    lists_version: str
+    stored: StoredRequest | None
+
+
+class Store(Protocol):
+    """History, lists and stored answers."""
+
+    def find(self, transfer: Transfer) -> Findings:
+        """Read everything about a transfer in one round trip; never raises for an outage."""
+        ...
+
+
+class Model(Protocol):
+    """One model, loaded and checked."""
+
+    def score(self, vector: npt.NDArray[np.float32]) -> Score:
+        """Return the score of one vector, float32 of shape (features,)."""
+        ...
+
+
+class Models(Protocol):
+    """The models that are served."""
+
+    def champion(self) -> Model | None:
+        """Return the model that decides, None when none could be loaded."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What became of a decision in the store."""
+
+    first: StoredRequest | None = None
+    """Another decision that holds the same request id, within the window; None: ours holds it."""
+
+
+class Journal(Protocol):
+    """The record in Redis."""
+
+    def commit(self, record: DecisionRecord, body: bytes, now_ms: int) -> Committed:
+        """Store a decision if its request id is free, with its changes of state, in one step.
+
+        The same decision id again adds nothing but a newer content.
+
+        Raises:
+            StoreUnavailableError: the store did not confirm; it may or may not hold the decision.
+        """
+        ...
+
+
+class Spool(Protocol):
+    """The worker's own append-only file."""
+
+    def append(self, body: bytes) -> int:
+        """Queue a record for the disk and return its ticket."""
+        ...
+
+    def wait(self, ticket: int) -> None:
+        """Return once the record is on disk.
+
+        Raises:
+            NotRecordedError: the disk refused it.
+        """
+        ...
+
+    def confirm(self, decision_id: str) -> None:
+        """Note that the store holds the decision, so that it need not be sent again."""
+        ...
+
+    def send_later(self, record: DecisionRecord, body: bytes) -> None:
+        """Keep the record for the store until it is reachable again."""
+        ...
+
+
+class Codec(Protocol):
+    """Turns records into bytes."""
+
+    def encode(self, record: object) -> bytes:
+        """Return the bytes of a record of `fanzha.domain.record`."""
+        ...
+
+
+class Decisions(Protocol):
+    """Decisions given before."""
+
+    def find(self, decision_id: str) -> tuple[DecisionOnRecord, DecisionSource] | None:
+        """Return a decision and where it was found, None when it is not on record.
+
+        Raises:
+            StoreUnavailableError: it is not in the archive, and Redis is away.
+        """
+        ...
+
+
+class Aftermath(Protocol):
+    """Takes what happened after a decision into history and journal."""
+
+    def execute(self, found: DecisionOnRecord, report: ExecutionRecord, change: bytes) -> bool:
+        """Take an execution report; return whether it changed the stored status.
+
+        Raises:
+            StoreUnavailableError: Redis did not confirm.
+        """
+        ...
+
+    def add_outcome(
+        self,
+        found: DecisionOnRecord,
+        outcome: OutcomeRecord,
+        payer_report: bytes,
+        payee_report: bytes,
+    ) -> bool:
+        """Take an outcome and the reports it makes of the accounts; return whether it was new.
+
+        Raises:
+            StoreUnavailableError: Redis did not confirm.
+        """
+        ...
+
+
+Randomness = Callable[[int], bytes]
+"""Returns that many random bytes."""

@@ -1,0 +1,124 @@
+"""Puts a decision into two places, spool and store, before it is answered."""
+
+from dataclasses import dataclass, replace
+
+from fanzha.domain.decision import Decision
+from fanzha.domain.errors import NotRecordedError, RequestIdReusedError, StoreUnavailableError
+from fanzha.domain.evidence import Evidence
+from fanzha.domain.ids import counterparty_of, event_id_of_decision
+from fanzha.domain.record import DecisionRecord
+from fanzha.domain.scored import Scored
+from fanzha.domain.transfer import Transfer
+from fanzha.domain.vocabulary import DegradedPart, PartyType
+from fanzha.features.layout import pack_event, pack_flags
+from fanzha.pipeline.ports import Codec, Journal, Spool
+
+NO_STATE = -1
+"""Sequence of a state that was not seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    """The two places, and the bytes that go there."""
+
+    spool: Spool
+    journal: Journal
+    codec: Codec
+
+
+def to_record(
+    transfer: Transfer,
+    evidence: Evidence,
+    scored: Scored,
+    decision: Decision,
+    shadow_reasons: tuple[str, ...],
+    step_us: dict[str, int],
+) -> DecisionRecord:
+    """Return the record of a decision with everything that it stood on and leaves behind."""
+    payer, payee = transfer.payer, transfer.payee
+    has_payee = payee is not None and payee.account != b""
+    payee_type = payee.type if payee is not None else PartyType.UNSPECIFIED
+    event_id = event_id_of_decision(decision.decision_id)
+    event = (event_id, transfer.create_time_ms, transfer.base_amount_minor)
+    kinds = (transfer.channel, transfer.kind, decision.kind)
+    payee_number = counterparty_of(payee.account) if payee is not None and has_payee else 0
+    payee_change = b""
+    if has_payee:
+        flags = pack_flags(*kinds, payer.type)
+        payee_change = pack_event(*event, counterparty_of(payer.account), flags)
+    return DecisionRecord(
+        transfer=transfer,
+        decision=decision,
+        list_hits=evidence.list_hits,
+        facts=scored.facts,
+        vector=scored.vector,
+        payer_seq=NO_STATE if evidence.payer is None else evidence.payer.seq,
+        payee_seq=NO_STATE if evidence.payee is None else evidence.payee.seq,
+        payer_change=pack_event(*event, payee_number, pack_flags(*kinds, payee_type)),
+        payee_change=payee_change,
+        shadow_reasons=shadow_reasons,
+        step_us=step_us,
+    )
+
+
+def record(entry: DecisionRecord, places: Recorder, now_ms: int) -> Decision:
+    """Return the decision to answer, once it is on record.
+
+    That is the record's own decision; or, when another attempt with the same request id was first,
+    that one's. When one of the two places fails, the other holds the decision, marked as degraded.
+
+    Raises:
+        RequestIdReusedError: another body came first under the same request id.
+        NotRecordedError: neither place took it.
+    """
+    decision = entry.decision
+    body = places.codec.encode(entry)
+    try:
+        ticket = places.spool.append(body)
+    except NotRecordedError:
+        return _store_alone(entry, places, now_ms)
+    try:
+        committed = places.journal.commit(entry, body, now_ms)
+    except StoreUnavailableError:
+        return _spool_alone(entry, places)
+    first = committed.first
+    if first is not None and first.decision is not None:
+        if first.request_digest != entry.transfer.request_digest:
+            raise RequestIdReusedError(first.decision_id)
+        places.spool.confirm(decision.decision_id)
+        return first.decision
+    try:
+        places.spool.wait(ticket)
+    except NotRecordedError:
+        return _store_alone(entry, places, now_ms)
+    places.spool.confirm(decision.decision_id)
+    return decision
+
+
+def _marked(entry: DecisionRecord) -> DecisionRecord:
+    degraded = tuple(sorted({*entry.decision.degraded, DegradedPart.JOURNAL}))
+    return replace(entry, decision=replace(entry.decision, degraded=degraded))
+
+
+def _spool_alone(entry: DecisionRecord, places: Recorder) -> Decision:
+    marked = _marked(entry)
+    body = places.codec.encode(marked)
+    places.spool.wait(places.spool.append(body))
+    places.spool.send_later(marked, body)
+    return marked.decision
+
+
+def _store_alone(entry: DecisionRecord, places: Recorder, now_ms: int) -> Decision:
+    marked = _marked(entry)
+    try:
+        committed = places.journal.commit(marked, places.codec.encode(marked), now_ms)
+    except StoreUnavailableError as error:
+        raise NotRecordedError(
+            "neither the spool nor Redis took the decision; free the disk or bring Redis back"
+        ) from error
+    first = committed.first
+    if first is None or first.decision is None:
+        return marked.decision
+    if first.request_digest != entry.transfer.request_digest:
+        raise RequestIdReusedError(first.decision_id)
+    return first.decision

@@ -1,0 +1,59 @@
+"""Turns evidence into features and features into a score."""
+
+import math
+from datetime import UTC, datetime, tzinfo
+
+import numpy as np
+import numpy.typing as npt
+
+from fanzha.domain.decision import Score
+from fanzha.domain.evidence import Evidence
+from fanzha.domain.scored import Scored
+from fanzha.domain.transfer import Transfer
+from fanzha.features.facts import request_facts
+from fanzha.features.kernel import feature_vector
+from fanzha.pipeline.ports import Model
+
+POINTS_MAX = 1000
+_POINTS_PER_DECADE = 125
+_DECADES_BELOW_EVEN = 6
+
+
+def score(
+    transfer: Transfer, evidence: Evidence, model: Model | None, zone: tzinfo
+) -> tuple[Scored, npt.NDArray[np.float32]]:
+    """Return what the kernel and the model say, and the features, float32 of shape (features,).
+
+    Args:
+        transfer: a valid transfer.
+        evidence: what is known; missing parts give NaN features.
+        model: the champion, None when there is none.
+        zone: the bank's time zone.
+    """
+    offset = utc_offset_s(transfer.create_time_ms, zone)
+    facts = request_facts(transfer, evidence.list_hits, offset)
+    features = feature_vector(facts, evidence.payer, evidence.payee)
+    says = None if model is None else model.score(features)
+    return Scored(facts.tobytes(), features.tobytes(), says), features
+
+
+def utc_offset_s(time_ms: int, zone: tzinfo) -> int:
+    """Return a zone's offset from UTC at a time, in seconds."""
+    offset = datetime.fromtimestamp(time_ms / 1000, UTC).astimezone(zone).utcoffset()
+    return 0 if offset is None else int(offset.total_seconds())
+
+
+def score_of_margin(margin: float, slope: float, intercept: float, model_version: str) -> Score:
+    """Return the score of a raw margin, calibrated in float64.
+
+    probability = sigmoid(slope × margin + intercept); points = 125 × (log10(odds) + 6), 0 to 1000:
+    every 125 points are ten times the odds, 500 is 1 to 100, 750 is even.
+    """
+    log_odds = slope * margin + intercept
+    if log_odds >= 0:
+        probability = 1.0 / (1.0 + math.exp(-log_odds))
+    else:
+        grown = math.exp(max(log_odds, -700.0))
+        probability = grown / (1.0 + grown)
+    points = _POINTS_PER_DECADE * (log_odds / math.log(10) + _DECADES_BELOW_EVEN)
+    return Score(margin, probability, min(POINTS_MAX, max(0, round(points))), model_version)

@@ -1,0 +1,1 @@
+"""What the bank decides by: rules, thresholds and prompts, read from versioned files."""

@@ -1,0 +1,134 @@
+"""A loaded policy: evaluated once per decision, the same for the same inputs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+
+from fanzha.domain.decision import Reason
+from fanzha.domain.vocabulary import Channel, CustomerSegment, DecisionKind
+from fanzha.policy.atoms import Program
+from fanzha.policy.fact import FactFamily, FactValue, Sources
+from fanzha.policy.list_facts import is_payee_involved, is_payer_involved
+from fanzha.policy.prompts import PromptTopic
+from fanzha.policy.wording import ReasonTemplate
+
+
+class RuleClass(IntEnum):
+    """What a rule stands on, in order of precedence."""
+
+    HARD = 1
+    STATUTORY = 2
+    SOFT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Involved:
+    """Which accounts of a transfer are on the list of involved accounts: the hard evidence."""
+
+    payer: bool
+    payee: bool
+
+    @property
+    def any(self) -> bool:
+        """Say whether there is hard evidence at all."""
+        return self.payer or self.payee
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Points of the score, 1 to 1000, from which a decision is at least CONFIRM or PAUSE."""
+
+    confirm_points: int
+    pause_points: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeTexts:
+    """The fixed words of every notice."""
+
+    general_cause_zh: str
+    general_cause_en: str
+    objection_zh: str
+    objection_en: str
+    documents_zh: tuple[str, ...]
+    documents_en: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule that is live or in shadow. Times are milliseconds since 1970 UTC."""
+
+    id: str
+    rule_class: RuleClass
+    action: DecisionKind
+    is_live: bool
+    valid_from_ms: int
+    valid_until_ms: int
+    """Exclusive."""
+    reason: ReasonTemplate
+    legal_basis: str
+    owner: str
+    prompt_topic: PromptTopic | None
+    hold_ms: int
+    evidence: frozenset[FactFamily]
+    """Families of the atoms that say something about fraud."""
+    atoms: frozenset[int]
+    """Places of its atoms in the program; empty for class HARD."""
+    holds_for: frozenset[Involved]
+    """Hard evidence for which it holds; for class HARD only."""
+
+    @property
+    def has_two_grounds(self) -> bool:
+        """Say whether its evidence is of two families, or the model's score."""
+        return len(self.evidence) > 1 or FactFamily.SCORE in self.evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """Rules that hold, in order of precedence, and the facts that they were told by."""
+
+    live: tuple[Rule, ...]
+    shadow: tuple[Rule, ...]
+    involved: Involved
+    values: Mapping[str, FactValue]
+    is_complete: bool
+    """False: the program failed, and only rules of class HARD were looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """All rules, thresholds and texts of one version."""
+
+    version: str
+    hold_ms: int
+    thresholds: Mapping[tuple[Channel, CustomerSegment], Thresholds]
+    """Every channel and segment has an entry."""
+    rules: tuple[Rule, ...]
+    """In order of precedence: by class, soft ones by severity, then by order in the file."""
+    program: Program
+    score_confirm: ReasonTemplate
+    score_pause: ReasonTemplate
+    essential: Reason
+    notice: NoticeTexts
+
+    def evaluate(self, sources: Sources, now_ms: int) -> Fired:
+        """Return the rules that hold at a time, milliseconds since 1970 UTC.
+
+        Hard rules were told at load for every hard evidence there can be, so that no fault of the
+        program at run time can switch them off.
+        """
+        evidence = sources.evidence
+        involved = Involved(is_payer_involved(evidence), is_payee_involved(evidence))
+        values = {fact.name: fact.read(sources) for fact in self.program.facts}
+        truths = self.program.truths(values)
+        held = {place for place, holds in enumerate(truths or ()) if holds}
+        live: list[Rule] = []
+        shadow: list[Rule] = []
+        for rule in self.rules:
+            if rule.rule_class is RuleClass.HARD:
+                holds = involved in rule.holds_for
+            else:
+                holds = truths is not None and rule.atoms <= held
+            if holds and rule.valid_from_ms <= now_ms < rule.valid_until_ms:
+                (live if rule.is_live else shadow).append(rule)
+        return Fired(tuple(live), tuple(shadow), involved, values, truths is not None)

@@ -1,0 +1,94 @@
+"""Settings of a deployment, and the only reader of the environment (`FANZHA_*`)."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from fanzha.domain.currency import CURRENCIES
+from fanzha.domain.errors import SetupError
+
+
+class Settings(BaseSettings):
+    """One field a setting; each can be given as FANZHA_<NAME> or as an option of `fanzha serve`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="FANZHA_", frozen=True, extra="forbid", use_attribute_docstrings=True
+    )
+
+    address: str = "127.0.0.1:7443"
+    """Where to listen: host:port on loopback, port 0 for any free one, or unix:path."""
+    redis: str = ""
+    """URL of the Redis to use: redis://, rediss:// or unix://."""
+    embedded: bool = False
+    """Start a private real Redis in the data folder instead."""
+    data_dir: Path = Path("data")
+    """Folder for the spool, the token key, and the embedded Redis."""
+    archive: Path | None = None
+    """Folder of the archive; `archive` in the data folder when not given."""
+    models: Path = Path("models")
+    """Folder of the models and their registry."""
+    policy: Path | None = None
+    """Policy file; the one that comes with the service when not given."""
+    prompts: Path | None = None
+    """Prompt catalogue; the one that comes with the service when not given."""
+    token_key_file: Path | None = None
+    """File of 32 random bytes that tokens are made with; made in the data folder when not given."""
+    time_zone: str = "Asia/Shanghai"
+    """The bank's time zone, an IANA name."""
+    base_currency: str = "CNY"
+    """ISO 4217 code of the currency that features and rules count in."""
+    clock: Literal["system", "event"] = "system"
+    """`event` follows the transfers' own times; for replays and demos with --embedded only."""
+    idempotency_window_s: Annotated[int, Field(ge=1, le=7 * 86_400)] = 7_200
+    """For this long the same request id gets the same answer, in seconds."""
+    idempotency_memory_s: Annotated[int, Field(ge=1, le=30 * 86_400)] = 86_400
+    """For this long a later request with the same id learns of the earlier decision, in seconds."""
+    redis_timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = 250
+    """Longest wait for Redis in one round trip, in milliseconds."""
+    threads: Annotated[int, Field(ge=1, le=256)] = 16
+    """Calls served at once; each thread has a Redis connection of its own."""
+    calls_max: Annotated[int, Field(ge=1, le=100_000)] = 512
+    """Calls served or waiting at once; more are refused with RESOURCE_EXHAUSTED."""
+    drain_s: Annotated[float, Field(ge=0, le=600)] = 10.0
+    """How long calls may finish after SIGTERM, in seconds."""
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError("is no IANA time zone, such as Asia/Shanghai") from error
+        return value
+
+    @field_validator("base_currency")
+    @classmethod
+    def _is_currency(cls, value: str) -> str:
+        if value not in CURRENCIES:
+            raise ValueError("is no ISO 4217 code, such as CNY")
+        return value
+
+    @property
+    def archive_dir(self) -> Path:
+        """Folder of the archive."""
+        return self.archive or self.data_dir / "archive"
+
+
+def read_settings(**given: object) -> Settings:
+    """Return the settings from the environment and the options given (None: not given).
+
+    Raises:
+        SetupError: with all faults at once.
+    """
+    try:
+        chosen: dict[str, Any] = {name: x for name, x in given.items() if x is not None}
+        return Settings(**chosen)
+    except ValidationError as error:
+        faults = "\n".join(
+            f"  --{'.'.join(str(part) for part in fault['loc']).replace('_', '-')}: {fault['msg']}"
+            for fault in error.errors()
+        )
+        raise SetupError(f"settings that cannot be used:\n{faults}") from error

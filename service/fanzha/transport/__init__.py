@@ -1,0 +1,1 @@
+"""The door: gRPC in and out, identities into tokens, errors into status."""

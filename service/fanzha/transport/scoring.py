@@ -1,0 +1,73 @@
+"""ScoringService: convert, call, convert."""
+
+import grpc
+
+from fanzha.domain.errors import FieldFault, InvalidFieldsError
+from fanzha.pipeline.aftermath import Reporter
+from fanzha.pipeline.assess import Assessor
+from fanzha.transport.convert import to_draft, to_response
+from fanzha.transport.guard import Guard
+from fanzha.transport.identity import Tokens
+from fanzha.transport.status import to_call_error, to_failure
+from fanzha.v1 import scoring_pb2 as scoring
+from fanzha.v1 import scoring_pb2_grpc
+
+BATCH_MAX = 256
+
+_SERVICE = "/fanzha.v1.ScoringService/"
+
+
+class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
+    """Answers "may this money leave?"."""
+
+    def __init__(
+        self, guard: Guard, tokens: Tokens, assessor: Assessor, reporter: Reporter
+    ) -> None:
+        self._guard = guard
+        self._tokens = tokens
+        self._assessor = assessor
+        self._reporter = reporter
+
+    def ScoreTransfer(  # noqa: N802 - named by the proto
+        self, request: scoring.ScoreTransferRequest, context: grpc.ServicerContext
+    ) -> scoring.ScoreTransferResponse:
+        """Judge one attempt."""
+        with self._guard.call(_SERVICE + "ScoreTransfer", context) as caller:
+            return self._score(request, caller.name)
+
+    def ScoreBatch(  # noqa: N802 - named by the proto
+        self, request: scoring.ScoreBatchRequest, context: grpc.ServicerContext
+    ) -> scoring.ScoreBatchResponse:
+        """Judge up to 256 attempts in their order."""
+        with self._guard.call(_SERVICE + "ScoreBatch", context) as caller:
+            if not 1 <= len(request.requests) <= BATCH_MAX:
+                raise InvalidFieldsError(
+                    (FieldFault("requests", f"must hold 1 to {BATCH_MAX} requests"),)
+                )
+            return scoring.ScoreBatchResponse(
+                results=[self._result(item, caller.name) for item in request.requests]
+            )
+
+    def GetDecision(  # noqa: N802 - named by the proto
+        self, request: scoring.GetDecisionRequest, context: grpc.ServicerContext
+    ) -> scoring.GetDecisionResponse:
+        """Return a decision given before."""
+        with self._guard.call(_SERVICE + "GetDecision", context):
+            decision, source = self._reporter.get_decision(request.decision_id)
+            return scoring.GetDecisionResponse(
+                decision=to_response(decision),
+                source=int(source),  # type: ignore[arg-type]
+            )
+
+    def _score(
+        self, request: scoring.ScoreTransferRequest, caller: str
+    ) -> scoring.ScoreTransferResponse:
+        return to_response(self._assessor.assess(to_draft(request, caller, self._tokens)))
+
+    def _result(
+        self, request: scoring.ScoreTransferRequest, caller: str
+    ) -> scoring.ScoreBatchResult:
+        try:
+            return scoring.ScoreBatchResult(response=self._score(request, caller))
+        except Exception as error:  # noqa: BLE001 - one item's error is that item's answer
+            return scoring.ScoreBatchResult(error=to_call_error(to_failure(error)))

@@ -1,0 +1,95 @@
+"""The gRPC server: synchronous, a small pool of threads, each with its own Redis connection."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from fanzha.domain.errors import SetupError
+from fanzha.transport.outcomes import OutcomeServicer
+from fanzha.transport.scoring import ScoringServicer
+from fanzha.transport.watchlists import WatchlistServicer
+from fanzha.v1 import (
+    outcomes_pb2,
+    outcomes_pb2_grpc,
+    scoring_pb2,
+    scoring_pb2_grpc,
+    watchlists_pb2,
+    watchlists_pb2_grpc,
+)
+
+MESSAGE_BYTES_MAX = 2 * 2**20
+"""Largest request: a batch of 256 is below 1 MiB."""
+
+_SERVICES = (
+    scoring_pb2.DESCRIPTOR.services_by_name["ScoringService"].full_name,
+    outcomes_pb2.DESCRIPTOR.services_by_name["OutcomeService"].full_name,
+    watchlists_pb2.DESCRIPTOR.services_by_name["WatchlistService"].full_name,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Servicers:
+    """What the server serves."""
+
+    scoring: ScoringServicer
+    outcomes: OutcomeServicer
+    watchlists: WatchlistServicer
+
+
+class Server:
+    """One listening server with health and reflection."""
+
+    def __init__(
+        self,
+        address: str,
+        servicers: Servicers,
+        threads: int,
+    ) -> None:
+        """Bind, without serving yet.
+
+        Args:
+            address: host:port, or unix:path.
+            servicers: what to serve.
+            threads: calls served at once.
+
+        Raises:
+            SetupError: the address is taken or cannot be bound.
+        """
+        self._server = grpc.server(
+            ThreadPoolExecutor(threads, thread_name_prefix="call"),
+            options=[
+                ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+                ("grpc.so_reuseport", 0),
+            ],
+        )
+        scoring_pb2_grpc.add_ScoringServiceServicer_to_server(servicers.scoring, self._server)
+        outcomes_pb2_grpc.add_OutcomeServiceServicer_to_server(servicers.outcomes, self._server)
+        watchlists_pb2_grpc.add_WatchlistServiceServicer_to_server(
+            servicers.watchlists, self._server
+        )
+        self._health = health.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection.enable_server_reflection(
+            (*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
+        )
+        try:
+            self.port = self._server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise SetupError(
+                f"cannot listen on {address}: it is taken or not an address of this machine; "
+                "choose another with --address"
+            ) from error
+
+    def start(self) -> None:
+        """Begin to serve and report as healthy."""
+        self._server.start()
+        for service in ("", *_SERVICES):
+            self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+
+    def stop(self, grace_s: float) -> None:
+        """Report as not healthy, let calls finish for up to `grace_s` seconds, and stop."""
+        self._health.enter_graceful_shutdown()
+        self._server.stop(grace_s).wait()

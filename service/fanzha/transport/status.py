@@ -1,0 +1,119 @@
+"""Errors to gRPC status: one table. Unknown errors say only an id that finds them in the log."""
+
+import logging
+import uuid
+from dataclasses import dataclass, field
+
+import grpc
+from google.protobuf.any_pb2 import Any
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from fanzha.domain.errors import (
+    DecisionNotFoundError,
+    FanzhaError,
+    FieldFault,
+    InvalidFieldsError,
+    NotRecordedError,
+    OverloadedError,
+    RequestIdReusedError,
+    RoleRequiredError,
+    StoreUnavailableError,
+)
+from fanzha.v1 import error_reason_pb2 as reasons
+from fanzha.v1 import scoring_pb2 as scoring
+
+log = logging.getLogger(__name__)
+
+DOMAIN = "fanzha"
+
+_TABLE: dict[type[FanzhaError], tuple[int, reasons.ErrorReason.ValueType]] = {
+    InvalidFieldsError: (code_pb2.INVALID_ARGUMENT, reasons.ERROR_REASON_INVALID_FIELDS),
+    RequestIdReusedError: (code_pb2.ALREADY_EXISTS, reasons.ERROR_REASON_REQUEST_ID_REUSED),
+    DecisionNotFoundError: (code_pb2.NOT_FOUND, reasons.ERROR_REASON_DECISION_NOT_FOUND),
+    RoleRequiredError: (code_pb2.PERMISSION_DENIED, reasons.ERROR_REASON_ROLE_REQUIRED),
+    OverloadedError: (code_pb2.RESOURCE_EXHAUSTED, reasons.ERROR_REASON_OVERLOADED),
+    StoreUnavailableError: (code_pb2.UNAVAILABLE, reasons.ERROR_REASON_STORE_UNAVAILABLE),
+    NotRecordedError: (code_pb2.UNAVAILABLE, reasons.ERROR_REASON_NOT_RECORDED),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An error as callers see it."""
+
+    code: int
+    reason: reasons.ErrorReason.ValueType
+    message: str
+    metadata: dict[str, str] = field(default_factory=dict)
+    faults: tuple[FieldFault, ...] = ()
+
+
+def to_failure(error: Exception) -> Failure:
+    """Return what callers may know of an error; logs what they may not."""
+    for kind, (code, reason) in _TABLE.items():
+        if isinstance(error, kind):
+            faults = error.faults if isinstance(error, InvalidFieldsError) else ()
+            # Why a store is away is for the log: it may name hosts.
+            quiet = isinstance(error, StoreUnavailableError)
+            if quiet:
+                log.warning("%s", error)
+            message = "a part that this call needs is away; try again" if quiet else str(error)
+            return Failure(code, reason, message, _metadata(error), faults)
+    error_id = uuid.uuid4().hex[:12]
+    log.error("internal error %s", error_id, exc_info=error)
+    return Failure(
+        code_pb2.INTERNAL,
+        reasons.ERROR_REASON_INTERNAL,
+        f"internal error {error_id}",
+        {"error_id": error_id},
+    )
+
+
+def _metadata(error: FanzhaError) -> dict[str, str]:
+    if isinstance(error, InvalidFieldsError):
+        return {"violation_count": str(len(error.faults))}
+    if isinstance(error, (RequestIdReusedError, DecisionNotFoundError)):
+        return {"decision_id": error.decision_id}
+    if isinstance(error, RoleRequiredError):
+        return {"method": error.method, "role": error.role}
+    return {}
+
+
+def to_call_error(failure: Failure) -> scoring.CallError:
+    """Return a failure as one item of a batch shows it."""
+    return scoring.CallError(
+        code=failure.code,
+        reason=failure.reason,
+        message=failure.message,
+        field_violations=[
+            scoring.FieldViolation(field=fault.field, description=fault.description)
+            for fault in failure.faults
+        ],
+    )
+
+
+def abort(context: grpc.ServicerContext, failure: Failure) -> None:
+    """End a call with a failure's status and details. Never returns."""
+    details = [Any()]
+    details[0].Pack(
+        error_details_pb2.ErrorInfo(
+            reason=reasons.ErrorReason.Name(failure.reason),
+            domain=DOMAIN,
+            metadata=failure.metadata,
+        )
+    )
+    if failure.faults:
+        details.append(Any())
+        details[1].Pack(
+            error_details_pb2.BadRequest(
+                field_violations=[
+                    error_details_pb2.BadRequest.FieldViolation(
+                        field=fault.field, description=fault.description
+                    )
+                    for fault in failure.faults
+                ]
+            )
+        )
+    status = status_pb2.Status(code=failure.code, message=failure.message, details=details)
+    context.abort_with_status(rpc_status.to_status(status))

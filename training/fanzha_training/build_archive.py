@@ -1,0 +1,159 @@
+"""Builds a data set from what was served: stored facts, vectors and scores, labelled by outcomes.
+
+Every vector is computed again from the archived changes and compared with the one that was served:
+bit for bit the same, or something between service and training is wrong.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from fanzha.domain.errors import SetupError
+from fanzha.domain.vocabulary import DecisionKind, ExecutionStatus
+from fanzha.features.fold import fold
+
+from fanzha_training.archive_history import Replay, replay_of
+from fanzha_training.archive_source import Archive, Decisions, read_archive
+from fanzha_training.building import BuildOptions, Say, label_columns, label_counts
+from fanzha_training.dataset import DatasetMeta, vector_column, write_dataset
+from fanzha_training.labels import Outcomes, label_transfers
+
+Vectors = npt.NDArray[np.float32]
+
+
+def recompute_vectors(archive: Path) -> tuple[list[str], Vectors, Vectors]:
+    """Return (decision ids, vectors recomputed, vectors served) of an archive's decisions.
+
+    Vectors are float32 of shape (decisions, features), in the order of the ids: by time. Decisions
+    after a gap in the sequence of an account are left out.
+
+    Raises:
+        SetupError: the archive cannot be used.
+
+    """
+    read = read_archive(archive)
+    recomputed, replay = _recompute(read)
+    ids = read.decisions.frame["decision_id"].filter(pl.Series(replay.whole)).to_list()
+    return ids, recomputed[replay.whole], read.decisions.vectors[replay.whole]
+
+
+def differing(recomputed: Vectors, served: Vectors) -> npt.NDArray[np.bool_]:
+    """Say which vectors differ in any bit, bool of shape (rows,)."""
+    different: npt.NDArray[np.bool_] = (
+        np.ascontiguousarray(recomputed).view(np.uint32)
+        != np.ascontiguousarray(served).view(np.uint32)
+    ).any(axis=1)
+    return different
+
+
+def build_from_archive(
+    folder: Path, out: Path, options: BuildOptions, say: Say
+) -> dict[str, object]:
+    """Build a data set from `day=*/part-*.parquet`; return a summary.
+
+    Raises:
+        SetupError: the archive cannot be used, vectors differ and that is not allowed, or the data
+            set cannot be written.
+
+    """
+    say("reading the archive")
+    archive = read_archive(folder)
+    say("computing the vectors again")
+    recomputed, replay = _recompute(archive)
+    different = differing(recomputed, archive.decisions.vectors) & replay.whole
+    differences = int(different.sum())
+    if differences and not options.allow_differences:
+        example = archive.decisions.frame["decision_id"][int(np.flatnonzero(different)[0])]
+        raise SetupError(
+            f"{differences} of {int(replay.whole.sum())} served vector(s) differ from those that "
+            f"the archived changes give, the first of decision {example}; find out why (another "
+            "version of the features, or a fault in the service), or use the served ones with "
+            "--allow-differences"
+        )
+
+    say("labelling")
+    decisions = archive.decisions.frame
+    # Arrivals say nothing about the clock of the events, so "newest" is of event times.
+    as_of_ms = options.as_of_ms
+    if as_of_ms is None:
+        newest = decisions["create_time_ms"].max(), archive.outcomes["report_time_ms"].max()
+        as_of_ms = max(value for value in newest if isinstance(value, int))
+    time_ms = decisions["create_time_ms"].to_numpy()
+    outcomes, unmatched = _outcomes_by_row(archive)
+    labels = label_transfers(
+        time_ms,
+        outcomes,
+        unresolved=_held_back(archive),
+        as_of_ms=as_of_ms,
+        delay_ms=options.label_delay_ms,
+    )
+    known = time_ms <= as_of_ms
+    kept = replay.whole & known
+    labels = labels.rows(kept)
+
+    say("writing the data set")
+    simulated = bool(options.simulated)
+    meta = DatasetMeta(
+        "archive", simulated, options.command, as_of_ms, options.label_delay_days
+    )  # fmt: skip
+    write_dataset(out, {**_columns(archive.decisions, kept), **label_columns(labels)}, meta)
+    counts = {
+        **archive.dropped,
+        "outcomes_unmatched": unmatched,
+        "rows_after_as_of": int((~known).sum()),
+        "accounts_with_gaps": replay.accounts_with_gaps,
+        "decisions_after_gap": int((~replay.whole).sum()),
+    }
+    return {
+        "source": "archive",
+        "simulated": simulated,
+        "rows": int(kept.sum()),
+        "as_of_ms": as_of_ms,
+        "vectors_compared": int(replay.whole.sum()),
+        "vector_differences": differences,
+        **label_counts(labels),
+        **{name: count for name, count in counts.items() if count},
+    }
+
+
+def _recompute(archive: Archive) -> tuple[Vectors, Replay]:
+    replay = replay_of(archive.decisions, archive.changes)
+    return fold(archive.decisions.facts, replay.steps), replay
+
+
+def _columns(decisions: Decisions, kept: npt.NDArray[np.bool_]) -> dict[str, object]:
+    frame = decisions.frame.filter(pl.Series(kept))
+    names = ("request_id", "decision_id", "margin", "points", "model_version")
+    return {
+        **{name: frame[name].to_arrow() for name in names},
+        "time_ms": frame["create_time_ms"].to_numpy(),
+        "channel": frame["channel"].fill_null(0).to_numpy(),
+        "segment": frame["payer_segment"].fill_null(0).to_numpy(),
+        "amount_minor": frame["base_amount_minor"].to_numpy(),
+        "vector": vector_column(decisions.vectors[kept]),
+    }
+
+
+def _outcomes_by_row(archive: Archive) -> tuple[Outcomes, int]:
+    rows = archive.decisions.frame.select("decision_id").with_row_index("row")
+    matched = archive.outcomes.join(rows, on="decision_id", maintain_order="left")
+    outcomes = Outcomes(
+        row=matched["row"].cast(pl.Int64).to_numpy(),
+        type=matched["outcome_type"].to_numpy(),
+        fraud_type=matched["fraud_type"].fill_null(0).to_numpy(),
+        report_ms=matched["report_time_ms"].to_numpy(),
+    )
+    return outcomes, len(archive.outcomes) - len(matched)
+
+
+def _held_back(archive: Archive) -> npt.NDArray[np.bool_]:
+    """Say which transfers were paused or blocked and never posted: silence proves nothing there."""
+    posted = archive.executions.filter(
+        pl.col("execution_status") == ExecutionStatus.POSTED
+    )["decision_id"]  # fmt: skip
+    held: npt.NDArray[np.bool_] = archive.decisions.frame.select(
+        (pl.col("decision") >= DecisionKind.PAUSE).fill_null(value=False)
+        & ~pl.col("decision_id").is_in(posted.implode())
+    ).to_series().to_numpy()  # fmt: skip
+    return held

@@ -1,0 +1,54 @@
+"""What both ways of building a data set share: options, and how labels are written and counted."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from fanzha_training.dataset import DAY_MS
+from fanzha_training.labels import Labels
+
+Say = Callable[[str], None]
+"""Told what is being done, for people who wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOptions:
+    """How to build a data set. Times are milliseconds since 1970 UTC."""
+
+    command: str
+    as_of_ms: int | None = None
+    """Nothing that became known later is looked at; None: the newest record."""
+    label_delay_days: float = 7.0
+    utc_offset_s: int = 8 * 3600
+    """The bank's offset from UTC; China has one all year. Archives carry their own."""
+    currency: str = "CNY"
+    simulated: bool | None = None
+    """Whether the data were simulated; None: as the input says."""
+    allow_differences: bool = False
+    """Whether served vectors may differ from those that the archive's changes give."""
+
+    @property
+    def label_delay_ms(self) -> int:
+        """The label delay in milliseconds."""
+        return round(self.label_delay_days * DAY_MS)
+
+
+def label_columns(labels: Labels) -> dict[str, object]:
+    """Return the data set's columns that labels fill; null where there is none."""
+    unlabelled = labels.label < 0
+    return {
+        "label": pa.array(labels.label, mask=unlabelled),
+        "label_known_ms": pa.array(labels.known_ms, mask=unlabelled),
+        "fraud_type": pa.array(labels.fraud_type, mask=labels.fraud_type == 0),
+    }
+
+
+def label_counts(labels: Labels) -> dict[str, int]:
+    """Return how many transfers have which label."""
+    return {
+        "fraud": int((labels.label == 1).sum()),
+        "legitimate": int((labels.label == 0).sum()),
+        "unlabelled": int((labels.label < 0).sum()),
+        "outcomes_contradicted": labels.contradicted,
+    }

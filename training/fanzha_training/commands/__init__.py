@@ -1,0 +1,1 @@
+"""The commands of `fanzha-training`, one module for each."""

@@ -1,0 +1,196 @@
+"""The data set that models learn from: one row for each transfer, with its vector and its label.
+
+It is one Parquet file, sorted by time, that says in its metadata where it comes from.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fanzha.domain.errors import SetupError
+from fanzha.features.manifest import FEATURES, manifest_hash
+
+from fanzha_training.atomic import replaced_file
+
+UNLABELLED: Final = -1
+"""Label in arrays of a row that is neither known as fraud nor as legitimate; null in the file."""
+
+DAY_MS: Final = 86_400_000
+
+_FIELDS: "Final[list[pa.Field[Any]]]" = [
+    pa.field("request_id", pa.string(), nullable=False),
+    pa.field("decision_id", pa.string()),
+    pa.field("time_ms", pa.int64(), nullable=False),
+    pa.field("channel", pa.int8(), nullable=False),
+    pa.field("segment", pa.int8(), nullable=False),
+    pa.field("amount_minor", pa.int64(), nullable=False),
+    pa.field("label", pa.int8()),
+    pa.field("label_known_ms", pa.int64()),
+    pa.field("fraud_type", pa.int8()),
+    pa.field("vector", pa.list_(pa.float32(), len(FEATURES)), nullable=False),
+    pa.field("margin", pa.float64()),
+    pa.field("points", pa.int16()),
+    pa.field("model_version", pa.string()),
+]
+SCHEMA: Final = pa.schema(_FIELDS)
+"""`channel`, `segment` and `fraud_type` are numbers of the vocabularies; `label` is 1 for fraud, 0
+for legitimate, null for unknown; `margin`, `points` and `model_version` are what was served."""
+
+_META_KEY = b"fanzha_dataset"
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetMeta:
+    """Where a data set comes from. Times are milliseconds since 1970 UTC."""
+
+    source: str
+    """"table" or "archive"."""
+    simulated: bool
+    command: str
+    as_of_ms: int
+    """Labels are those that were known at this time."""
+    label_delay_days: float
+    feature_hash: str = field(default_factory=manifest_hash)
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A data set in memory; all arrays have one entry a row, sorted by time.
+
+    `label` is int8: 1, 0 or UNLABELLED. `label_known_ms` is int64, meaningless where unlabelled.
+    `vectors` is float32 of shape (rows, features).
+    """
+
+    time_ms: npt.NDArray[np.int64]
+    amount_minor: npt.NDArray[np.int64]
+    label: npt.NDArray[np.int8]
+    label_known_ms: npt.NDArray[np.int64]
+    fraud_type: npt.NDArray[np.int8]
+    channel: npt.NDArray[np.int8]
+    segment: npt.NDArray[np.int8]
+    vectors: npt.NDArray[np.float32]
+    meta: DatasetMeta
+    repaired: dict[str, int] = field(default_factory=dict)
+    """Repairs made while loading, and how many rows they touched."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.time_ms)
+
+    def rows(self, chosen: npt.NDArray[Any]) -> "Dataset":
+        """Return the rows that a mask or an array of positions names."""
+        arrays = {name: getattr(self, name)[chosen] for name in _ARRAYS}
+        return replace(self, **arrays)
+
+    def fingerprint(self) -> str:
+        """Return a hash, 32 hexadecimal digits, of all rows as models see them."""
+        digest = hashlib.blake2b(self.meta.feature_hash.encode(), digest_size=16)
+        for name in _ARRAYS:
+            digest.update(np.ascontiguousarray(getattr(self, name)).data)
+        return digest.hexdigest()
+
+
+_ARRAYS = tuple(
+    name for name in Dataset.__dataclass_fields__ if name not in {"meta", "repaired"}
+)  # fmt: skip
+
+
+def vector_column(vectors: npt.NDArray[np.float32]) -> "pa.Array[Any]":
+    """Return float32 (rows, features) as a column of the data set."""
+    flat = pa.array(np.ascontiguousarray(vectors).reshape(-1), pa.float32())
+    return pa.FixedSizeListArray.from_arrays(flat, len(FEATURES))
+
+
+def write_dataset(path: Path, columns: dict[str, Any], meta: DatasetMeta) -> None:
+    """Write a data set in one step.
+
+    Args:
+        path: file to write; nothing of it is seen before all of it is there.
+        columns: one array for each column of SCHEMA, sorted by time; left-out ones are null.
+        meta: where it comes from.
+
+    Raises:
+        SetupError: there are no rows, or the file cannot be written.
+
+    """
+    count = len(columns["time_ms"])
+    if count == 0:
+        raise SetupError("no transfer is left for the data set; check the input and the options")
+    arrays = [
+        pa.array(columns[name], column.type) if name in columns else pa.nulls(count, column.type)
+        for name, column in zip(SCHEMA.names, SCHEMA, strict=True)
+    ]
+    metadata = {_META_KEY: json.dumps(asdict(meta), sort_keys=True).encode()}
+    table = pa.Table.from_arrays(arrays, schema=SCHEMA.with_metadata(metadata))
+    with replaced_file(path) as draft:
+        pq.write_table(table, draft, compression="zstd", row_group_size=1 << 17)
+
+
+def load_dataset(path: Path) -> Dataset:
+    """Read a data set and check that it can be learned from.
+
+    Rows out of order are sorted, and counted as `rows_sorted`.
+
+    Raises:
+        SetupError: the file is no data set, is damaged, was made with other features, is empty,
+            holds a transfer twice, or holds infinities.
+
+    """
+    frame, meta = _read(path)
+    vectors = frame["vector"].to_numpy()
+    arrays: dict[str, npt.NDArray[Any]] = {
+        name: frame[name].fill_null(UNLABELLED if name == "label" else 0).to_numpy()
+        for name in _ARRAYS
+        if name != "vectors"
+    }
+    if not np.isin(arrays["label"], (UNLABELLED, 0, 1)).all():
+        raise SetupError(f"{path} has labels other than 0, 1 and null; build it again")
+    infinite = int(np.isinf(vectors).any(axis=1).sum())
+    if infinite:
+        raise SetupError(
+            f"{path}: {infinite} vector(s) hold infinities; unknown values must be NaN: build it "
+            "again from amounts and times within their ranges"
+        )
+    dataset = Dataset(vectors=vectors, meta=meta, repaired={}, **arrays)
+    late = int((np.diff(dataset.time_ms) < 0).sum())
+    if late:
+        dataset = dataset.rows(np.argsort(dataset.time_ms, kind="stable"))
+        dataset.repaired["rows_sorted"] = late
+    return dataset
+
+
+def _read(path: Path) -> tuple[pl.DataFrame, DatasetMeta]:
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise SetupError(
+            f"{path} cannot be read as Parquet: {error}; make it with fanzha-training build"
+        ) from error
+    missing = [name for name in SCHEMA.names if name not in table.column_names]
+    stored = (table.schema.metadata or {}).get(_META_KEY)
+    if missing or stored is None:
+        lack = f"has no column {', '.join(missing)}" if missing else "does not say its source"
+        raise SetupError(f"{path} is no data set: it {lack}; make it with fanzha-training build")
+    meta = DatasetMeta(**json.loads(stored))
+    if (
+        meta.feature_hash != manifest_hash()
+        or table.schema.field("vector").type != SCHEMA.field("vector").type
+    ):
+        raise SetupError(
+            f"{path} was built with features {meta.feature_hash}, this code has "
+            f"{manifest_hash()}; build it again"
+        )
+    if table.num_rows == 0:
+        raise SetupError(f"{path} has no rows; build it from at least one transfer")
+    frame = pl.DataFrame(pl.from_arrow(table))
+    distinct = frame.select(pl.struct("decision_id", "request_id").n_unique()).item()
+    if distinct < len(frame):
+        raise SetupError(f"{path} holds {len(frame) - distinct} transfer(s) twice; build it again")
+    return frame, meta

@@ -1,0 +1,163 @@
+"""Decides whether a candidate may take the champion's place, on days that neither has learned from.
+
+Every check states both figures and its limit. Without a champion only the candidate's own checks
+are made.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from fanzha.domain.errors import SetupError
+from fanzha.features.manifest import manifest_hash
+
+from fanzha_training.dataset import Dataset
+from fanzha_training.evaluate import evaluate, later_than
+from fanzha_training.golden import TOLERANCE, check_parity, load_golden
+from fanzha_training.onnx_graph import open_graph
+from fanzha_training.published import GRAPH_FILE, read_manifest
+from fanzha_training.scorer import load_scorer
+
+
+@dataclass(frozen=True, slots=True)
+class Margins:
+    """How much worse than the champion a candidate may be; all are absolute differences."""
+
+    value_detection: float = 0.02
+    average_precision: float = 0.02
+    calibration: float = 0.002
+    frauds_min: int = 10
+    """With fewer frauds the comparison would be chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check of the gate."""
+
+    name: str
+    passed: bool
+    candidate: float | str
+    champion: float | str | None
+    limit: str
+
+
+def gate(
+    candidate: Path, champion: Path | None, dataset: Dataset, margins: Margins
+) -> dict[str, Any]:
+    """Compare two exported models and return the report.
+
+    The report names the candidate's graph by its hash, so that it cannot be used for another file.
+
+    Args:
+        candidate: folder of the candidate.
+        champion: folder of the champion; None when there is none yet.
+        dataset: data with transfers later than both training cuts.
+        margins: how much worse the candidate may be.
+
+    Raises:
+        SetupError: a model is damaged, has other features, or there are no later transfers.
+
+    """
+    manifest = read_manifest(candidate)
+    if manifest.feature_hash != manifest_hash():
+        checks = [
+            Check("feature hash", False, manifest.feature_hash, manifest_hash(), "must be equal")
+        ]
+        return _report(candidate, None, dataset, checks, {})
+    new = load_scorer(candidate)
+    old = load_scorer(champion) if champion is not None else None
+    if old is not None and old.label == new.label:
+        raise SetupError(f"{new.label} is the champion already; name another candidate")
+    cut_ms = max(new.cut_ms, old.cut_ms) if old is not None else new.cut_ms
+    later = later_than(dataset, cut_ms)
+    figures = evaluate(new, later)
+    against = evaluate(old, later) if old is not None else None
+    checks = [
+        Check("feature hash", True, manifest.feature_hash, manifest_hash(), "must be equal"),
+        _parity(candidate),
+        Check(
+            "frauds in the window",
+            figures["frauds"] >= margins.frauds_min,
+            figures["frauds"],
+            None,
+            f"at least {margins.frauds_min}",
+        ),
+        *(_comparisons(figures, against, margins) if against is not None else [_lift(figures)]),
+    ]
+    label = old.label if old is not None else None
+    report = {"figures": {"candidate": figures, "champion": against}}
+    return _report(candidate, label, dataset, checks, report)
+
+
+def _report(
+    candidate: Path,
+    champion: str | None,
+    dataset: Dataset,
+    checks: list[Check],
+    more: dict[str, Any],
+) -> dict[str, Any]:
+    manifest = read_manifest(candidate)
+    return {
+        "candidate": manifest.label,
+        "champion": champion,
+        "passed": all(check.passed for check in checks),
+        "checks": [asdict(check) for check in checks],
+        "graph_sha256": manifest.files_sha256[GRAPH_FILE],
+        "data_fingerprint": dataset.fingerprint(),
+        **more,
+    }
+
+
+def _parity(folder: Path) -> Check:
+    vectors, expected = load_golden(folder)
+    session = open_graph((folder / GRAPH_FILE).read_bytes(), folder / GRAPH_FILE)
+    try:
+        worst = check_parity(session, vectors, expected)
+    except SetupError as error:
+        return Check("parity with XGBoost", False, str(error), None, f"at most {TOLERANCE:g}")
+    return Check("parity with XGBoost", True, worst, None, f"at most {TOLERANCE:g}")
+
+
+def _comparisons(new: dict[str, Any], old: dict[str, Any], margins: Margins) -> list[Check]:
+    checks = [
+        _not_below(
+            f"value detection at {budget} per 1,000",
+            new["budgets"][budget]["value_detection_rate"],
+            old["budgets"][budget]["value_detection_rate"],
+            margins.value_detection,
+        )
+        for budget in ("1", "5")
+    ]
+    checks.append(
+        _not_below(
+            "average precision",
+            new["average_precision"],
+            old["average_precision"],
+            margins.average_precision,
+        )
+    )
+    error = "expected_calibration_error"
+    candidate, champion = new["calibration"][error], old["calibration"][error]
+    checks.append(
+        Check(
+            "expected calibration error",
+            candidate <= champion + margins.calibration,
+            candidate,
+            champion,
+            f"champion's plus at most {margins.calibration:g}",
+        )
+    )
+    return checks
+
+
+def _not_below(name: str, new: float, old: float, margin: float) -> Check:
+    return Check(name, new >= old - margin, new, old, f"champion's less at most {margin:g}")
+
+
+def _lift(figures: dict[str, Any]) -> Check:
+    """Return the check of a first model: it must beat chance clearly."""
+    floor = 2 * figures["calibration"]["observed_rate"]
+    found = figures["average_precision"]
+    return Check(
+        "average precision", found > floor, found, None, f"above {floor:.3g}, twice the fraud rate"
+    )

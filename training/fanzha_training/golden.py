@@ -1,0 +1,99 @@
+"""Golden rows: vectors with the margins that XGBoost gives them, which every copy must give too.
+
+Training proves the export with them, and the service checks itself with them whenever it loads the
+model.
+"""
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+import xgboost as xgb
+from fanzha.domain.errors import ModelRefusedError
+
+from fanzha_training.augment import OUTAGES
+from fanzha_training.onnx_graph import run_graph, split_conditions
+from fanzha_training.train import margins
+
+TOLERANCE: Final = 1e-5
+"""Largest difference of a margin between XGBoost and ONNX Runtime, which add up in float32."""
+
+GOLDEN_FILE: Final = "golden.npz"
+
+_OUTAGE_ROWS = 16
+_THRESHOLDS = 48
+
+Vectors = npt.NDArray[np.float32]
+Margins = npt.NDArray[np.float64]
+
+
+def golden_rows(booster: xgb.Booster, sample: Vectors, seed: int) -> tuple[Vectors, Margins]:
+    """Return vectors float32 (rows, features) and their margins in XGBoost, float64 (rows,).
+
+    They are the sample, some of it with history missing, one row of nothing but NaN, and rows with
+    one feature on a split's threshold, just below it and just above it.
+    """
+    randomness = np.random.default_rng(seed)
+    rows = [sample]
+    for outage in OUTAGES:
+        degraded = sample[:_OUTAGE_ROWS].copy()
+        degraded[:, outage] = np.nan
+        rows.append(degraded)
+    rows.append(np.full((1, sample.shape[1]), np.nan, np.float32))
+    splits = split_conditions(booster)
+    below, above = np.float32(-np.inf), np.float32(np.inf)
+    for position in randomness.permutation(len(splits))[:_THRESHOLDS]:
+        feature, threshold = splits[position]
+        near = sample[randomness.integers(len(sample), size=3)].copy()
+        near[:, feature] = (
+            np.nextafter(threshold, below),
+            threshold,
+            np.nextafter(threshold, above),
+        )
+        rows.append(near)
+    vectors = np.concatenate(rows)
+    return vectors, margins(booster, vectors)
+
+
+def check_parity(session: ort.InferenceSession, vectors: Vectors, expected: Margins) -> float:
+    """Return the largest difference of margins, over rows run alone and rows run together.
+
+    Raises:
+        ModelRefusedError: it exceeds TOLERANCE, or a margin is no number.
+
+    """
+    together = run_graph(session, vectors)
+    alone = np.concatenate([run_graph(session, row[np.newaxis]) for row in vectors])
+    difference = np.maximum(np.abs(together - expected), np.abs(alone - expected))
+    worst = float(difference.max())
+    if not worst <= TOLERANCE:
+        wrong = int((~(difference <= TOLERANCE)).sum())
+        raise ModelRefusedError(
+            f"ONNX Runtime and XGBoost disagree on {wrong} of {len(vectors)} golden rows, by up to "
+            f"{worst:.3g} (allowed: {TOLERANCE:g}); nothing is published: compare the versions of "
+            "xgboost and onnxruntime with those of the last good export"
+        )
+    return worst
+
+
+def save_golden(folder: Path, vectors: Vectors, expected: Margins) -> None:
+    """Write `golden.npz`; numpy stamps no time into it, so the bytes are the same every time."""
+    np.savez(folder / GOLDEN_FILE, vectors=vectors, margins=expected)
+
+
+def load_golden(folder: Path) -> tuple[Vectors, Margins]:
+    """Read `golden.npz`.
+
+    Raises:
+        ModelRefusedError: it is missing or damaged.
+
+    """
+    try:
+        with np.load(folder / GOLDEN_FILE, allow_pickle=False) as stored:
+            return stored["vectors"], stored["margins"]
+    except Exception as error:  # A damaged archive fails in many ways, none of them documented.
+        raise ModelRefusedError(
+            f"{folder / GOLDEN_FILE} cannot be read: {error!r}; export the model again"
+        ) from error

@@ -1,0 +1,126 @@
+"""Writes a simulated world into a folder: all of it, or nothing."""
+
+import hashlib
+import json
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fanzha.domain.errors import SetupError
+
+from fanzha_training.simulate.run import Simulation
+from fanzha_training.table import OUTCOMES_FILE, TRANSFERS_FILE, WORLD_FILE
+
+_UNFINISHED: Final = ".unfinished"
+
+
+def check_writable(folder: Path) -> None:
+    """Make the folder if need be, and see that files can be written there.
+
+    Raises:
+        SetupError: they cannot.
+
+    """
+    probe = folder / f"{WORLD_FILE}{_UNFINISHED}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_text("")
+        probe.unlink()
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+
+
+def _cannot_write(folder: Path, error: OSError) -> SetupError:
+    return SetupError(
+        f"{folder} cannot be written to ({error.strerror or error}); "
+        "choose another folder with --out, or make room and allow writing there"
+    )
+
+
+def write(simulation: Simulation, folder: Path) -> dict[str, Any]:
+    """Write transfers.parquet, outcomes.parquet and world.json; return what world.json says.
+
+    Everything is written under other names first. The tables are byte-equal for equal parameters
+    (and the same pyarrow); world.json comes last, so that a folder with one is complete.
+
+    Raises:
+        SetupError: the folder cannot be written to; what was there before is still there.
+
+    """
+    tables = {TRANSFERS_FILE: simulation.transfers, OUTCOMES_FILE: simulation.outcomes}
+    unfinished = {name: folder / f"{name}{_UNFINISHED}" for name in (*tables, WORLD_FILE)}
+    try:
+        for name, table in tables.items():
+            pq.write_table(table, unfinished[name], compression="zstd")
+        digests = {name: _sha256(unfinished[name]) for name in tables}
+        world = _describe(simulation, digests)
+        unfinished[WORLD_FILE].write_text(
+            json.dumps(world, ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
+        )
+        (folder / WORLD_FILE).unlink(missing_ok=True)
+        for name, path in unfinished.items():
+            os.replace(path, folder / name)  # noqa: PTH105 - Path.replace is the same call
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+    finally:
+        for path in unfinished.values():
+            path.unlink(missing_ok=True)
+    return world
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _describe(simulation: Simulation, digests: dict[str, str]) -> dict[str, Any]:
+    parameters = simulation.parameters
+    transfers = simulation.transfers
+    return {
+        "parameters": {
+            "customers": parameters.customers,
+            "days": parameters.days,
+            "seed": parameters.seed,
+            "start": parameters.start.isoformat(),
+            "time_zone": "Asia/Shanghai",
+            "fraud_per_million": parameters.fraud_per_million,
+            "fraud_mix": dict(parameters.fraud_mix),
+        },
+        "counts": counts(simulation),
+        "sha256": digests,
+        "pyarrow": pa.__version__,
+        "rows": transfers.num_rows,
+    }
+
+
+def counts(simulation: Simulation) -> dict[str, Any]:
+    """Return the figures by which a world is known."""
+    transfers = simulation.transfers
+    fraud = transfers.filter(transfers["is_fraud"])
+    rows = transfers.num_rows
+    episodes = {(row["fraud_type"], row["episode_id"]) for row in fraud.select(
+        ["fraud_type", "episode_id"]).to_pylist()}  # fmt: skip
+    customer_days = simulation.parameters.customers * simulation.parameters.days
+    return {
+        "transfers": rows,
+        "transfers_per_customer_day": round(rows / customer_days, 3),
+        "accounts": simulation.accounts,
+        "given_up_for_want_of_money": simulation.given_up,
+        "fraud_payments": fraud.num_rows,
+        "fraud_per_million": round(1e6 * fraud.num_rows / rows, 1),
+        "fraud_amount_minor": sum(fraud["amount_minor"].to_pylist()),
+        "fraud_payments_by_type": _tally(fraud["fraud_type"].to_pylist()),
+        "fraud_episodes_by_type": _tally([fraud_type for fraud_type, _ in episodes]),
+        "mule_movements": sum(transfers["is_mule_flow"].to_pylist()),
+        "transfers_by_channel": _tally(transfers["channel"].to_pylist()),
+        "transfers_by_execution": _tally(transfers["execution"].to_pylist()),
+        "outcomes": simulation.outcomes.num_rows,
+        "outcomes_by_type": _tally(simulation.outcomes["outcome"].to_pylist()),
+    }
+
+
+def _tally(words: list[Any]) -> dict[str, int]:
+    return dict(sorted(Counter(words).items()))

@@ -1,0 +1,122 @@
+"""The folder of a trained model that is not yet exported.
+
+`booster.ubj` is XGBoost's own file, `sample.npy` the vectors that the export is proved with,
+`training.json` says how to train it again, and `evaluation.json`, once it was evaluated, how good
+it is.
+"""
+
+import json
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import xgboost as xgb
+from fanzha.domain.errors import SetupError
+from fanzha.features.manifest import FEATURE_NAMES, manifest_hash
+
+from fanzha_training.atomic import published_folder, replaced_file
+from fanzha_training.calibrate import Calibration
+from fanzha_training.train import Trained
+
+BOOSTER_FILE: Final = "booster.ubj"
+SAMPLE_FILE: Final = "sample.npy"
+RECORD_FILE: Final = "training.json"
+EVALUATION_FILE: Final = "evaluation.json"
+
+_LIBRARIES: Final = ("xgboost-cpu", "numpy", "polars", "pyarrow")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedFolder:
+    """What lies in the folder of a trained model."""
+
+    booster: xgb.Booster
+    sample: npt.NDArray[np.float32]
+    record: dict[str, Any]
+    evaluation: dict[str, Any] | None
+
+    @property
+    def calibration(self) -> Calibration:
+        """How margins become probabilities."""
+        return Calibration(**self.record["calibration"])
+
+    @property
+    def cut_ms(self) -> int:
+        """Time from which on transfers were not learned from, milliseconds since 1970 UTC."""
+        return int(self.record["times"]["cut_ms"])
+
+
+def json_text(value: object) -> str:
+    """Return JSON as it stands in files: sorted, indented, with a line end; the same every time."""
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def save_trained(folder: Path, trained: Trained) -> None:
+    """Write the folder in one step.
+
+    Raises:
+        SetupError: it exists already, or cannot be written.
+
+    """
+    record = trained.record | {
+        "feature_hash": manifest_hash(),
+        "feature_names": list(FEATURE_NAMES),
+        "libraries": {name: version(name) for name in _LIBRARIES},
+        "platform": f"Python {platform.python_version()}, {platform.machine()}",
+    }
+    with published_folder(folder) as draft:
+        trained.booster.save_model(draft / BOOSTER_FILE)
+        np.save(draft / SAMPLE_FILE, trained.sample)
+        (draft / RECORD_FILE).write_text(json_text(record), encoding="utf-8")
+
+
+def save_evaluation(folder: Path, evaluation: dict[str, Any]) -> None:
+    """Keep the evaluation beside the model, for its card."""
+    with replaced_file(folder / EVALUATION_FILE) as draft:
+        draft.write_text(json_text(evaluation), encoding="utf-8")
+
+
+def load_trained(folder: Path) -> TrainedFolder:
+    """Read a trained model.
+
+    Raises:
+        SetupError: a file is missing or damaged, or the model has other features than this code.
+
+    """
+    remedy = "give the folder that fanzha-training train wrote, or train again"
+    try:
+        record = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
+        feature_hash = record["feature_hash"]
+        sample = np.load(folder / SAMPLE_FILE, allow_pickle=False)
+        kept = folder / EVALUATION_FILE
+        evaluation = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else None
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise SetupError(f"{folder} holds no trained model: {error!r}; {remedy}") from error
+    if feature_hash != manifest_hash():
+        raise SetupError(
+            f"{folder} was trained with features {feature_hash}, this code has {manifest_hash()}; "
+            "train again"
+        )
+    return TrainedFolder(load_booster(folder / BOOSTER_FILE), sample, record, evaluation)
+
+
+def load_booster(file: Path) -> xgb.Booster:
+    """Read XGBoost's own model file.
+
+    Raises:
+        SetupError: it is missing or damaged.
+
+    """
+    if not file.is_file():
+        raise SetupError(f"{file} is missing; train the model again")
+    booster = xgb.Booster()
+    try:
+        booster.load_model(file)
+    except (xgb.core.XGBoostError, UnicodeDecodeError) as error:
+        cause = str(error).strip().split("\n", maxsplit=1)[0]
+        raise SetupError(f"{file} is damaged: {cause}; train the model again") from error
+    return booster
