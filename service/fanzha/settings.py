@@ -48,8 +48,9 @@ class Settings(BaseSettings):
     """For this long a later request with the same id learns of the earlier decision, in seconds."""
     redis_timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = 250
     """Longest wait for Redis in one round trip, in milliseconds."""
-    threads: Annotated[int, Field(ge=1, le=256)] = 16
-    """Calls served at once; each thread has a Redis connection of its own."""
+    threads: Annotated[int, Field(ge=1, le=256)] = 32
+    """Calls served at once; each thread has a Redis connection of its own, and those that wait for
+    the disk share one fsync."""
     calls_max: Annotated[int, Field(ge=1, le=100_000)] = 512
     """Calls served or waiting at once; more are refused with RESOURCE_EXHAUSTED."""
     drain_s: Annotated[float, Field(ge=0, le=600)] = 10.0

@@ -85,12 +85,14 @@ class RedisLink:
         if self._monotonic() < self._away_until:
             raise StoreUnavailableError("Redis did not answer a moment ago")
         connection = self._connection()
+        packed = connection.pack_commands(commands)
         try:
-            replies = self._round_trip(connection, commands)
+            replies = self._round_trip(connection, packed, len(commands))
             missing = [i for i, x in enumerate(replies) if isinstance(x, NoScriptError)]
             if missing:
                 self._load_scripts(connection)
-                again = self._round_trip(connection, [commands[i] for i in missing])
+                packed = connection.pack_commands([commands[i] for i in missing])
+                again = self._round_trip(connection, packed, len(missing))
                 for place, reply in zip(missing, again, strict=True):
                     replies[place] = reply
         except (redis.RedisError, OSError) as error:
@@ -118,10 +120,10 @@ class RedisLink:
         return connection
 
     @staticmethod
-    def _round_trip(connection: ConnectionInterface, commands: Sequence[Command]) -> list[Any]:
-        connection.send_packed_command(connection.pack_commands(commands))
+    def _round_trip(connection: ConnectionInterface, packed: object, count: int) -> list[Any]:
+        connection.send_packed_command(packed)
         replies: list[Any] = []
-        for _ in commands:
+        for _ in range(count):
             try:
                 replies.append(connection.read_response())
             except redis.ResponseError as error:
@@ -130,6 +132,6 @@ class RedisLink:
 
     def _load_scripts(self, connection: ConnectionInterface) -> None:
         loads = [("SCRIPT", "LOAD", source) for source in self.scripts.source.values()]
-        for reply in self._round_trip(connection, loads):
+        for reply in self._round_trip(connection, connection.pack_commands(loads), len(loads)):
             if isinstance(reply, Exception):
                 raise reply

@@ -1,5 +1,6 @@
 """The story of one transfer: validate, gather, score, decide, record."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import tzinfo
 
@@ -10,12 +11,14 @@ from fanzha.domain.vocabulary import DegradedPart
 from fanzha.pipeline.decide import decide
 from fanzha.pipeline.gather import gather, missing_parts
 from fanzha.pipeline.ports import Clock, Models, Randomness, Store
-from fanzha.pipeline.record import Recorder, record, to_record
+from fanzha.pipeline.record import Recorder, Recording, to_record
 from fanzha.pipeline.score import score
 from fanzha.pipeline.validate import Rules, validate
 from fanzha.policy.policy import Policy
 from fanzha.policy.prompts import PromptCatalogue
 from fanzha.telemetry import Steps
+
+Answer = Callable[[], Decision]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,14 @@ class Assessor:
         Raises:
             InvalidFieldsError, RequestIdReusedError, NotRecordedError.
         """
+        return self.begin(draft)()
+
+    def begin(self, draft: TransferDraft) -> Answer:
+        """Judge one attempt; the call that is returned waits for the record and gives the decision.
+
+        So a batch waits for the disk once, not once an item. Raises as `assess` does, both here and
+        in the returned call.
+        """
         self.clock.observe(draft.transfer.create_time_ms)
         now_ms, steps = self.clock.now_ms(), Steps()
         model = self.models.champion()
@@ -48,8 +59,8 @@ class Assessor:
         steps.done("validate")
         evidence = gather(transfer, self.store, now_ms, self.idempotency_window_ms)
         steps.done("gather")
-        if evidence.stored is not None:
-            return evidence.stored
+        if (stored := evidence.stored) is not None:
+            return lambda: stored
 
         scored, features = score(transfer, evidence, model, self.zone)
         steps.done("score")
@@ -72,6 +83,4 @@ class Assessor:
         entry = to_record(
             transfer, evidence, scored, decided.decision, decided.shadow_reasons, steps.us
         )
-        answer = record(entry, self.recorder, now_ms)
-        steps.done("record")
-        return answer
+        return Recording(entry, self.recorder, now_ms).finish

@@ -24,7 +24,7 @@ from fanzha.domain.vocabulary import DecisionKind, DegradedPart, FraudType
 from fanzha.features.manifest import FEATURES
 from fanzha.policy.fact import UNKNOWN_NUMBER, Sources
 from fanzha.policy.list_facts import is_essential
-from fanzha.policy.policy import Fired, Policy, Rule, RuleClass
+from fanzha.policy.policy import NOT_INVOLVED, Fired, Policy, Rule, RuleClass
 from fanzha.policy.prompts import PromptCatalogue, PromptTopic
 
 _ALL_UNKNOWN: Final = (UNKNOWN_NUMBER,) * len(FEATURES)
@@ -114,7 +114,7 @@ def decide(
 
 def _of_rule(rule: Rule, fired: Fired, *, is_spared: bool) -> _Finding:
     kind = rule.action
-    is_hard = rule.rule_class is RuleClass.HARD and fired.involved.any
+    is_hard = rule.rule_class is RuleClass.HARD and fired.involved != NOT_INVOLVED
     if kind >= DecisionKind.BLOCK and not is_hard:
         kind = DecisionKind.PAUSE
     is_soft = not is_hard and rule.rule_class is not RuleClass.STATUTORY

@@ -11,7 +11,7 @@ from fanzha.domain.scored import Scored
 from fanzha.domain.transfer import Transfer
 from fanzha.domain.vocabulary import DegradedPart, PartyType
 from fanzha.features.layout import pack_event, pack_flags
-from fanzha.pipeline.ports import Codec, Journal, Spool
+from fanzha.pipeline.ports import Codec, Journal, Spool, StoredRequest
 
 NO_STATE = -1
 """Sequence of a state that was not seen."""
@@ -61,38 +61,70 @@ def to_record(
     )
 
 
-def record(entry: DecisionRecord, places: Recorder, now_ms: int) -> Decision:
-    """Return the decision to answer, once it is on record.
+class Recording:
+    """A decision on its way to both places; `finish` waits until it may be answered."""
 
-    That is the record's own decision; or, when another attempt with the same request id was first,
-    that one's. When one of the two places fails, the other holds the decision, marked as degraded.
+    def __init__(self, entry: DecisionRecord, places: Recorder, now_ms: int) -> None:
+        """Send the decision to both places.
 
-    Raises:
-        RequestIdReusedError: another body came first under the same request id.
-        NotRecordedError: neither place took it.
-    """
-    decision = entry.decision
-    body = places.codec.encode(entry)
-    try:
-        ticket = places.spool.append(body)
-    except NotRecordedError:
-        return _store_alone(entry, places, now_ms)
-    try:
-        committed = places.journal.commit(entry, body, now_ms)
-    except StoreUnavailableError:
-        return _spool_alone(entry, places)
-    first = committed.first
-    if first is not None and first.decision is not None:
-        if first.request_digest != entry.transfer.request_digest:
-            raise RequestIdReusedError(first.decision_id)
-        places.spool.confirm(decision.decision_id)
-        return first.decision
-    try:
-        places.spool.wait(ticket)
-    except NotRecordedError:
-        return _store_alone(entry, places, now_ms)
-    places.spool.confirm(decision.decision_id)
-    return decision
+        Raises:
+            RequestIdReusedError: another body came first under the same request id.
+            NotRecordedError: neither place took it.
+        """
+        self._entry = entry
+        self._places = places
+        self._now_ms = now_ms
+        self._ticket: int | None = None
+        self._answer: Decision | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        entry, places = self._entry, self._places
+        body = places.codec.encode(entry)
+        try:
+            ticket = places.spool.append(body)
+        except NotRecordedError:
+            self._answer = _store_alone(entry, places, self._now_ms)
+            return
+        try:
+            first = places.journal.commit(entry, body, self._now_ms).first
+        except StoreUnavailableError:
+            self._answer = _spool_alone(entry, places)
+            return
+        if first is not None and first.decision is not None:
+            self._answer = _same_body(entry, first)
+            places.spool.confirm(entry.decision.decision_id)
+        else:
+            self._ticket = ticket
+
+    def finish(self) -> Decision:
+        """Return the decision to answer, once it is on record.
+
+        That is the record's own decision; or, when another attempt with the same request id was
+        first, that one's. When one of the two places fails, the other holds the decision, marked as
+        degraded.
+
+        Raises:
+            RequestIdReusedError: another body came first under the same request id.
+            NotRecordedError: neither place took it.
+        """
+        if self._answer is None:
+            spool, entry = self._places.spool, self._entry
+            try:
+                if self._ticket is not None:
+                    spool.wait(self._ticket)
+            except NotRecordedError:
+                self._answer = _store_alone(entry, self._places, self._now_ms)
+            else:
+                spool.confirm(entry.decision.decision_id)
+                self._answer = entry.decision
+        return self._answer
+
+
+def _same_body(entry: DecisionRecord, first: StoredRequest) -> Decision:
+    if first.request_digest != entry.transfer.request_digest or first.decision is None:
+        raise RequestIdReusedError(first.decision_id)
+    return first.decision
 
 
 def _marked(entry: DecisionRecord) -> DecisionRecord:
@@ -119,6 +151,4 @@ def _store_alone(entry: DecisionRecord, places: Recorder, now_ms: int) -> Decisi
     first = committed.first
     if first is None or first.decision is None:
         return marked.decision
-    if first.request_digest != entry.transfer.request_digest:
-        raise RequestIdReusedError(first.decision_id)
-    return first.decision
+    return _same_body(entry, first)

@@ -9,7 +9,15 @@ from typing import Any, Final
 
 from cel_expr_python import cel  # type: ignore[import-untyped]
 
-from fanzha.policy.fact import CONTEXT_FAMILIES, Fact, FactFamily, FactValue
+from fanzha.features.manifest import FEATURE_INDEX
+from fanzha.policy.fact import (
+    CONTEXT_FAMILIES,
+    Fact,
+    FactFamily,
+    FactType,
+    FactValue,
+    Sources,
+)
 from fanzha.policy.facts import FACT_BY_NAME, FACTS
 
 _ERROR: Final = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): (.*)")
@@ -131,8 +139,18 @@ class Program:
     """All atoms of a policy as one CEL list, with the facts that they name."""
 
     atoms: tuple[str, ...]
-    facts: tuple[Fact, ...]
+    numbers: tuple[tuple[str, int], ...]
+    """Facts that are numbers of the vector, with their places: read in one go."""
+    others: tuple[Fact, ...]
     expression: Any = field(repr=False, compare=False)
+
+    def values(self, sources: Sources) -> dict[str, FactValue]:
+        """Return the values of all facts that the atoms name."""
+        vector = sources.vector
+        values: dict[str, FactValue] = {name: vector[place] for name, place in self.numbers}
+        for fact in self.others:
+            values[fact.name] = fact.read(sources)
+        return values
 
     def truths(self, values: Mapping[str, FactValue]) -> list[bool] | None:
         """Return for each atom whether it holds, or None when evaluation failed."""
@@ -155,6 +173,12 @@ def compile_program(atoms: tuple[Atom, ...]) -> Program:
     """
     sources = tuple(atom.source for atom in atoms)
     facts = tuple(dict.fromkeys(fact for atom in atoms for fact in atom.facts))
+    numbers = [fact for fact in facts if fact.type is FactType.DOUBLE and fact.feature]
     # The line break ends a comment at the end of an atom.
     listed = ",".join(f"({source}\n)" for source in sources)
-    return Program(sources, facts, _environment(_EVERY_FACT).compile(f"[{listed}]"))
+    return Program(
+        atoms=sources,
+        numbers=tuple((fact.name, FEATURE_INDEX[fact.feature]) for fact in numbers),
+        others=tuple(fact for fact in facts if fact not in numbers),
+        expression=_environment(_EVERY_FACT).compile(f"[{listed}]"),
+    )

@@ -75,7 +75,7 @@ def check_atoms(document: Document, loc: Loc, rule: RuleShape, atoms: tuple[Atom
     elif all(atom.holds_ordinarily for atom in atoms):
         text = "the rule holds for an ordinary transfer, and so for everyone; narrow it"
         document.fault(where, text, on_key=True)
-    elif all(atom.family is FactFamily.PARTY for atom in atoms):
+    elif _rests_on_party_alone(rule, atoms):
         text = "what the customer is may not be the sole cause; add a condition on the transfer"
         document.fault(where, text, on_key=True)
     elif rule.rule_class == "soft" and rule.action == "pause":
@@ -83,6 +83,12 @@ def check_atoms(document: Document, loc: Loc, rule: RuleShape, atoms: tuple[Atom
     if rule.rule_class == "hard" and not _is_monotone(atoms):
         text = "the rule holds for less hard evidence and not for more; leave out the negation"
         document.fault(where, text, on_key=True)
+
+
+def _rests_on_party_alone(rule: RuleShape, atoms: tuple[Atom, ...]) -> bool:
+    if rule.rule_class == "soft" and any(atom.family is FactFamily.PARTY for atom in atoms):
+        return not any(atom.is_evidence for atom in atoms)
+    return all(atom.family is FactFamily.PARTY for atom in atoms)
 
 
 def _check_families(

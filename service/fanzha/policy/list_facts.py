@@ -15,11 +15,13 @@ _CONTACTS: Final = (
 
 
 def _has_involved(evidence: Evidence, subject: ListSubject, kind: WatchlistKind) -> bool:
+    if not evidence.list_hits:
+        return False
     return any(
         hit.subject == subject
         and hit.entry.kind == kind
         and hit.entry.grade == WatchlistGrade.INVOLVED
-        for hit in evidence.list_hits or ()
+        for hit in evidence.list_hits
     )
 
 

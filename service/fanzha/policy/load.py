@@ -65,16 +65,18 @@ def load_policy(path: Path = DEFAULT_POLICY, zone: tzinfo = BEIJING) -> Policy:
     if not (header and thresholds and reasons and essential and notice and program):
         raise AssertionError("a part that could not be read leaves a fault")
     hold_ms = header.hold_hours * _HOUR_MS
-    rules = (
+    rules = [
         _rule(shape, atoms, reason, program, hold_ms, zone)
         for shape, atoms, reason in checked
         if shape.mode != "off"
-    )
+    ]
+    rules.sort(key=_precedence)
     return Policy(
         version=header.version,
         hold_ms=hold_ms,
         thresholds=thresholds,
-        rules=tuple(sorted(rules, key=_precedence)),
+        hard_rules=tuple(rule for rule in rules if rule.rule_class is RuleClass.HARD),
+        other_rules=tuple(rule for rule in rules if rule.rule_class is not RuleClass.HARD),
         program=program,
         score_confirm=reasons[0],
         score_pause=reasons[1],

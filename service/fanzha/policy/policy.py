@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Final
 
 from fanzha.domain.decision import Reason
+from fanzha.domain.evidence import Evidence
 from fanzha.domain.vocabulary import Channel, CustomerSegment, DecisionKind
 from fanzha.policy.atoms import Program
 from fanzha.policy.fact import FactFamily, FactValue, Sources
@@ -28,10 +30,8 @@ class Involved:
     payer: bool
     payee: bool
 
-    @property
-    def any(self) -> bool:
-        """Say whether there is hard evidence at all."""
-        return self.payer or self.payee
+
+NOT_INVOLVED: Final = Involved(payer=False, payee=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +103,12 @@ class Policy:
     hold_ms: int
     thresholds: Mapping[tuple[Channel, CustomerSegment], Thresholds]
     """Every channel and segment has an entry."""
-    rules: tuple[Rule, ...]
-    """In order of precedence: by class, soft ones by severity, then by order in the file."""
+    hard_rules: tuple[Rule, ...]
+    """Rules of class HARD, in order of precedence."""
+    other_rules: tuple[Rule, ...]
+    """The others, in order of precedence: by class, soft ones by severity, then as in the file."""
     program: Program
+    """The conditions of the others."""
     score_confirm: ReasonTemplate
     score_pause: ReasonTemplate
     essential: Reason
@@ -117,18 +120,27 @@ class Policy:
         Hard rules were told at load for every hard evidence there can be, so that no fault of the
         program at run time can switch them off.
         """
-        evidence = sources.evidence
-        involved = Involved(is_payer_involved(evidence), is_payee_involved(evidence))
-        values = {fact.name: fact.read(sources) for fact in self.program.facts}
+        involved = _involved(sources.evidence)
+        values = self.program.values(sources)
         truths = self.program.truths(values)
         held = {place for place, holds in enumerate(truths or ()) if holds}
-        live: list[Rule] = []
-        shadow: list[Rule] = []
-        for rule in self.rules:
-            if rule.rule_class is RuleClass.HARD:
-                holds = involved in rule.holds_for
-            else:
-                holds = truths is not None and rule.atoms <= held
-            if holds and rule.valid_from_ms <= now_ms < rule.valid_until_ms:
-                (live if rule.is_live else shadow).append(rule)
-        return Fired(tuple(live), tuple(shadow), involved, values, truths is not None)
+        fired: list[Rule] = []
+        if involved != NOT_INVOLVED:
+            fired += [rule for rule in self.hard_rules if involved in rule.holds_for]
+        if held:
+            fired += [rule for rule in self.other_rules if rule.atoms <= held]
+        if fired:
+            fired = [rule for rule in fired if rule.valid_from_ms <= now_ms < rule.valid_until_ms]
+        return Fired(
+            live=tuple(rule for rule in fired if rule.is_live) if fired else (),
+            shadow=tuple(rule for rule in fired if not rule.is_live) if fired else (),
+            involved=involved,
+            values=values,
+            is_complete=truths is not None,
+        )
+
+
+def _involved(evidence: Evidence) -> Involved:
+    if not evidence.list_hits:
+        return NOT_INVOLVED
+    return Involved(is_payer_involved(evidence), is_payee_involved(evidence))

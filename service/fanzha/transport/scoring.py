@@ -4,7 +4,7 @@ import grpc
 
 from fanzha.domain.errors import FieldFault, InvalidFieldsError
 from fanzha.pipeline.aftermath import Reporter
-from fanzha.pipeline.assess import Assessor
+from fanzha.pipeline.assess import Answer, Assessor
 from fanzha.transport.convert import to_draft, to_response
 from fanzha.transport.guard import Guard
 from fanzha.transport.identity import Tokens
@@ -44,9 +44,9 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
                 raise InvalidFieldsError(
                     (FieldFault("requests", f"must hold 1 to {BATCH_MAX} requests"),)
                 )
-            return scoring.ScoreBatchResponse(
-                results=[self._result(item, caller.name) for item in request.requests]
-            )
+            # Every item is judged before the first answer waits for the disk.
+            pending = [self._begin(item, caller.name) for item in request.requests]
+            return scoring.ScoreBatchResponse(results=[_result(answer) for answer in pending])
 
     def GetDecision(  # noqa: N802 - named by the proto
         self, request: scoring.GetDecisionRequest, context: grpc.ServicerContext
@@ -64,10 +64,17 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
     ) -> scoring.ScoreTransferResponse:
         return to_response(self._assessor.assess(to_draft(request, caller, self._tokens)))
 
-    def _result(
-        self, request: scoring.ScoreTransferRequest, caller: str
-    ) -> scoring.ScoreBatchResult:
+    def _begin(self, request: scoring.ScoreTransferRequest, caller: str) -> Answer | Exception:
         try:
-            return scoring.ScoreBatchResult(response=self._score(request, caller))
+            return self._assessor.begin(to_draft(request, caller, self._tokens))
         except Exception as error:  # noqa: BLE001 - one item's error is that item's answer
-            return scoring.ScoreBatchResult(error=to_call_error(to_failure(error)))
+            return error
+
+
+def _result(answer: Answer | Exception) -> scoring.ScoreBatchResult:
+    if isinstance(answer, Exception):
+        return scoring.ScoreBatchResult(error=to_call_error(to_failure(answer)))
+    try:
+        return scoring.ScoreBatchResult(response=to_response(answer()))
+    except Exception as error:  # noqa: BLE001 - one item's error is that item's answer
+        return scoring.ScoreBatchResult(error=to_call_error(to_failure(error)))

@@ -41,31 +41,38 @@ class AccountBook:
     def __init__(self) -> None:
         """Start without accounts."""
         self._columns = {name: np.empty(0, dtype=np.int64) for name in _DEFAULTS}
+        self._count = 0
         self._persons = 0
         self._devices = 0
 
     def __len__(self) -> int:
-        return len(self._columns["person"])
+        return self._count
 
     def __getitem__(self, name: str) -> Ints:
-        """Return a column; it may be written to."""
-        return self._columns[name]
+        """Return a column as it is now; it may be written to until the next account is opened."""
+        return self._columns[name][: self._count]
 
-    def open(self, count: int, **facts: "Ints | int") -> Ints:
+    def open(self, count: int, **facts: Ints | int) -> Ints:
         """Open accounts and return their positions; without `person` each has a new holder.
 
         Raises:
             KeyError: a fact has no such column.
-
         """
+        unknown = [name for name in facts if name not in _DEFAULTS]
+        if unknown:
+            raise KeyError(*unknown)
         if "person" not in facts:
             facts["person"] = self.new_persons(count)
-        opened = np.arange(len(self), len(self) + count)
+        opened = np.arange(self._count, self._count + count)
+        self._count += count
         for name, default in _DEFAULTS.items():
-            values = np.broadcast_to(np.asarray(facts.pop(name, default), dtype=np.int64), (count,))
-            self._columns[name] = np.concatenate([self._columns[name], values])
-        if facts:
-            raise KeyError(*facts)
+            column = self._columns[name]
+            if self._count > len(column):
+                # Twice the size, so that mules can be opened one by one in a large world.
+                grown = np.empty(2 * self._count, dtype=np.int64)
+                grown[: len(column)] = column
+                self._columns[name] = column = grown
+            column[opened] = facts.get(name, default)
         return opened
 
     def new_persons(self, count: int) -> Ints:

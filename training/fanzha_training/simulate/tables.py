@@ -145,11 +145,12 @@ def _nullable(values: Ints | Bools, null: Bools) -> "pa.Array[Any]":
 
 
 def _flags(values: Ints) -> "pa.Array[Any]":
-    return pa.array(values == 1, mask=values < 0)
+    return _nullable(values == 1, values < 0)
 
 
 def _days(days: Ints) -> "pa.Array[Any]":
-    return pa.array(days.astype(np.int32), pa.int32(), mask=days == NO_DAY).cast(pa.date32())
+    dates = days.astype("datetime64[D]")
+    return pa.array(dates, pa.date32(), mask=days == NO_DAY)
 
 
 def _named(prefix: str, numbers: Ints, separator: str = "-") -> "pa.Array[Any]":

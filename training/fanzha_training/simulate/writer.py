@@ -2,33 +2,31 @@
 
 import hashlib
 import json
-import os
+import tempfile
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from fanzha.domain.errors import SetupError
 
+from fanzha_training.atomic import replaced_file
 from fanzha_training.simulate.run import Simulation
 from fanzha_training.table import OUTCOMES_FILE, TRANSFERS_FILE, WORLD_FILE
 
-_UNFINISHED: Final = ".unfinished"
-
 
 def check_writable(folder: Path) -> None:
-    """Make the folder if need be, and see that files can be written there.
+    """Make the folder if need be, and see that files can be written there, before the long work.
 
     Raises:
         SetupError: they cannot.
-
     """
-    probe = folder / f"{WORLD_FILE}{_UNFINISHED}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe.write_text("")
-        probe.unlink()
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         raise _cannot_write(folder, error) from error
 
@@ -43,31 +41,27 @@ def _cannot_write(folder: Path, error: OSError) -> SetupError:
 def write(simulation: Simulation, folder: Path) -> dict[str, Any]:
     """Write transfers.parquet, outcomes.parquet and world.json; return what world.json says.
 
-    Everything is written under other names first. The tables are byte-equal for equal parameters
-    (and the same pyarrow); world.json comes last, so that a folder with one is complete.
+    Nothing takes its name before everything is written. The tables are byte-equal for equal
+    parameters (and the same pyarrow); world.json comes last, so a folder that has one is complete.
 
     Raises:
-        SetupError: the folder cannot be written to; what was there before is still there.
-
+        SetupError: the folder cannot be written to.
     """
     tables = {TRANSFERS_FILE: simulation.transfers, OUTCOMES_FILE: simulation.outcomes}
-    unfinished = {name: folder / f"{name}{_UNFINISHED}" for name in (*tables, WORLD_FILE)}
     try:
-        for name, table in tables.items():
-            pq.write_table(table, unfinished[name], compression="zstd")
-        digests = {name: _sha256(unfinished[name]) for name in tables}
-        world = _describe(simulation, digests)
-        unfinished[WORLD_FILE].write_text(
-            json.dumps(world, ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
-        )
-        (folder / WORLD_FILE).unlink(missing_ok=True)
-        for name, path in unfinished.items():
-            os.replace(path, folder / name)  # noqa: PTH105 - Path.replace is the same call
+        with ExitStack() as files:
+            # Files are put in place in the reverse order of these lines.
+            world_draft = files.enter_context(replaced_file(folder / WORLD_FILE))
+            drafts = {name: files.enter_context(replaced_file(folder / name)) for name in tables}
+            for name, table in tables.items():
+                pq.write_table(table, drafts[name], compression="zstd")
+            world = _describe(simulation, {name: _sha256(drafts[name]) for name in tables})
+            text = json.dumps(world, ensure_ascii=False, indent=2)
+            world_draft.write_text(text + "\n", encoding="utf-8")
+            # An older world.json must not stand beside new tables, not even for a moment.
+            (folder / WORLD_FILE).unlink(missing_ok=True)
     except OSError as error:
         raise _cannot_write(folder, error) from error
-    finally:
-        for path in unfinished.values():
-            path.unlink(missing_ok=True)
     return world
 
 
@@ -78,7 +72,6 @@ def _sha256(path: Path) -> str:
 
 def _describe(simulation: Simulation, digests: dict[str, str]) -> dict[str, Any]:
     parameters = simulation.parameters
-    transfers = simulation.transfers
     return {
         "parameters": {
             "customers": parameters.customers,
@@ -92,7 +85,6 @@ def _describe(simulation: Simulation, digests: dict[str, str]) -> dict[str, Any]
         "counts": counts(simulation),
         "sha256": digests,
         "pyarrow": pa.__version__,
-        "rows": transfers.num_rows,
     }
 
 

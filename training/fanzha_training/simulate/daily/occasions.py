@@ -18,54 +18,74 @@ from fanzha_training.simulate.remarks import remark
 from fanzha_training.simulate.world import World
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Occasion:
-    """One kind of occasion; see `_plan`."""
+    """One kind of occasion."""
 
     per_month: float
     """Occasions per customer and 30 days."""
     payments: tuple[int, int]
     """Least and most payments."""
     spread_ms: int
-    """Payments follow each other within this time."""
+    """All payments lie within this time."""
+    payees: int
+    """At most so many different ones."""
     to_company: float
-    """Share paid to a company that one has never paid; the others go to a new person."""
-    balance_share: tuple[float, float] | None
-    """Least and most of the balance that goes; None for sums around `median_yuan`."""
-    median_yuan: float
+    """Share of payees that are companies; the others are persons. None was paid before."""
+    median_yuan: float = 0
+    """Payments are around this; or else they are a share of the balance:"""
+    balance_share: tuple[float, float] = (0, 0)
+    """Least and most of the balance that one payment takes."""
     counter: float
-    """Share of occasions settled at the counter."""
+    """Share of occasions that begin at the counter."""
     limit_raised: float
     on_the_phone: float
+    """Share of occasions with a call in progress: an agent, a relative, the other party."""
     remarks: tuple[str, ...]
 
 
-_OCCASIONS: Final = (
-    # A house: earnest money, then the deposit, sometimes while the agent is on the line.
-    _Occasion(0.02, (1, 3), 3 * DAY_MS, 0.5, (0.3, 0.95), 0, 0.3, 0.4, 0.08,
-              ("购房款", "首付款", "定金", "")),
-    # A car, or somebody's used one.
-    _Occasion(0.015, (1, 2), DAY_MS, 0.6, (0.25, 0.9), 0, 0.2, 0.35, 0.05,
-              ("购车款", "定金", "")),
-    # A first payment to a landlord: deposit and rent within the hour.
-    _Occasion(0.02, (2, 2), HOUR_MS, 0.1, None, 2_600, 0.02, 0.05, 0.05,
-              ("押金", "房租", "")),
-    # A course or a dormitory.
-    _Occasion(0.02, (1, 2), HOUR_MS, 0.5, None, 6_000, 0.05, 0.1, 0.03,
-              ("学费", "培训费", "住宿费")),
-    # A wedding or a renovation: many new payees within hours, round sums.
-    _Occasion(0.015, (3, 6), 10 * HOUR_MS, 0.3, None, 3_000, 0.03, 0.1, 0.05,
-              ("礼金", "彩礼", "装修款", "定金", "转账", "")),
-    # Money lent to a colleague in need, in parts.
-    _Occasion(0.012, (1, 3), 8 * HOUR_MS, 0.0, (0.2, 0.8), 0, 0.03, 0.08, 0.06,
-              ("借款", "转账", "")),
-)  # fmt: skip
+_OCCASIONS: Final = {
+    # Earnest money, then the deposit.
+    "a house": _Occasion(
+        per_month=0.02, payments=(1, 3), spread_ms=3 * DAY_MS, payees=1, to_company=0.5,
+        balance_share=(0.3, 0.95), counter=0.3, limit_raised=0.4, on_the_phone=0.08,
+        remarks=("购房款", "首付款", "定金", ""),
+    ),
+    "a car": _Occasion(
+        per_month=0.015, payments=(1, 2), spread_ms=DAY_MS, payees=1, to_company=0.6,
+        balance_share=(0.25, 0.9), counter=0.2, limit_raised=0.35, on_the_phone=0.05,
+        remarks=("购车款", "定金", ""),
+    ),
+    # Deposit and rent, within the hour.
+    "a new landlord": _Occasion(
+        per_month=0.02, payments=(2, 2), spread_ms=HOUR_MS, payees=1, to_company=0.1,
+        median_yuan=2_600, counter=0.02, limit_raised=0.05, on_the_phone=0.05,
+        remarks=("押金", "房租", ""),
+    ),
+    "a course": _Occasion(
+        per_month=0.02, payments=(1, 2), spread_ms=HOUR_MS, payees=2, to_company=0.5,
+        median_yuan=6_000, counter=0.05, limit_raised=0.1, on_the_phone=0.03,
+        remarks=("学费", "培训费", "住宿费"),
+    ),
+    # Many new payees within hours, round sums.
+    "a wedding or a renovation": _Occasion(
+        per_month=0.015, payments=(3, 6), spread_ms=10 * HOUR_MS, payees=6, to_company=0.3,
+        median_yuan=3_000, counter=0.03, limit_raised=0.1, on_the_phone=0.05,
+        remarks=("礼金", "彩礼", "装修款", "定金", "转账", ""),
+    ),
+    # Money lent in parts.
+    "a colleague in need": _Occasion(
+        per_month=0.012, payments=(1, 3), spread_ms=8 * HOUR_MS, payees=1, to_company=0,
+        balance_share=(0.2, 0.8), counter=0.03, limit_raised=0.08, on_the_phone=0.06,
+        remarks=("借款", "转账", ""),
+    ),
+}  # fmt: skip
 _HELPED_PER_MONTH: Final = 0.05
 
 
 def occasions(world: World, rng: np.random.Generator) -> Plan:
     """Plan all occasions."""
-    plans = [_plan(world, rng, occasion) for occasion in _OCCASIONS]
+    plans = [_plan(world, rng, occasion) for occasion in _OCCASIONS.values()]
     return join((*plans, _helped_parents(world, rng)))
 
 
@@ -74,6 +94,7 @@ def _who(world: World, rng: np.random.Generator, per_month: float, among: Ints) 
 
 
 def _plan(world: World, rng: np.random.Generator, occasion: _Occasion) -> Plan:
+    """Plan all occasions of one kind: who, when, and each one's payments."""
     people = world.people
     able = np.flatnonzero(~people.of(CustomerSegment.UNEMPLOYED))
     who = _who(world, rng, occasion.per_month, able)
@@ -83,36 +104,40 @@ def _plan(world: World, rng: np.random.Generator, occasion: _Occasion) -> Plan:
     first_ms = np.where(
         counter, world.period.times(rng, days, COUNTER), world.period.times(rng, days, WAKING)
     )
+    # Payments as rows: number of the occasion, and how many payments of it came before.
+    times = rng.integers(occasion.payments[0], occasion.payments[1] + 1, size=count)
+    which = np.repeat(np.arange(count), times)
+    step = np.arange(len(which)) - np.repeat(np.cumsum(times) - times, times)
+    n = len(which)
     limit = np.where(happens(rng, occasion.limit_raised, count), 1, UNSET)
     phone = np.where(happens(rng, occasion.on_the_phone, count), 1, UNSET)
-    times = rng.integers(occasion.payments[0], occasion.payments[1] + 1, size=count)
     texts = np.array([remark(text) for text in occasion.remarks])
-    plans = [_inflow(world, rng, who, first_ms)]
-    for step in range(occasion.payments[1]):
-        chosen = times > step
-        n = int(chosen.sum())
-        gap_ms = rng.integers(1, occasion.spread_ms, size=n) if step else np.zeros(n, np.int64)
-        company = happens(rng, occasion.to_company, n)
-        drawn = spoken(rng, amounts(rng, max(occasion.median_yuan, 1), 0.7, n))
-        plans.append(
-            Plan.of(
-                time_ms=first_ms[chosen] + gap_ms,
-                payer=people.account[who[chosen]],
-                payee=np.where(
-                    company,
-                    pick(rng, world.places.sellers, n),
-                    someone(rng, world.places, people.account, n),
-                ),
-                amount_minor=0 if occasion.balance_share else drawn,
-                share=rng.uniform(*occasion.balance_share, size=n) if occasion.balance_share else 0,
-                round_minor=pick(rng, np.array([1, 100 * YUAN, 1000 * YUAN]), n),
-                channel=np.where(counter[chosen] & (step == 0), Channel.COUNTER, Channel.MOBILE),
-                limit_just_raised=limit[chosen],
-                call_in_progress=phone[chosen],
-                remark=pick(rng, texts, n),
-            )
-        )
-    return join(plans)
+    payments = Plan.of(
+        time_ms=first_ms[which] + np.where(step, rng.integers(1, occasion.spread_ms, size=n), 0),
+        payer=people.account[who[which]],
+        payee=_new_payees(world, rng, occasion, count)[which, step % occasion.payees],
+        amount_minor=spoken(rng, amounts(rng, occasion.median_yuan, 0.7, n))
+        if occasion.median_yuan
+        else 0,
+        share=rng.uniform(*occasion.balance_share, size=n),
+        round_minor=pick(rng, np.array([1, 100 * YUAN, 1000 * YUAN]), n),
+        channel=np.where(counter[which] & (step == 0), Channel.COUNTER, Channel.MOBILE),
+        limit_just_raised=limit[which],
+        call_in_progress=phone[which],
+        remark=pick(rng, texts, n),
+    )
+    return join((_inflow(world, rng, who, first_ms), payments))
+
+
+def _new_payees(world: World, rng: np.random.Generator, occasion: _Occasion, count: int) -> Ints:
+    """Return the payees of each occasion, shape (count, occasion.payees)."""
+    n = count * occasion.payees
+    payees = np.where(
+        happens(rng, occasion.to_company, n),
+        pick(rng, world.places.sellers, n),
+        someone(rng, world.places, world.people.account, n),
+    )
+    return payees.reshape(count, occasion.payees)
 
 
 def _inflow(world: World, rng: np.random.Generator, who: Ints, first_ms: Ints) -> Plan:

@@ -1,0 +1,227 @@
+"""Plays a table of transfers through the API, as the channels, core banking and the case desk would.
+
+The transfers of one payer keep their order; simulated time moves on with the transfers; what happens
+later (the money moves, a fraud is reported) is sent when its own time comes.
+"""
+
+import heapq
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, Final, TypeAlias
+
+from fanzha.v1.outcomes_pb2 import (
+    ExecutionStatus,
+    Outcome,
+    OutcomeType,
+    RecordOutcomesRequest,
+    ReportExecutionRequest,
+)
+from fanzha.v1.transfer_pb2 import FraudType
+
+from fanzha_loadtest.clients import CALL_TIMEOUT_S, Client, ClientError, Stubs, with_retries
+from fanzha_loadtest.customers import Aftermath, aftermath
+from fanzha_loadtest.requests import Row, to_request
+from fanzha_loadtest.tally import Tally
+
+THREADS: Final[Mapping[str, int]] = {
+    # Most transfers come from phones; the other channels are quiet.
+    "mobile": 4,
+    "online": 2,
+    "atm": 1,
+    "counter": 1,
+    "smart_teller": 1,
+}
+"""Client threads by channel."""
+
+_CORE_THREADS: Final = 2
+_STREAM_OUTCOMES_MAX: Final = 100
+_STREAM_EVERY_MS: Final = 3_600_000
+"""The case desk reports once in a simulated hour, or sooner when much has come together."""
+_CLOCK_SLACK_MS: Final = 9 * 60_000
+"""The service accepts times up to 10 minutes after its clock."""
+
+Due: TypeAlias = tuple[int, int, ReportExecutionRequest | Outcome]
+"""Time in ms, a number that keeps the order among equals, and the report."""
+
+
+class Player:
+    """The clients, and what they have still to report."""
+
+    def __init__(
+        self, address: str, outcomes: Mapping[str, Sequence[Mapping[str, Any]]], seed: int
+    ) -> None:
+        """Connect all clients.
+
+        Args:
+            address: host:port of the service.
+            outcomes: rows of outcomes.parquet by request id.
+            seed: decides what customers do after a prompt.
+
+        """
+        self.tally = Tally()
+        self._outcomes = outcomes
+        self._seed = seed
+        self._channels = {
+            name: Client(name, address, threads) for name, threads in THREADS.items()
+        }  # fmt: skip
+        self._core = Client("core banking", address, _CORE_THREADS)
+        self._case_desk = Client("case desk", address, 1)
+        self._lock = threading.Lock()
+        self._due: list[Due] = []
+        self._numbers = itertools.count()
+        self._for_stream: list[Outcome] = []
+        self._next_stream_ms = 0
+        self._service_clock_ms = 0
+        """The newest time that the service has certainly seen: its event clock stands there."""
+        self._answered = threading.Condition()
+        self._payers_waiting: set[str] = set()
+
+    def play(self, rows: Iterable[Row]) -> None:
+        """Ask about every row, in the order given; return when all are answered.
+
+        Raises:
+            ClientError: a call failed for good.
+
+        """
+        for row in rows:
+            self._move_on(row["time_ms"])
+            self._queue_behind_own_calls(row["payer_account"])
+            self._channels[row["channel"]].submit(partial(self._ask, row))
+        for client in self._channels.values():
+            client.wait()
+        self._send_reports(self._service_clock_ms)
+
+    def finish(self) -> None:
+        """Send what is due now or within the minutes that the service's clock allows."""
+        self._send_reports(self._service_clock_ms + _CLOCK_SLACK_MS)
+
+    def close(self) -> None:
+        """Hang up."""
+        for client in self._every_client():
+            client.close()
+
+    def _every_client(self) -> list[Client]:
+        return [*self._channels.values(), self._core, self._case_desk]
+
+    def _queue_behind_own_calls(self, payer: str) -> None:
+        with self._answered:
+            while payer in self._payers_waiting:
+                self._answered.wait(timeout=1.0)
+                for client in self._channels.values():
+                    client.check()
+            self._payers_waiting.add(payer)
+
+    def _ask(self, row: Row, stubs: Stubs) -> None:
+        request = to_request(row)
+        call: Callable[[], Any] = partial(
+            stubs.scoring.ScoreTransfer, request, timeout=CALL_TIMEOUT_S
+        )
+        begin = time.perf_counter()
+        response = with_retries(call, self.tally.retried)
+        latency_ms = (time.perf_counter() - begin) * 1000
+        after = aftermath(row, response, self._seed)
+        self.tally.answered(row, response, latency_ms, money_left=after.money_left)
+        reports = list(_reports(row, response.decision_id, after))
+        reports += [
+            (outcome["report_time_ms"], _outcome(row, response.decision_id, outcome, after))
+            for outcome in self._outcomes.get(row["request_id"], ())
+        ]
+        with self._lock:
+            self._service_clock_ms = max(row["time_ms"], self._service_clock_ms)
+            for time_ms, report in reports:
+                heapq.heappush(self._due, (time_ms, next(self._numbers), report))
+        with self._answered:
+            self._payers_waiting.discard(row["payer_account"])
+            self._answered.notify_all()
+
+    def _send_reports(self, now_ms: int) -> None:
+        """Send everything due and wait until it is on record."""
+        self._hand_out_due(now_ms)
+        self._stream_outcomes()
+        self._core.wait()
+        self._case_desk.wait()
+
+    def _move_on(self, now_ms: int) -> None:
+        self.tally.time_ms = max(now_ms, self.tally.time_ms)
+        self._hand_out_due(min(now_ms, self._service_clock_ms + _CLOCK_SLACK_MS))
+        enough = len(self._for_stream) >= _STREAM_OUTCOMES_MAX
+        if enough or now_ms >= self._next_stream_ms:
+            self._stream_outcomes()
+            self._next_stream_ms = now_ms + _STREAM_EVERY_MS
+
+    def _hand_out_due(self, now_ms: int) -> None:
+        due: list[ReportExecutionRequest | Outcome] = []
+        with self._lock:
+            while self._due and self._due[0][0] <= now_ms:
+                due.append(heapq.heappop(self._due)[2])
+        for report in due:
+            if isinstance(report, Outcome):
+                self._for_stream.append(report)
+            else:
+                self._core.submit(partial(self._report_execution, report))
+
+    def _report_execution(self, request: ReportExecutionRequest, stubs: Stubs) -> None:
+        call: Callable[[], Any] = partial(
+            stubs.outcomes.ReportExecution, request, timeout=CALL_TIMEOUT_S
+        )
+        with_retries(call, self.tally.retried)
+        self.tally.reported_execution(request.decision_id)
+
+    def _stream_outcomes(self) -> None:
+        if self._for_stream:
+            self._case_desk.submit(partial(self._record_outcomes, self._for_stream))
+            self._for_stream = []
+
+    def _record_outcomes(self, outcomes: list[Outcome], stubs: Stubs) -> None:
+        def call() -> Any:  # noqa: ANN401 - a generated message
+            messages = (RecordOutcomesRequest(outcome=outcome) for outcome in outcomes)
+            return stubs.outcomes.RecordOutcomes(messages, timeout=4 * CALL_TIMEOUT_S)
+
+        answer = with_retries(call, self.tally.retried)
+        if answer.refused_count:
+            refusal = answer.refusals[0]
+            raise ClientError(
+                f"{answer.refused_count} of {len(outcomes)} outcomes were refused, "
+                f"the first, {refusal.outcome_id}: {refusal.message}"
+            )
+        # Every outcome is sent once; a repetition is the echo of a stream that was tried again.
+        self.tally.recorded_outcomes(answer.recorded_count + answer.repeated_count)
+
+
+def _reports(
+    row: Row, decision_id: str, after: Aftermath
+) -> Iterable[tuple[int, ReportExecutionRequest | Outcome]]:
+    """Yield what the bank reports by itself, and when."""
+    if after.status != ExecutionStatus.EXECUTION_STATUS_UNSPECIFIED:
+        execution = ReportExecutionRequest(decision_id=decision_id, status=after.status)
+        execution.execute_time.FromMilliseconds(after.time_ms)
+        yield after.time_ms, execution
+    if after.outcome != OutcomeType.OUTCOME_TYPE_UNSPECIFIED:
+        outcome = Outcome(
+            outcome_id=f"a-{row['request_id']}"[:64],
+            decision_id=decision_id,
+            type=after.outcome,
+            source=after.source,
+        )
+        outcome.report_time.FromMilliseconds(after.time_ms)
+        yield after.time_ms, outcome
+
+
+def _outcome(row: Row, decision_id: str, known: Mapping[str, Any], after: Aftermath) -> Outcome:
+    """Return a row of outcomes.parquet as it is reported; money that stayed was not lost."""
+    outcome = Outcome(
+        outcome_id=known["outcome_id"],
+        decision_id=decision_id,
+        type=OutcomeType.Value(f"OUTCOME_TYPE_{known['outcome'].upper()}"),
+        source=known["source"],
+    )
+    if known["fraud_type"] is not None:
+        outcome.fraud_type = FraudType.Value(f"FRAUD_TYPE_{known['fraud_type'].upper()}")
+    if known["loss_minor"] is not None:
+        outcome.loss.currency_code = row["currency"]
+        outcome.loss.minor_units = known["loss_minor"] if after.money_left else 0
+    outcome.report_time.FromMilliseconds(known["report_time_ms"])
+    return outcome

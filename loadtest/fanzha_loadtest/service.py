@@ -1,0 +1,138 @@
+"""Starts the service as a process of its own, and stops it again."""
+
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+_START_S: Final = 60.0
+_STOP_S: Final = 40.0
+_SIGN: Final = "fanzha: serving on "
+_LOG_TAIL: Final = 15
+
+
+class ServiceError(Exception):
+    """The service does not run: names the cause, with the end of its log."""
+
+
+class Service:
+    """One `fanzha serve --embedded` on loopback; use it with `with`."""
+
+    def __init__(self, data_dir: Path, models: Path, log: Path) -> None:
+        """Say what to start.
+
+        Args:
+            data_dir: a folder for it alone, with a path short enough for a Unix socket (70 bytes).
+            models: folder of the models with their registry.
+            log: file for what it says.
+
+        """
+        self._data_dir = data_dir
+        self._models = models
+        self._log = log
+        self._process: subprocess.Popen[str] | None = None
+        self.address = ""
+        """host:port, once it runs."""
+
+    @property
+    def redis_url(self) -> str:
+        """Where the journal is."""
+        return f"unix://{self._data_dir.resolve()}/redis/redis.sock"
+
+    @property
+    def archive(self) -> Path:
+        """Folder where it looks for archived decisions."""
+        return self._data_dir / "archive"
+
+    def __enter__(self) -> Self:
+        """Start it and wait until it serves.
+
+        Raises:
+            ServiceError: it ended, or did not serve within a minute.
+
+        """
+        options = {
+            "--data-dir": self._data_dir,
+            "--models": self._models,
+            "--address": "127.0.0.1:0",
+            # The simulated days pass in seconds; the service's clock follows the transfers.
+            "--clock": "event",
+            # A busy machine must not show as an outage of Redis.
+            "--redis-timeout-ms": 2000,
+        }
+        words = [str(word) for option in options.items() for word in option]
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - this interpreter, no input from outside
+                [sys.executable, "-m", "fanzha", "serve", "--embedded", *words],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                # Ctrl-C is for the demo, which then stops the service in order.
+                start_new_session=True,
+            )
+        try:
+            self._wait_until_it_serves(self._process)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop it."""
+        self.stop()
+
+    def check(self) -> None:
+        """Raise ServiceError if it has ended by itself."""
+        if self._process is not None and self._process.poll() is not None:
+            raise ServiceError(
+                f"the service ended with code {self._process.returncode}:\n{self._log_tail()}"
+            )
+
+    def stop(self) -> None:
+        """Stop it in order; the embedded Redis goes with it."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(timeout=_STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(timeout=_STOP_S)
+
+    def _wait_until_it_serves(self, process: subprocess.Popen[str]) -> None:
+        threading.Thread(
+            target=self._read_output, args=(process,), name="service-output", daemon=True
+        ).start()
+        deadline = time.monotonic() + _START_S
+        while not self.address:
+            if process.poll() is not None:
+                raise ServiceError(
+                    f"the service did not start (code {process.returncode}):\n{self._log_tail()}"
+                )
+            if time.monotonic() > deadline:
+                raise ServiceError(
+                    f"the service did not serve within {_START_S:.0f} s:\n{self._log_tail()}"
+                )
+            time.sleep(0.02)
+
+    def _read_output(self, process: subprocess.Popen[str]) -> None:
+        if process.stdout is None:
+            return
+        with process.stdout as lines:
+            for line in lines:
+                if line.startswith(_SIGN):
+                    self.address = line.removeprefix(_SIGN).partition(";")[0].strip()
+
+    def _log_tail(self) -> str:
+        lines = self._log.read_text(errors="replace").splitlines()
+        return "\n".join(lines[-_LOG_TAIL:]) or "(its log is empty)"

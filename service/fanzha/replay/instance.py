@@ -1,0 +1,123 @@
+"""An isolated instance of the service: own process, own data, and the file's times as its clock."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from fanzha.domain.errors import SetupError
+
+_READY: Final = "fanzha: serving on "
+# The first start on a machine compiles the features.
+_START_S: Final = 180.0
+_STOP_S: Final = 30.0
+_LOG_LINES: Final = 12
+_ISOLATED: Final = (
+    # A replay must neither read nor write what a deployment on this machine uses.
+    "FANZHA_REDIS",
+    "FANZHA_ARCHIVE",
+    "FANZHA_TOKEN_KEY_FILE",
+    "FANZHA_BASE_CURRENCY",
+)
+
+
+class Instance:
+    """A running instance."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", folder: Path) -> None:
+        self._process = process
+        self._folder = folder
+        self.address = ""
+        """host:port of its gRPC API."""
+
+    @property
+    def pid(self) -> int:
+        """Process id of the instance."""
+        return self._process.pid
+
+    def wait_until_ready(self) -> None:
+        """Return once the instance serves.
+
+        Raises:
+            SetupError: it ended, or did not serve in time; carries what it said.
+        """
+        deadline = time.monotonic() + _START_S
+        while time.monotonic() < deadline:
+            said = (self._folder / "out").read_text(errors="replace")
+            for line in said.splitlines(keepends=True):
+                if line.startswith(_READY) and line.endswith("\n"):
+                    self.address = line.removeprefix(_READY).partition(";")[0].strip()
+                    return
+            if self._process.poll() is not None:
+                raise SetupError(f"the isolated instance did not start:\n{self.last_words()}")
+            time.sleep(0.05)
+        raise SetupError(
+            f"the isolated instance did not serve within {_START_S:.0f} s:\n{self.last_words()}"
+        )
+
+    def last_words(self) -> str:
+        """Return the end of what the instance wrote to its log."""
+        lines = (self._folder / "log").read_text(errors="replace").splitlines()
+        return "\n".join(f"  {line}" for line in lines[-_LOG_LINES:])
+
+    def stop(self) -> None:
+        """Stop the instance, and wait until it is gone."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(_STOP_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+
+@contextmanager
+def isolated_instance(models: Path | None, policy: Path | None) -> Iterator[Instance]:
+    """Yield an instance that serves on loopback; afterwards it and its data are gone.
+
+    Args:
+        models: folder of the models; the service's default when None.
+        policy: policy file; the service's default when None.
+
+    Raises:
+        SetupError: it does not start.
+    """
+    with tempfile.TemporaryDirectory(prefix="fanzha-replay-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        with (folder / "out").open("wb") as out, (folder / "log").open("wb") as log:
+            process = subprocess.Popen(  # noqa: S603 - this program
+                _command(folder / "data", models, policy),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=log,
+                env={k: v for k, v in os.environ.items() if k not in _ISOLATED},
+                # Ctrl-C reaches this process alone, which then stops the instance.
+                start_new_session=True,
+            )
+        instance = Instance(process, folder)
+        try:
+            instance.wait_until_ready()
+            yield instance
+        finally:
+            instance.stop()
+
+
+def _command(data: Path, models: Path | None, policy: Path | None) -> list[str]:
+    options = {
+        "--address": "127.0.0.1:0",
+        "--clock": "event",
+        "--data-dir": str(data),
+        # A replay can wait; a degraded answer would only be about this machine.
+        "--redis-timeout-ms": "5000",
+    }
+    if models is not None:
+        options["--models"] = str(models)
+    if policy is not None:
+        options["--policy"] = str(policy)
+    given = [part for name, value in options.items() for part in (name, value)]
+    return [sys.executable, "-m", "fanzha", "serve", "--embedded", *given]

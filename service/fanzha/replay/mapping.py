@@ -1,0 +1,211 @@
+"""A mapping: which column of a bank's own table holds which field of a transfer."""
+
+from collections import Counter
+from difflib import get_close_matches
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import pyarrow as pa
+from pydantic import Field
+
+from fanzha.checked_yaml import Document, read_document
+from fanzha.domain.errors import SetupError
+from fanzha.domain.vocabulary import TransferKind
+from fanzha.file_shape import Shape
+from fanzha.replay.cells import CellError
+from fanzha.replay.fields import constant_of
+from fanzha.replay.sources import (
+    AmountSource,
+    ChannelWord,
+    Choice,
+    CodeSource,
+    DateSource,
+    FlagSource,
+    Kind,
+    Match,
+    Segment,
+    Speed,
+    TextSource,
+    TimeSource,
+    Type,
+)
+
+BASE_CURRENCY: Final = "CNY"
+"""What the isolated instance counts in; base amounts and balances are in it."""
+
+_REQUIRED: Final = ("kind", "channel", "amount", "payer_account")
+
+
+class Columns(Shape):
+    """Where each field of a transfer comes from; a field that is not named is not known."""
+
+    time: TimeSource
+    kind: Choice[Kind]
+    channel: Choice[ChannelWord]
+    amount: AmountSource
+    payer_account: TextSource
+    request_id: TextSource | None = None
+    transfer_id: TextSource | None = None
+    currency: CodeSource = CodeSource(constant=BASE_CURRENCY)
+    base_amount: AmountSource | None = None
+    balance_before: AmountSource | None = None
+    speed: Choice[Speed] | None = None
+    payer_account_ref: TextSource | None = None
+    payer_person: TextSource | None = None
+    payer_phone: TextSource | None = None
+    payer_type: Choice[Type] | None = None
+    payer_segment: Choice[Segment] | None = None
+    payer_open_date: DateSource | None = None
+    payer_open_channel: Choice[ChannelWord] | None = None
+    payer_dual_recording_done: FlagSource | None = None
+    payer_anti_fraud_app: FlagSource | None = None
+    payee_account: TextSource | None = None
+    payee_account_ref: TextSource | None = None
+    payee_person: TextSource | None = None
+    payee_phone: TextSource | None = None
+    payee_type: Choice[Type] | None = None
+    payee_segment: Choice[Segment] | None = None
+    payee_open_date: DateSource | None = None
+    payee_open_channel: Choice[ChannelWord] | None = None
+    payee_dual_recording_done: FlagSource | None = None
+    payee_anti_fraud_app: FlagSource | None = None
+    payee_same_owner: FlagSource | None = None
+    payee_same_bank: FlagSource | None = None
+    payee_name_match: Choice[Match] | None = None
+    remark: TextSource | None = None
+    device_id: TextSource | None = None
+    call_in_progress: FlagSource | None = None
+    screen_shared: FlagSource | None = None
+    remote_control: FlagSource | None = None
+    new_device: FlagSource | None = None
+    new_e_channel: FlagSource | None = None
+    limit_just_raised: FlagSource | None = None
+    branch_id: TextSource | None = None
+    terminal_id: TextSource | None = None
+
+
+class Label(Shape):
+    """A column that is passed through to the decisions, and never shown to the service."""
+
+    column: str
+
+
+class Mapping(Shape):
+    """A mapping file."""
+
+    columns: Columns
+    execution: Literal["posted", "none"] = Field(
+        description="posted: each row's money left, and counts in history; none: not known"
+    )
+    label: Label | None = None
+    truth: list[str] = Field(
+        [], description="columns that tell what a row turned out to be; never an input"
+    )
+
+
+def find_mapping(given: str) -> Path:
+    """Return the file of a mapping: a path, or the name of one that comes with the service.
+
+    Raises:
+        SetupError: there is neither.
+    """
+    path = Path(given)
+    if path.exists():
+        return path
+    shipped = Path(str(resources.files("fanzha.replay") / "mappings"))
+    names = sorted(file.stem for file in shipped.glob("*.yaml"))
+    if given in names:
+        return shipped / f"{given}.yaml"
+    raise SetupError(
+        f"there is no mapping {given}: give the path of a YAML file, or the name of a mapping "
+        f"that comes with the service ({', '.join(names)})"
+    )
+
+
+def load_mapping(path: Path, schema: pa.Schema) -> Mapping:
+    """Read a mapping and check it against a table's columns.
+
+    Args:
+        path: the mapping file.
+        schema: names and types of the table's columns.
+
+    Raises:
+        FileRefusedError: the file has faults, or names columns that the table does not have in a
+            form it can use; names all of them.
+    """
+    document = read_document(path)
+    mapping = document.parse(Mapping)
+    _check_columns(document, schema)
+    if mapping is not None:
+        _check_meaning(document, mapping, schema)
+    document.refuse_if_faulty()
+    assert mapping is not None  # noqa: S101 - a mapping that did not parse has faults
+    return mapping
+
+
+def _check_columns(document: Document, schema: pa.Schema) -> None:
+    """Check names against the table, also in a file whose shapes have faults."""
+    given = document.at("columns")
+    fields = [("columns", name) for name in given] if isinstance(given, dict) else []
+    label, truth = document.at("label", "column"), document.at("truth")
+    hidden = [name for name in [*(truth if isinstance(truth, list) else []), label] if name]
+    for loc in [*fields, ("label",)]:
+        column = document.at(*loc, "column")
+        if not isinstance(column, str):
+            continue
+        if loc != ("label",) and column in hidden:
+            text = f"{'.'.join(loc)} reads {column}, which is the label or a truth; never an input"
+            document.fault((*loc, "column"), text)
+        if document.at(*loc, "optional") is not True or column in schema.names:
+            _check_column(document, (*loc, "column"), column, schema)
+
+
+def _check_column(document: Document, loc: tuple[str, ...], column: str, schema: pa.Schema) -> None:
+    times = Counter(schema.names)[column]
+    if times == 1:
+        return
+    name = ".".join(loc)
+    if times:
+        document.fault(loc, f"{name}: the table has {times} columns {column}; rename one of them")
+        return
+    close = get_close_matches(column, schema.names, 1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    existing = ", ".join(schema.names)
+    document.fault(loc, f"{name}: the table has no column {column}; {hint}It has: {existing}")
+
+
+def _check_meaning(document: Document, mapping: Mapping, schema: pa.Schema) -> None:
+    columns = mapping.columns
+    for field in _REQUIRED:
+        if getattr(columns, field).optional:
+            text = f"columns.{field} is required and must not be optional"
+            document.fault(("columns", field, "optional"), text)
+    kinds = {columns.kind.constant, *columns.kind.values.values()}
+    if not columns.kind.values and columns.kind.constant is None:
+        kinds.add(TransferKind.TRANSFER)
+    if TransferKind.TRANSFER in kinds and columns.payee_account is None:
+        document.fault(
+            ("columns",), "columns.payee_account is missing: a transfer needs it", on_key=True
+        )
+    for field in Columns.model_fields:
+        source = getattr(columns, field)
+        if source is not None and field != "time" and source.constant is not None:
+            try:
+                constant_of(field, source)
+            except CellError as error:
+                text = f"columns.{field}.constant {error}"
+                document.fault(("columns", field, "constant"), text)
+    if columns.time.column in schema.names:
+        _check_time(document, columns.time, schema.field(columns.time.column).type)
+
+
+def _check_time(document: Document, time: TimeSource, kind: Any) -> None:
+    is_timestamp = pa.types.is_timestamp(kind)
+    if is_timestamp != (time.format == "timestamp"):
+        right = "use timestamp" if is_timestamp else "use another format"
+        text = f"columns.time.format: {time.column} has the type {kind}; {right}"
+        document.fault(("columns", "time", "format"), text)
+    elif is_timestamp and kind.tz is None and time.zone is None:
+        text = f"columns.time must have a zone: the times in {time.column} name none"
+        document.fault(("columns", "time"), text, on_key=True)

@@ -1,0 +1,67 @@
+"""The one door for identity."""
+
+from pathlib import Path
+
+import pytest
+from fanzha.domain.errors import SetupError
+from fanzha.transport.identity import Tokens, load_or_create_key, masked, redacted
+
+TOKENS = Tokens(bytes(32))
+
+
+def test_tokens_are_stable_keyed_and_apart_by_kind() -> None:
+    number = "13800138000"
+
+    made = {TOKENS.account(number), TOKENS.person(number), TOKENS.phone(number)}
+    made |= {TOKENS.device(number), Tokens(b"k" * 32).account(number)}
+
+    assert len(made) == 5
+    assert TOKENS.account(number) == Tokens(bytes(32)).account(number)
+    assert all(len(token) == 16 for token in made)
+
+
+def test_spellings_of_one_phone_number_are_one_token() -> None:
+    assert TOKENS.phone("+86 138-0013-8000") == TOKENS.phone("13800138000")
+
+
+def test_spellings_of_one_id_number_are_one_token() -> None:
+    assert TOKENS.person("11010119900307123x") == TOKENS.person("11010119900307123X")
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [("6222020200112233445", "6222****3445"), ("12345678", "****5678"), ("1234567", "****")],
+)
+def test_masks_never_show_more_than_half(raw: str, shown: str) -> None:
+    assert masked(raw) == shown
+    assert sum(character != "*" for character in shown) <= len(raw) / 2 + 0.5
+
+
+@pytest.mark.parametrize(
+    ("remark", "kept"),
+    [
+        ("货款", "货款"),
+        ("转给6222020200112233445张三", "转给[redacted]张三"),
+        ("电话 138 0013 8000 谢谢", "电话 [redacted] 谢谢"),
+        ("身份证11010119900307123X", "身份证[redacted]"),
+        ("mail wang.wu@example.com", "mail [redacted]"),
+        ("订单 123456", "订单 123456"),
+    ],
+)
+def test_identifiers_in_remarks_are_redacted(remark: str, kept: str) -> None:
+    assert redacted(remark) == kept
+
+
+def test_the_key_is_made_once_and_kept_private(tmp_path: Path) -> None:
+    path = tmp_path / "token.key"
+
+    first, second = load_or_create_key(path), load_or_create_key(path)
+
+    assert first == second
+    assert len(first) == 32
+    assert path.stat().st_mode & 0o077 == 0
+
+
+def test_a_key_of_another_length_is_refused() -> None:
+    with pytest.raises(SetupError, match="32 random bytes"):
+        Tokens(b"short")
