@@ -1,7 +1,7 @@
 """What simulated customers do after a decision, and what the bank then reports about it.
 
-The world's tables were written as if nobody stood in between. Here people answer: most honest payers
-go on after a prompt, victims are warned off in part, and what was held is mostly given up.
+The world's tables were written as if nobody stood in between. Here people answer: most honest
+payers go on after a prompt, victims are warned off in part, and what was held is mostly given up.
 """
 
 import zlib
@@ -59,11 +59,7 @@ def aftermath(row: Row, response: ScoreTransferResponse, seed: int) -> Aftermath
     if decision == Decision.DECISION_ALLOW:
         return _as_in_the_table(row, row["execution_time_ms"])
     if decision == Decision.DECISION_CONFIRM:
-        go_on = INSIST_AFTER_CONFIRM if row["is_fraud"] else GO_ON_AFTER_CONFIRM
-        if _draw(row, seed) < go_on:
-            insisted = OutcomeType.OUTCOME_TYPE_CUSTOMER_INSISTED
-            return _as_in_the_table(row, row["execution_time_ms"], insisted, "channel")
-        return _given_up(row)
+        return _after_confirm(row, seed)
     if decision == Decision.DECISION_BLOCK:
         return Aftermath(
             ExecutionStatus.EXECUTION_STATUS_UNSPECIFIED,
@@ -72,19 +68,27 @@ def aftermath(row: Row, response: ScoreTransferResponse, seed: int) -> Aftermath
             "",
         )
     # PAUSE, and what a client does not know.
-    released_ms = response.hold_until_time.ToMilliseconds() or row["time_ms"]
+    return _after_pause(row, response.hold_until_time.ToMilliseconds() or row["time_ms"], seed)
+
+
+def _after_confirm(row: Row, seed: int) -> Aftermath:
+    go_on = INSIST_AFTER_CONFIRM if row["is_fraud"] else GO_ON_AFTER_CONFIRM
+    if _draw(row, seed) >= go_on:
+        return _given_up(row)
+    insisted = OutcomeType.OUTCOME_TYPE_CUSTOMER_INSISTED
+    return _as_in_the_table(row, row["execution_time_ms"], insisted, "channel")
+
+
+def _after_pause(row: Row, released_ms: int, seed: int) -> Aftermath:
+    go_on = INSIST_AFTER_PAUSE if row["is_fraud"] else WAIT_AFTER_PAUSE
+    if _draw(row, seed) >= go_on:
+        return _given_up(row)
+    found = OutcomeType.OUTCOME_TYPE_CONFIRMED_LEGITIMATE
     if row["is_fraud"]:
-        if _draw(row, seed) < INSIST_AFTER_PAUSE:
-            refused = OutcomeType.OUTCOME_TYPE_VICTIM_REFUSED_ADVICE
-            return _as_in_the_table(row, released_ms, refused, "review")
-    elif _draw(row, seed) < WAIT_AFTER_PAUSE:
-        honest = (
-            OutcomeType.OUTCOME_TYPE_UNKNOWN
-            if row["is_mule_flow"]
-            else OutcomeType.OUTCOME_TYPE_CONFIRMED_LEGITIMATE
-        )
-        return _as_in_the_table(row, released_ms, honest, "review")
-    return _given_up(row)
+        found = OutcomeType.OUTCOME_TYPE_VICTIM_REFUSED_ADVICE
+    elif row["is_mule_flow"]:
+        found = OutcomeType.OUTCOME_TYPE_UNKNOWN
+    return _as_in_the_table(row, released_ms, found, "review")
 
 
 def _as_in_the_table(

@@ -1,7 +1,7 @@
-"""Plays a table of transfers through the API, as the channels, core banking and the case desk would.
+"""Plays a table of transfers through the API, as channels, core banking and the case desk would.
 
-The transfers of one payer keep their order; simulated time moves on with the transfers; what happens
-later (the money moves, a fraud is reported) is sent when its own time comes.
+The transfers of one payer keep their order; simulated time moves on with the transfers; what
+happens later (the money moves, a fraud is reported) is sent when its own time comes.
 """
 
 import heapq

@@ -30,7 +30,7 @@ class World:
     def read(folder: Path, utc_offset_ms: int = 8 * HOUR_MS) -> "World":
         """Read what `fanzha-training simulate` wrote; its days are those of Asia/Shanghai."""
         transfers = pq.read_table(folder / "transfers.parquet")
-        first_ms = pc.min(transfers["time_ms"]).as_py()
+        first_ms: int = transfers["time_ms"][0].as_py()
         start_ms = (first_ms + utc_offset_ms) // DAY_MS * DAY_MS - utc_offset_ms
         return World(transfers, pq.read_table(folder / "outcomes.parquet"), start_ms)
 
@@ -40,10 +40,8 @@ class World:
 
     def rows(self, from_ms: int, until_ms: int) -> Iterator[Row]:
         """Yield the transfers of a stretch of time, its end excluded, in their order."""
-        time_ms = self.transfers["time_ms"]
-        chosen = self.transfers.filter(
-            pc.and_(pc.greater_equal(time_ms, from_ms), pc.less(time_ms, until_ms))
-        )
+        time_ms = pc.field("time_ms")
+        chosen = self.transfers.filter((time_ms >= from_ms) & (time_ms < until_ms))
         for batch in chosen.to_batches(max_chunksize=_BATCH_ROWS):
             yield from batch.to_pylist()
 
@@ -56,22 +54,19 @@ class World:
 
     def billers(self) -> list[str]:
         """Return the accounts of all billers that are paid in this world."""
-        billers = self.transfers.filter(pc.equal(self.transfers["payee_type"], "biller"))
-        return sorted(pc.unique(billers["payee_account"].drop_null()).to_pylist())
+        billers = self.transfers.filter(pc.field("payee_type") == "biller")
+        return sorted(set(billers["payee_account"].drop_null().to_pylist()))
 
     def mules_known(self, from_ms: int, until_ms: int) -> dict[str, int]:
         """Return accounts that the police confirmed as mules in a stretch of time, and when.
 
         Only reports that were made by then are looked at, never the truth.
         """
+        report_ms = pc.field("report_time_ms")
         reports = self.outcomes.filter(
-            pc.and_(
-                pc.equal(self.outcomes["outcome"], "mule_confirmed"),
-                pc.and_(
-                    pc.greater_equal(self.outcomes["report_time_ms"], from_ms),
-                    pc.less(self.outcomes["report_time_ms"], until_ms),
-                ),
-            )
+            (pc.field("outcome") == "mule_confirmed")
+            & (report_ms >= from_ms)
+            & (report_ms < until_ms)
         )
         payees = self.transfers.select(["request_id", "payee_account"])
         named = reports.join(payees, "request_id", join_type="inner").to_pylist()

@@ -5,6 +5,8 @@ import sys
 import typer
 
 from fanzha.commands.archive import archive
+from fanzha.commands.lists_import import lists
+from fanzha.commands.replay_file import replay_file
 from fanzha.commands.serve import serve
 from fanzha.domain.errors import FanzhaError
 
@@ -16,6 +18,8 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command()(archive)
+app.command()(replay_file)
+app.add_typer(lists, name="lists")
 
 
 def main() -> None:

@@ -70,8 +70,8 @@ def _read(archive: Path) -> tuple[Counter[str], Counter[str], set[str]]:
     for file in sorted(archive.glob("day=*/part-*.parquet")):
         # One file at a time: the folder's name must not become a column.
         table: pa.Table = pq.ParquetFile(file).read(columns=["kind", "decision_id"])
-        names = table["decision_id"].to_pylist()
-        for kind, name in zip(table["kind"].to_pylist(), names, strict=True):
+        for row in table.to_pylist():
+            kind, name = row["kind"], row["decision_id"]
             kinds[kind] += 1
             if kind == "decision":
                 decisions[name] += 1

@@ -6,8 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from fanzha_loadtest.world import DAY_MS
-
 _COLUMNS: Final = (
     "kind",
     "identifier",
@@ -18,16 +16,21 @@ _COLUMNS: Final = (
     "valid_from",
     "valid_until",
 )
-# 中国人民银行, 2016-09-30: all business of accounts on the police's list of involved accounts stops.
+# The People's Bank of China, 2016-09-30: involved accounts may do no business at all.
 _INVOLVED_BASIS: Final = "银发〔2016〕261号"
-_VALID_DAYS: Final = 90
+# Beyond any day on which the demo may run: the command compares with the wall's clock, while the
+# entries count by simulated time.
+_VALID_UNTIL: Final = "2099-12-31T00:00:00+00:00"
 
 
 def write_billers(file: Path, accounts: Iterable[str], from_ms: int) -> int:
     """Write verified billers of essential payments; return how many."""
     return _write(
         file,
-        (("verified_biller", account, "", "biller registry", "", "", from_ms) for account in accounts),
+        (
+            ("verified_biller", account, "", "biller registry", "", "", from_ms)
+            for account in accounts
+        ),
     )
 
 
@@ -43,7 +46,15 @@ def write_involved(file: Path, known: Mapping[str, int], from_ms: int) -> int:
     return _write(
         file,
         (
-            ("account", account, "involved", "police", f"case-{number:05d}", _INVOLVED_BASIS, from_ms)
+            (
+                "account",
+                account,
+                "involved",
+                "police",
+                f"case-{number:05d}",
+                _INVOLVED_BASIS,
+                from_ms,
+            )
             for number, account in enumerate(known)
         ),
     )
@@ -55,7 +66,7 @@ def _write(file: Path, entries: Iterable[tuple[str, str, str, str, str, str, int
         writer = csv.writer(lines)
         writer.writerow(_COLUMNS)
         for *texts, from_ms in entries:
-            writer.writerow([*texts, _iso(from_ms), _iso(int(from_ms) + _VALID_DAYS * DAY_MS)])
+            writer.writerow([*texts, _iso(from_ms), _VALID_UNTIL])
             count += 1
     return count
 

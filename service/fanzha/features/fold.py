@@ -99,7 +99,10 @@ def _pair_of(pairs, count, counterparty):
     return pairs[0, :0]
 
 
-@compiled("void(int64[:, ::1], int64[:, ::1], float32[:, ::1])")
+_READ = "Array(int64, 2, 'C', readonly=True)"
+
+
+@compiled(f"void({_READ}, {_READ}, float32[:, ::1])")
 def _fold(facts, steps, vectors):
     out_ring = np.zeros((at.RING_EVENTS, at.RING_COLUMNS), np.int64)
     in_ring = np.zeros((at.RING_EVENTS, at.RING_COLUMNS), np.int64)

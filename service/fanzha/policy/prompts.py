@@ -127,15 +127,20 @@ def load_prompts(path: Path = DEFAULT_PROMPTS) -> PromptCatalogue:
                 text = f"{shape.topic.name} has words for {where} already; keep one"
                 document.fault((*loc, "topic"), text)
             stated[shape.topic, channel] = _prompt(shape, version)
-    if header is not None and (PromptTopic.GENERAL, Channel.UNSPECIFIED) not in stated:
-        _require_general(document)
+    if not _has_general(document):
+        text = "prompts has no general words; add a prompt with topic GENERAL and no channels"
+        document.fault(("prompts",), text, on_key=True)
     document.refuse_if_faulty()
     return PromptCatalogue(version, _spread(stated))
 
 
-def _require_general(document: Document) -> None:
-    text = "prompts has no general words; add a prompt with topic GENERAL and no channels"
-    document.fault(("prompts",), text, on_key=True)
+def _has_general(document: Document) -> bool:
+    """Say whether general words for all channels are there, sound or not."""
+    places = (("prompts", index) for index in range(document.count("prompts")))
+    return any(
+        document.at(*place, "topic") == "GENERAL" and not document.count(*place, "channels")
+        for place in places
+    )
 
 
 def _prompt(shape: _PromptShape, version: str) -> Prompt:

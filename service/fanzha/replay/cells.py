@@ -25,29 +25,11 @@ TIME_MS_MIN: Final = int(datetime(1990, 1, 1, tzinfo=UTC).timestamp()) * 1000
 TIME_MS_MAX: Final = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp()) * 1000
 
 # ISO 4217, table A.1: minor units of the currencies that do not have two.
-_NO_DECIMALS: Final = frozenset(
-    # fmt: off
-    {
-        "BIF",
-        "CLP",
-        "DJF",
-        "GNF",
-        "ISK",
-        "JPY",
-        "KMF",
-        "KRW",
-        "PYG",
-        "RWF",
-        "UGX",
-        "VND",
-        "VUV",
-        "XAF",
-        "XOF",
-        "XPF",
-    }
-    # fmt: on
-)
-_THREE_DECIMALS: Final = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
+_NO_DECIMALS: Final = {
+    "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV",
+    "XAF", "XOF", "XPF",
+}  # fmt: skip
+_THREE_DECIMALS: Final = {"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"}
 
 
 class CellError(Exception):

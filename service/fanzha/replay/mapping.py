@@ -149,7 +149,7 @@ def _check_columns(document: Document, schema: pa.Schema) -> None:
     given = document.at("columns")
     fields = [("columns", name) for name in given] if isinstance(given, dict) else []
     label, truth = document.at("label", "column"), document.at("truth")
-    hidden = [name for name in [*(truth if isinstance(truth, list) else []), label] if name]
+    hidden = [label, *(truth if isinstance(truth, list) else ())]
     for loc in [*fields, ("label",)]:
         column = document.at(*loc, "column")
         if not isinstance(column, str):
@@ -200,7 +200,7 @@ def _check_meaning(document: Document, mapping: Mapping, schema: pa.Schema) -> N
         _check_time(document, columns.time, schema.field(columns.time.column).type)
 
 
-def _check_time(document: Document, time: TimeSource, kind: Any) -> None:
+def _check_time(document: Document, time: TimeSource, kind: Any) -> None:  # noqa: ANN401 - any Arrow type
     is_timestamp = pa.types.is_timestamp(kind)
     if is_timestamp != (time.format == "timestamp"):
         right = "use timestamp" if is_timestamp else "use another format"
@@ -209,3 +209,10 @@ def _check_time(document: Document, time: TimeSource, kind: Any) -> None:
     elif is_timestamp and kind.tz is None and time.zone is None:
         text = f"columns.time must have a zone: the times in {time.column} name none"
         document.fault(("columns", "time"), text, on_key=True)
+
+
+def columns_of(mapping: Mapping, schema: pa.Schema) -> list[str]:
+    """Return the columns of a table that a mapping reads."""
+    sources = [getattr(mapping.columns, field) for field in Columns.model_fields]
+    names = [source.column for source in [*sources, mapping.label] if source is not None]
+    return [name for name in dict.fromkeys(names) if name in schema.names]

@@ -128,10 +128,10 @@ Prefix = Annotated[
 class Source(Shape, Generic[V]):
     """A column of the table, or the same value for all rows."""
 
-    column: str | None = Field(None, description="name of a column of the table")
-    constant: V | None = Field(None, description="the value for all rows")
+    column: str | None = Field(default=None, description="name of a column of the table")
+    constant: V | None = Field(default=None, description="the value for all rows")
     optional: bool = Field(
-        False, description="true: where the table lacks the column, the field is not known"
+        default=False, description="true: where the table lacks the column, the field is not known"
     )
 
     @model_validator(mode="after")
@@ -146,7 +146,7 @@ class Source(Shape, Generic[V]):
 class TextSource(Source[str]):
     """Free text or an identifier. Numbers become text; empty cells are not known."""
 
-    prefix: Prefix = Field("", description="put in front of what the column holds")
+    prefix: Prefix = Field(default="", description="put in front of what the column holds")
 
 
 class CodeSource(Source[Code]):
@@ -157,14 +157,15 @@ class Choice(Source[V], Generic[V]):
     """A word of a vocabulary, or of the table's own through a table of values."""
 
     values: dict[str, V] = Field(
-        {}, description="what the column holds: the word it stands for; without it, the words"
+        default={},
+        description="what the column holds: the word it stands for; without it, the words",
     )
 
 
 class FlagSource(Source[bool]):
     """Yes or no. Without a table of values: true, false, 1 and 0."""
 
-    values: dict[str, bool] = Field({}, description="what the column holds: true or false")
+    values: dict[str, bool] = Field(default={}, description="what the column holds: true or false")
 
 
 def _decimal(value: object) -> object:
@@ -183,7 +184,7 @@ class AmountSource(Source[Annotated[Decimal, BeforeValidator(_decimal)]]):
         description="yuan: the currency's main unit; fen: its smallest unit"
     )
     zero: Literal["refuse", "leave_out"] = Field(
-        "refuse", description="leave_out: rows with amount 0 move no money and are left out"
+        default="refuse", description="leave_out: rows with amount 0 move no money and are left out"
     )
 
 
@@ -198,8 +199,10 @@ class TimeSource(Shape):
 
     column: str = Field(description="name of a column of the table")
     format: TimeFormat
-    zone: Zone | None = Field(None, description="zone of times that name none")
-    start: LocalTime | None = Field(None, description="for seconds_since: local time of second 0")
+    zone: Zone | None = Field(default=None, description="zone of times that name none")
+    start: LocalTime | None = Field(
+        default=None, description="for seconds_since: local time of second 0"
+    )
 
     @model_validator(mode="after")
     def _fits_format(self) -> Self:

@@ -42,7 +42,6 @@ def visits(rng: np.random.Generator, rate_per_day: Floats, days: int) -> tuple[I
 
     Returns:
         Two arrays of one length: positions of people, and of days.
-
     """
     counts = rng.poisson(rate_per_day * days)
     who = np.repeat(np.arange(len(rate_per_day)), counts)

@@ -15,7 +15,7 @@ from fanzha_training.simulate.scripts import SCRIPTS
 from fanzha_training.simulate.scripts.stage import Script, Stage
 from fanzha_training.simulate.world import World
 
-_PAYMENTS_PER_RING: Final = 200
+_PAYMENTS_PER_RING: Final = 250
 
 
 @dataclass(slots=True)
@@ -37,7 +37,6 @@ def frauds(world: World, mix: Mapping[str, float], payments: int) -> Plan:
         world: its book gains the mules' accounts.
         mix: weight of each script.
         payments: how many payments of victims are wanted; the last episode may go a little beyond.
-
     """
     rng = stream(world.seed, "episodes")
     keys = count()

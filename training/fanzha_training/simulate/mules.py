@@ -19,7 +19,7 @@ _SHIFT_MS: Final = int(2.5 * DAY_MS)
 # Kinds of first-layer mules and how common they are.
 _FRESH, _DORMANT, _RENTED, _ELSEWHERE = "fresh", "dormant", "rented", "elsewhere"
 _KINDS: Final = {_FRESH: 0.4, _DORMANT: 0.2, _RENTED: 0.2, _ELSEWHERE: 0.2}
-_PERSONS_IN_SHIFT: Final = 4
+_PERSONS_IN_SHIFT: Final = 5
 
 
 @dataclass(slots=True)

@@ -46,7 +46,6 @@ class Parameters:
 
         Raises:
             SetupError: there are faults; all of them are named, each with its option.
-
         """
         faults = self._faults() + _mix_faults(self.fraud_mix)
         if faults:
@@ -95,7 +94,6 @@ def parse_fraud_mix(text: str) -> dict[str, float]:
 
     Raises:
         SetupError: the text has another form, or names a script twice.
-
     """
     mix: dict[str, float] = {}
     for part in text.split(","):

@@ -80,7 +80,6 @@ class Plan:
 
         Raises:
             KeyError: `time_ms` or `payer` is missing, or a name is no field of `Movement`.
-
         """
         missing = [name for name in _REQUIRED if name not in given]
         unknown = [name for name in given if name not in _DTYPES]

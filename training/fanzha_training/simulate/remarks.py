@@ -17,6 +17,5 @@ def remark(text: str) -> int:
 
     Raises:
         ValueError: it is none of `REMARKS`.
-
     """
     return REMARKS.index(text)

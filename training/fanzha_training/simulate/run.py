@@ -44,7 +44,6 @@ def simulate(parameters: Parameters, on_step: Callable[[str], None] = lambda _: 
 
     Raises:
         SetupError: the parameters have faults; all of them are named.
-
     """
     parameters.check()
 

@@ -41,7 +41,7 @@ def _play(stage: Stage, start_ms: int) -> None:
             call_in_progress=call,
             screen_shared=screen,
             remote_control=remote,
-            # Some channels lose sight of the screen between two payments.
+            # It is raised once the first payment has run into it.
             limit_just_raised=limit if step else UNSET,
             remark=int(stage.rng.choice([0, 0, remark("还款"), remark("转账")])),
         )

@@ -1,0 +1,120 @@
+"""Draws the report's plots as PNG in base64. English only: not every machine has Chinese fonts."""
+
+import base64
+import io
+from collections import Counter
+from typing import Any, Final
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from fanzha_loadtest.demo.screen import BANK_ZONE
+from fanzha_loadtest.tally import LEVELS, Answer
+from fanzha_loadtest.world import HOUR_MS
+
+_COLOURS: Final = {
+    "allow": "#b7d7b0",
+    "confirm": "#3b78c2",
+    "pause": "#e0a800",
+    "block": "#c0392b",
+}
+_ZONE_MS: Final = int(BANK_ZONE.utcoffset(None).total_seconds() * 1000)
+_SCORE_STEP: Final = 25
+
+
+def decisions_by_hour(answers: list[Answer]) -> str:
+    """Draw how many transfers of each hour of the day were confirmed, paused and blocked."""
+    counts = Counter((answer.level, _hour(answer.time_ms)) for answer in answers)
+    figure, axes = _axes("hour of the day", "transfers with an alert, all days")
+    hours = list(range(24))
+    floor = [0] * 24
+    for level in LEVELS[1:]:
+        heights = [counts[level, hour] for hour in hours]
+        axes.bar(hours, heights, bottom=floor, label=level.upper(), color=_COLOURS[level])
+        floor = [low + height for low, height in zip(floor, heights, strict=True)]
+    every = axes.twinx()
+    totals = [sum(counts[level, hour] for level in LEVELS) for hour in hours]
+    every.plot(hours, totals, color="#777777", linewidth=1, label="all transfers")
+    every.set_ylabel("all transfers")
+    every.set_ylim(bottom=0)
+    lines, labels = axes.get_legend_handles_labels()
+    more_lines, more_labels = every.get_legend_handles_labels()
+    axes.legend(lines + more_lines, labels + more_labels, loc="upper left")
+    return _png(figure)
+
+
+def latencies(latencies_ms: list[float], p50_ms: float, p99_ms: float) -> str:
+    """Draw the distribution of the latencies that clients saw."""
+    figure, axes = _axes("latency of ScoreTransfer at the client, ms", "calls")
+    longest = max(latencies_ms)
+    shown = min(longest, 3 * p99_ms)
+    axes.hist([min(value, shown) for value in latencies_ms], bins=80, color="#3b78c2")
+    for value, name in ((p50_ms, "p50"), (p99_ms, "p99")):
+        axes.axvline(value, color="#c0392b", linewidth=1)
+        axes.annotate(f" {name} {value:.1f} ms", (value, axes.get_ylim()[1] * 0.95), va="top")
+    axes.set_yscale("log")
+    return _png(figure)
+
+
+def scores(answers: list[Answer]) -> str:
+    """Draw the scores of victims' payments and of all others, each as shares."""
+    figure, axes = _axes("score", "share of its kind")
+    edges = list(range(0, 1001 + _SCORE_STEP, _SCORE_STEP))
+    for is_fraud, name, colour in ((False, "others", "#7f8c8d"), (True, "victims", "#c0392b")):
+        values = [a.score for a in answers if a.score is not None and a.is_fraud is is_fraud]
+        if values:
+            weights = [1 / len(values)] * len(values)
+            label = f"{name} ({len(values):,})"
+            axes.hist(values, bins=edges, weights=weights, alpha=0.6, label=label, color=colour)
+    axes.set_yscale("log")
+    axes.legend()
+    return _png(figure)
+
+
+def old_against_new(figures: dict[str, Any]) -> str:
+    """Draw recall and value detection of both models at the alert budgets.
+
+    Args:
+        figures: the gate's `figures`: `candidate`, and `champion` or None.
+
+    """
+    figure = Figure(figsize=(9, 3.8), layout="constrained")
+    both = {"old": figures["champion"], "new": figures["candidate"]}
+    for place, (key, title) in enumerate(
+        (("recall", "frauds alerted"), ("value_detection_rate", "fraudulent money alerted")), 1
+    ):
+        axes = figure.add_subplot(1, 2, place)
+        axes.set_xlabel("alerts for each 1,000 transfers")
+        axes.set_ylabel(title)
+        for name, measured in both.items():
+            if measured is not None:
+                budgets = measured["budgets"]
+                axes.plot(
+                    list(budgets),
+                    [at[key] for at in budgets.values()],
+                    "o-" if name == "new" else "s--",
+                    label=f"{name}: {measured['model']}",
+                )
+        axes.set_ylim(0, 1.02)
+        axes.grid(visible=True, alpha=0.3)
+        axes.legend()
+    return _png(figure)
+
+
+def _hour(time_ms: int) -> int:
+    return (time_ms + _ZONE_MS) // HOUR_MS % 24
+
+
+def _axes(x: str, y: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(9, 3.8), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.grid(visible=True, alpha=0.3)
+    return figure, axes
+
+
+def _png(figure: Figure) -> str:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=100)
+    return base64.b64encode(buffer.getvalue()).decode()

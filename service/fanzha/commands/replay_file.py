@@ -1,0 +1,219 @@
+"""`fanzha replay-file`: scores a bank's own table of transfers through an isolated instance."""
+
+import json
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Final, NoReturn
+
+import grpc
+import pyarrow as pa
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table as Grid
+
+from fanzha.domain.errors import SetupError
+from fanzha.replay.decisions import DecisionsFile, draft_of
+from fanzha.replay.instance import Instance, isolated_instance
+from fanzha.replay.mapping import Mapping, columns_of, find_mapping, load_mapping
+from fanzha.replay.player import Player
+from fanzha.replay.rows import Rows
+from fanzha.replay.table import TableFile
+
+_WORDS: Final = ("allow", "confirm", "pause", "block", "error")
+_TERMINATED: Final = 143
+_CONNECT_S: Final = 10.0
+
+
+@dataclass(slots=True)
+class _Summary:
+    """What a replay did."""
+
+    rows: int = 0
+    rows_skipped: int = 0
+    decisions: Counter[str] = field(default_factory=Counter)
+    degraded: Counter[str] = field(default_factory=Counter)
+    repaired: Counter[str] = field(default_factory=Counter)
+    score_s: float = 0.0
+
+    def as_json(self, out: Path) -> str:
+        """Return the summary as one line of JSON."""
+        return json.dumps(
+            {
+                "rows": self.rows,
+                "decisions": {word: self.decisions[word] for word in _WORDS},
+                "degraded": dict(self.degraded),
+                "repaired": dict(self.repaired),
+                "rows_skipped": self.rows_skipped,
+                "rows_per_s": round(self.rows / self.score_s, 1) if self.score_s else 0.0,
+                "out": str(out),
+            }
+        )
+
+    def print(self, out: Path) -> None:
+        """Print the summary for people."""
+        grid = Grid(show_header=False, box=None)
+        grid.add_row("transfers scored", f"{self.rows:,}")
+        for word in _WORDS:
+            if self.decisions[word]:
+                grid.add_row(f"  {word}", f"{self.decisions[word]:,}")
+        for name, count in [*self.repaired.items(), ("rows skipped", self.rows_skipped)]:
+            if count:
+                grid.add_row(name.replace("_", " "), f"{count:,}")
+        for part, count in self.degraded.items():
+            grid.add_row(f"decided without {part.replace('_', ' ')}", f"{count:,}")
+        if self.score_s:
+            grid.add_row("transfers per second", f"{self.rows / self.score_s:,.0f}")
+        grid.add_row("decisions", str(out))
+        Console().print(grid)
+
+
+def replay_file(
+    file: Annotated[Path, typer.Argument(help="CSV or Parquet file of transfers.")],
+    mapping: Annotated[str, typer.Option(help="Mapping file, or the name of a shipped one.")],
+    out: Annotated[Path, typer.Option(help="Parquet file to write the decisions to.")],
+    models: Annotated[Path | None, typer.Option(help="Folder of the models.")] = None,
+    policy: Annotated[Path | None, typer.Option(help="Policy file.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N transfers.")] = None,
+    days: Annotated[int | None, typer.Option(min=1, help="Only the first N times 24 h.")] = None,
+    skip_bad_rows: Annotated[  # noqa: FBT002 - a flag
+        bool, typer.Option("--skip-bad-rows", help="Leave out rows that are no transfers.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Score a table of transfers with any column names, in order of time, as it happened.
+
+    Starts an isolated instance whose clock is the file's event time, sends every row through the
+    gRPC API, and writes the decisions to Parquet. Nothing else on this machine is touched.
+    """
+    signal.signal(signal.SIGTERM, _end)
+    _check_paths(file, out, models, policy)
+    source = TableFile(file)
+    shape = load_mapping(find_mapping(mapping), source.schema)
+    summary = _Summary()
+    with draft_of(out) as draft, _progress() as progress:
+        rows = _read(source, shape, days, limit, progress)
+        _check(rows, progress, skip_bad_rows=skip_bad_rows)
+        summary.rows_skipped = rows.faults.count
+        summary.repaired = +rows.repaired
+        _play(rows, shape, draft, summary, progress, models, policy)
+    if as_json:
+        typer.echo(summary.as_json(out))
+    else:
+        summary.print(out)
+
+
+def _end(*_: object) -> NoReturn:
+    # As an exception, so that the instance is stopped and the draft removed on the way out.
+    sys.exit(_TERMINATED)
+
+
+def _check_paths(file: Path, out: Path, models: Path | None, policy: Path | None) -> None:
+    if out.is_dir():
+        raise SetupError(f"{out} is a folder; name a file with --out")
+    if out.exists() and file.exists() and out.samefile(file):
+        raise SetupError(f"{out} is the file to read; name another with --out")
+    if models is not None and not models.is_dir():
+        raise SetupError(f"{models} is no folder; name the folder of the models with --models")
+    if policy is not None and not policy.is_file():
+        raise SetupError(f"there is no policy file {policy}; name one with --policy")
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+
+
+def _read(
+    source: TableFile, mapping: Mapping, days: int | None, limit: int | None, progress: Progress
+) -> Rows:
+    task = progress.add_task("reading", total=source.row_count(), rate="")
+    columns = columns_of(mapping, source.schema)
+    table = source.read(columns, lambda rows: progress.update(task, completed=rows))
+    rows = Rows(table, mapping, days=days, limit=limit)
+    progress.remove_task(task)
+    return rows
+
+
+def _check(rows: Rows, progress: Progress, *, skip_bad_rows: bool) -> None:
+    """Read every row once before any is scored.
+
+    Raises:
+        SetupError: rows are no transfers and are not to be skipped, or none is a transfer.
+    """
+    task = progress.add_task("checking", total=len(rows), rate="")
+    good = rows.check(lambda done: progress.update(task, completed=done))
+    progress.remove_task(task)
+    faults = rows.faults
+    shown = "\n".join(f"  row {fault.row}: {fault.text}" for fault in faults.first)
+    more = faults.count - len(faults.first)
+    if more:
+        shown += f"\n  and {more:,} more"
+    if faults.count and not skip_bad_rows:
+        raise SetupError(
+            f"{faults.count:,} row(s) cannot be read as transfers (row 1 is the first after the "
+            f"header):\n{shown}\nmend the file or its mapping, or leave such rows out with "
+            "--skip-bad-rows"
+        )
+    if not good:
+        raise SetupError(f"no row is a transfer; mend the file or its mapping\n{shown}".rstrip())
+
+
+def _play(
+    rows: Rows,
+    mapping: Mapping,
+    draft: Path,
+    summary: _Summary,
+    progress: Progress,
+    models: Path | None,
+    policy: Path | None,
+) -> None:
+    waiting = progress.add_task("starting an isolated instance", total=None, rate="")
+    with isolated_instance(models, policy) as instance, _channel(instance) as channel:
+        progress.remove_task(waiting)
+        task = progress.add_task("scoring", total=len(rows), rate="")
+        player = Player(channel, posted=mapping.execution == "posted")
+        start = time.monotonic()
+        try:
+            file = DecisionsFile(draft, rows.label)
+            for answers in player.play(rows.read()):
+                file.add(answers)
+                summary.rows += len(answers)
+                summary.score_s = time.monotonic() - start
+                rate = f"{summary.rows / summary.score_s:,.0f}/s"
+                progress.update(task, completed=answers[-1].row.line + 1, rate=rate)
+            file.close()
+        except (pa.ArrowException, OSError) as error:
+            raise SetupError(
+                f"cannot write the decisions: {error}; make room, or choose another place with "
+                "--out"
+            ) from error
+    summary.decisions, summary.degraded = file.decisions, file.degraded
+
+
+@contextmanager
+def _channel(instance: Instance) -> Iterator[grpc.Channel]:
+    """Yield a channel to an instance; a call that fails as a whole ends the replay."""
+    with grpc.insecure_channel(instance.address) as channel:
+        try:
+            grpc.channel_ready_future(channel).result(_CONNECT_S)
+            yield channel
+        except (grpc.RpcError, grpc.FutureTimeoutError) as error:
+            cause = error.details() if isinstance(error, grpc.Call) else "it cannot be reached"
+            raise SetupError(
+                f"the isolated instance stopped answering: {cause}; nothing was written. "
+                f"Its last words:\n{instance.last_words()}"
+            ) from error
