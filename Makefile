@@ -62,9 +62,20 @@ proto-fresh: $(READY)
 	@diff -r -x __init__.py -x __pycache__ build/proto/fanzha/v1 service/fanzha/v1 \
 		|| { echo "service/fanzha/v1 is not what proto/ generates: run 'make proto'"; exit 1; }
 
+TRAINING = $(BIN)/python -m fanzha_training
+MODEL_VERSION ?= 2026-11-22.1
+MODEL_BUILD := build/model
+
 .PHONY: model
-model: $(READY) ## Train the default model again, from the simulator
-	$(BIN)/python -m fanzha_training.default_model
+model: $(READY) ## Train the default model again, from the simulator, into build/model/models
+	@rm -rf $(MODEL_BUILD) && mkdir -p $(MODEL_BUILD)
+	$(TRAINING) simulate --out $(MODEL_BUILD)/world --customers 4000 --days 45 --seed 20261122
+	$(TRAINING) build --table $(MODEL_BUILD)/world --out $(MODEL_BUILD)/dataset.parquet
+	$(TRAINING) train --dataset $(MODEL_BUILD)/dataset.parquet --out $(MODEL_BUILD)/trained --seed 7
+	$(TRAINING) evaluate --dataset $(MODEL_BUILD)/dataset.parquet --model $(MODEL_BUILD)/trained
+	$(TRAINING) export --model $(MODEL_BUILD)/trained --name fraud --version $(MODEL_VERSION) --models $(MODEL_BUILD)/models
+	$(TRAINING) gate --candidate $(MODEL_BUILD)/models/fraud/$(MODEL_VERSION) --dataset $(MODEL_BUILD)/dataset.parquet --report $(MODEL_BUILD)/gate.json
+	$(TRAINING) promote --models $(MODEL_BUILD)/models --candidate fraud/$(MODEL_VERSION) --proposed-by trainer --approved-by reviewer --gate-report $(MODEL_BUILD)/gate.json
 
 COMPILE = $(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-header \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options --no-annotate

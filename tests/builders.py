@@ -5,9 +5,10 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from fanzha.v1 import scoring_pb2 as scoring
 from fanzha.v1 import transfer_pb2 as wire
-from google.protobuf.timestamp_pb2 import Timestamp
 
 PAYER = "6222020200112233445"
 PAYEE = "6217000010012345678"
@@ -35,7 +36,7 @@ def a_request(
     kind: wire.TransferKind = wire.TRANSFER_KIND_TRANSFER,
     channel: wire.Channel = wire.CHANNEL_MOBILE,
     time_ms: int | None = None,
-    **fields: Any,  # noqa: ANN401 - any further field of the message
+    **fields: Any,
 ) -> scoring.ScoreTransferRequest:
     """Return a valid request with a new id unless one is given."""
     number = next(_numbers)

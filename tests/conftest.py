@@ -48,7 +48,8 @@ class Service:
     def __init__(self, data_dir: Path, *options: str) -> None:
         self.data_dir = data_dir
         command = [sys.executable, "-m", "fanzha", "serve", "--address", "127.0.0.1:0"]
-        command += ["--embedded", "--data-dir", str(data_dir), "--redis-timeout-ms", "5000"]
+        command += ["--data-dir", str(data_dir), "--redis-timeout-ms", "5000"]
+        command += [] if "--redis" in options else ["--embedded"]
         command += ["--models", str(ROOT / "models"), *options]
         self._log = (data_dir / "serve.log").open("ab")
         self.process = subprocess.Popen(

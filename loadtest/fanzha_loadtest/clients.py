@@ -40,26 +40,82 @@ class ClientError(Exception):
     """A call failed for good: names the client and the cause."""
 
 
+class Window:
+    """Bounds the calls that are under way, and is where a failure of any thread comes to light."""
+
+    def __init__(self, calls_max: int) -> None:
+        """Open the window.
+
+        Args:
+            calls_max: calls under way at most.
+
+        """
+        self._calls_max = calls_max
+        self._under_way = 0
+        self._failure: ClientError | None = None
+        self._changed = threading.Condition()
+
+    def enter(self) -> None:
+        """Wait for room for one more call.
+
+        Raises:
+            ClientError: some call failed for good.
+
+        """
+        self._wait_for(lambda: self._under_way < self._calls_max)
+        with self._changed:
+            self._under_way += 1
+
+    def leave(self) -> None:
+        """Say that a call has ended."""
+        with self._changed:
+            self._under_way -= 1
+            self._changed.notify_all()
+
+    def drain(self) -> None:
+        """Wait until no call is under way.
+
+        Raises:
+            ClientError: some call failed for good.
+
+        """
+        self._wait_for(lambda: self._under_way == 0)
+
+    def fail(self, failure: ClientError) -> None:
+        """Keep the first failure for those who wait."""
+        with self._changed:
+            self._failure = self._failure or failure
+            self._changed.notify_all()
+
+    def _wait_for(self, holds: Callable[[], bool]) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._failure is not None or holds())
+            if self._failure is not None:
+                raise self._failure
+
+
 class Client:
     """One caller of the service, with a connection of its own and a fixed number of threads."""
 
-    def __init__(self, name: str, address: str, threads: int) -> None:
+    def __init__(self, name: str, address: str, threads: int, window: Window) -> None:
         """Connect and start the threads.
 
         Args:
             name: for messages.
             address: host:port.
             threads: calls in flight at most.
+            window: is told of failures. Whoever puts a task has entered it before, and the task
+                leaves it in the end.
 
         """
-        self.name = name
-        self.failure: ClientError | None = None
+        self._name = name
+        self._window = window
         # Without pools of their own, clients of one process would share one connection.
         self._channel = grpc.insecure_channel(
             address, options=[("grpc.use_local_subchannel_pool", 1)]
         )
         self._stubs = Stubs(ScoringServiceStub(self._channel), OutcomeServiceStub(self._channel))
-        self._tasks: queue.Queue[Task | None] = queue.Queue(maxsize=2 * threads)
+        self._tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
         self._threads = [
             threading.Thread(target=self._work, name=f"{name}-{number}", daemon=True)
             for number in range(threads)
@@ -67,43 +123,14 @@ class Client:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, task: Task) -> None:
-        """Hand a task to the next free thread; wait while all are busy and the queue is full.
-
-        Raises:
-            ClientError: an earlier task failed for good.
-
-        """
-        while True:
-            self.check()
-            try:
-                self._tasks.put(task, timeout=1.0)
-            except queue.Full:
-                continue
-            return
-
-    def wait(self) -> None:
-        """Return when everything submitted was done.
-
-        Raises:
-            ClientError: a task failed for good.
-
-        """
-        self._tasks.join()
-        self.check()
-
-    def check(self) -> None:
-        """Raise ClientError if a task failed for good."""
-        if self.failure is not None:
-            raise self.failure
+    def put(self, task: Task) -> None:
+        """Hand a task to the next free thread."""
+        self._tasks.put(task)
 
     def close(self) -> None:
         """Let the threads finish what they do, and hang up."""
         for _ in self._threads:
-            try:
-                self._tasks.put(None, timeout=CALL_TIMEOUT_S)
-            except queue.Full:
-                break
+            self._tasks.put(None)
         for thread in self._threads:
             thread.join(timeout=CALL_TIMEOUT_S)
         self._channel.close()
@@ -111,15 +138,13 @@ class Client:
     def _work(self) -> None:
         while (task := self._tasks.get()) is not None:
             try:
-                # After a failure the queue is only emptied, so that nobody waits for ever.
-                if self.failure is None:
-                    task(self._stubs)
+                task(self._stubs)
             except grpc.RpcError as error:
-                self.failure = ClientError(f"{self.name}: {_cause(error)}")
-            except Exception as error:  # noqa: BLE001 - told to the thread that submits
-                self.failure = ClientError(f"{self.name}: {error!r}")
-            finally:
-                self._tasks.task_done()
+                self._window.fail(ClientError(f"{self._name}: {_cause(error)}"))
+                return
+            except Exception as error:  # noqa: BLE001 - told to the thread that waits
+                self._window.fail(ClientError(f"{self._name}: {error!r}"))
+                return
 
 
 def with_retries(call: Callable[[], T], on_retry: Callable[[], None]) -> T:

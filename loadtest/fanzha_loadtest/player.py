@@ -8,6 +8,7 @@ import heapq
 import itertools
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, TypeAlias
@@ -28,15 +29,17 @@ from fanzha_loadtest.tally import Tally
 
 THREADS: Final[Mapping[str, int]] = {
     # Most transfers come from phones; the other channels are quiet.
-    "mobile": 4,
-    "online": 2,
-    "atm": 1,
-    "counter": 1,
-    "smart_teller": 1,
+    "mobile": 16,
+    "online": 4,
+    "atm": 2,
+    "counter": 2,
+    "smart_teller": 2,
 }
 """Client threads by channel."""
 
-_CORE_THREADS: Final = 2
+_CORE_THREADS: Final = 8
+_CALLS_MAX: Final = 40
+"""Calls under way; so many transfers may overtake one another at most."""
 _STREAM_OUTCOMES_MAX: Final = 100
 _STREAM_EVERY_MS: Final = 3_600_000
 """The case desk reports once in a simulated hour, or sooner when much has come together."""
@@ -64,11 +67,12 @@ class Player:
         self.tally = Tally()
         self._outcomes = outcomes
         self._seed = seed
+        self._window = Window(_CALLS_MAX)
         self._channels = {
-            name: Client(name, address, threads) for name, threads in THREADS.items()
-        }  # fmt: skip
-        self._core = Client("core banking", address, _CORE_THREADS)
-        self._case_desk = Client("case desk", address, 1)
+            name: Client(name, address, threads, self._window) for name, threads in THREADS.items()
+        }
+        self._core = Client("core banking", address, _CORE_THREADS, self._window)
+        self._case_desk = Client("case desk", address, 1, self._window)
         self._lock = threading.Lock()
         self._due: list[Due] = []
         self._numbers = itertools.count()
@@ -76,8 +80,8 @@ class Player:
         self._next_stream_ms = 0
         self._service_clock_ms = 0
         """The newest time that the service has certainly seen: its event clock stands there."""
-        self._answered = threading.Condition()
-        self._payers_waiting: set[str] = set()
+        self._behind: dict[str, deque[Row]] = {}
+        """For each payer with a call under way, the transfers that wait for its answer."""
 
     def play(self, rows: Iterable[Row]) -> None:
         """Ask about every row, in the order given; return when all are answered.
@@ -88,10 +92,10 @@ class Player:
         """
         for row in rows:
             self._move_on(row["time_ms"])
-            self._queue_behind_own_calls(row["payer_account"])
-            self._channels[row["channel"]].submit(partial(self._ask, row))
-        for client in self._channels.values():
-            client.wait()
+            self._window.enter()
+            if not self._queued_behind(row):
+                self._channels[row["channel"]].put(partial(self._ask_in_turn, row))
+        self._window.drain()
         self._send_reports(self._service_clock_ms)
 
     def finish(self) -> None:
@@ -100,19 +104,29 @@ class Player:
 
     def close(self) -> None:
         """Hang up."""
-        for client in self._every_client():
+        for client in (*self._channels.values(), self._core, self._case_desk):
             client.close()
 
-    def _every_client(self) -> list[Client]:
-        return [*self._channels.values(), self._core, self._case_desk]
+    def _queued_behind(self, row: Row) -> bool:
+        """Queue a transfer behind an unanswered one of its payer, if there is one."""
+        with self._lock:
+            waiting = self._behind.get(row["payer_account"])
+            if waiting is None:
+                self._behind[row["payer_account"]] = deque()
+                return False
+            waiting.append(row)
+            return True
 
-    def _queue_behind_own_calls(self, payer: str) -> None:
-        with self._answered:
-            while payer in self._payers_waiting:
-                self._answered.wait(timeout=1.0)
-                for client in self._channels.values():
-                    client.check()
-            self._payers_waiting.add(payer)
+    def _ask_in_turn(self, row: Row, stubs: Stubs) -> None:
+        self._ask(row, stubs)
+        with self._lock:
+            waiting = self._behind[row["payer_account"]]
+            following = waiting.popleft() if waiting else None
+            if following is None:
+                del self._behind[row["payer_account"]]
+        if following is not None:
+            self._channels[following["channel"]].put(partial(self._ask_in_turn, following))
+        self._window.leave()
 
     def _ask(self, row: Row, stubs: Stubs) -> None:
         request = to_request(row)
@@ -133,16 +147,12 @@ class Player:
             self._service_clock_ms = max(row["time_ms"], self._service_clock_ms)
             for time_ms, report in reports:
                 heapq.heappush(self._due, (time_ms, next(self._numbers), report))
-        with self._answered:
-            self._payers_waiting.discard(row["payer_account"])
-            self._answered.notify_all()
 
     def _send_reports(self, now_ms: int) -> None:
         """Send everything due and wait until it is on record."""
         self._hand_out_due(now_ms)
         self._stream_outcomes()
-        self._core.wait()
-        self._case_desk.wait()
+        self._window.drain()
 
     def _move_on(self, now_ms: int) -> None:
         self.tally.time_ms = max(now_ms, self.tally.time_ms)
@@ -161,7 +171,8 @@ class Player:
             if isinstance(report, Outcome):
                 self._for_stream.append(report)
             else:
-                self._core.submit(partial(self._report_execution, report))
+                self._window.enter()
+                self._core.put(partial(self._report_execution, report))
 
     def _report_execution(self, request: ReportExecutionRequest, stubs: Stubs) -> None:
         call: Callable[[], Any] = partial(
@@ -169,10 +180,12 @@ class Player:
         )
         with_retries(call, self.tally.retried)
         self.tally.reported_execution(request.decision_id)
+        self._window.leave()
 
     def _stream_outcomes(self) -> None:
         if self._for_stream:
-            self._case_desk.submit(partial(self._record_outcomes, self._for_stream))
+            self._window.enter()
+            self._case_desk.put(partial(self._record_outcomes, self._for_stream))
             self._for_stream = []
 
     def _record_outcomes(self, outcomes: list[Outcome], stubs: Stubs) -> None:
@@ -189,6 +202,7 @@ class Player:
             )
         # Every outcome is sent once; a repetition is the echo of a stream that was tried again.
         self.tally.recorded_outcomes(answer.recorded_count + answer.repeated_count)
+        self._window.leave()
 
 
 def _reports(

@@ -55,7 +55,9 @@ class World:
     def billers(self) -> list[str]:
         """Return the accounts of all billers that are paid in this world."""
         billers = self.transfers.filter(pc.field("payee_type") == "biller")
-        return sorted(set(billers["payee_account"].drop_null().to_pylist()))
+        return sorted(
+            {str(account) for account in billers["payee_account"].drop_null().to_pylist()}
+        )
 
     def mules_known(self, from_ms: int, until_ms: int) -> dict[str, int]:
         """Return accounts that the police confirmed as mules in a stretch of time, and when.

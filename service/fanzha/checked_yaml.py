@@ -119,9 +119,10 @@ class Document:
         return len(part) if isinstance(part, list) else 0
 
     def parse(self, model: type[M], *loc: str | int) -> M | None:
-        """Return the part of the file at `loc` as a model, or None after adding its faults.
+        """Return the part of the file at `loc` as a model, or None, after adding its faults.
 
-        An absent part adds none: it is a fault of the part that should hold it.
+        A part whose only faults are unknown keys is returned without them, so that the caller can
+        look for more. An absent part adds none: it is a fault of the part that should hold it.
         """
         part = self.at(*loc)
         if part is ABSENT:
@@ -131,6 +132,9 @@ class Document:
         except ValidationError as refusal:
             for error in refusal.errors(include_url=False):
                 self._add(model, loc, error)
+        try:
+            return model.model_validate(part, extra="ignore")
+        except ValidationError:
             return None
 
     def _add(self, model: type[BaseModel], loc: Loc, error: ErrorDetails) -> None:

@@ -11,12 +11,12 @@ from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_status import rpc_status
+from tests.builders import PAYEE, PAYER, a_request, a_time, requests, yuan
+from tests.conftest import Service
 
 from fanzha.v1 import scoring_pb2 as scoring
 from fanzha.v1 import scoring_pb2_grpc
 from fanzha.v1 import transfer_pb2 as wire
-from tests.builders import PAYEE, PAYER, a_request, a_time, requests, yuan
-from tests.conftest import Service
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
 from fanzha.features.facts import PAYEE_ID, UNKNOWN
 from fanzha.features.fold import READ_PAYEE, READ_PAYER, STEP_COLUMNS
 from fanzha.features.layout import COUNTERPARTY
-
 from fanzha_training.archive_source import Changes, Decisions
 
 Ints = npt.NDArray[np.int64]

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from fanzha.archive.schema import KIND_DECISION, KIND_EXECUTION, KIND_OUTCOME, SCHEMA
 from fanzha.domain.errors import SetupError
 from fanzha.features.facts import FACTS

@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+
 from fanzha.features.kernel import END, PAYEE_START, PAYER_START
 from fanzha.features.manifest import FEATURES
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+
 from fanzha.domain.errors import SetupError
 from fanzha.domain.vocabulary import DecisionKind, ExecutionStatus
 from fanzha.features.fold import fold
-
 from fanzha_training.archive_history import Replay, replay_of
 from fanzha_training.archive_source import Archive, Decisions, read_archive
 from fanzha_training.building import BuildOptions, Say, label_columns, label_counts

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from fanzha.features.fold import fold
 
+from fanzha.features.fold import fold
 from fanzha_training.building import BuildOptions, Say, label_columns, label_counts
 from fanzha_training.dataset import DatasetMeta, vector_column, write_dataset
 from fanzha_training.labels import Outcomes, label_transfers

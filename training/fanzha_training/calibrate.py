@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
 from fanzha.domain.errors import SetupError
 
 Floats = npt.NDArray[np.float64]

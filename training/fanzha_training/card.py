@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import numpy as np
 import xgboost as xgb
-from fanzha.domain.model import ModelManifest
 
+from fanzha.domain.model import ModelManifest
 from fanzha_training.evaluate import iso_time
 from fanzha_training.golden import TOLERANCE
 

@@ -14,9 +14,9 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from fanzha.domain.errors import SetupError
 from fanzha.features.manifest import FEATURES, manifest_hash
-
 from fanzha_training.atomic import replaced_file
 
 UNLABELLED: Final = -1

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from fanzha.domain.errors import SetupError
 
+from fanzha.domain.errors import SetupError
 from fanzha_training.dataset import DAY_MS, Dataset
 from fanzha_training.metrics import Scored, metrics_of
 from fanzha_training.scorer import Scorer

@@ -9,11 +9,11 @@ from typing import Any
 import onnx
 import onnxruntime
 import xgboost as xgb
+from onnx import ModelProto
+
 from fanzha.domain.errors import SetupError
 from fanzha.domain.model import ModelManifest
 from fanzha.features.manifest import FEATURE_NAMES, manifest_hash
-from onnx import ModelProto
-
 from fanzha_training.atomic import published_folder
 from fanzha_training.card import card_text
 from fanzha_training.golden import check_parity, golden_rows, save_golden

@@ -10,7 +10,6 @@ from typing import Any
 
 from fanzha.domain.errors import SetupError
 from fanzha.features.manifest import manifest_hash
-
 from fanzha_training.dataset import Dataset
 from fanzha_training.evaluate import evaluate, later_than
 from fanzha_training.golden import TOLERANCE, check_parity, load_golden

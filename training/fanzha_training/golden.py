@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 import xgboost as xgb
-from fanzha.domain.errors import ModelRefusedError
 
+from fanzha.domain.errors import ModelRefusedError
 from fanzha_training.augment import OUTAGES
 from fanzha_training.onnx_graph import run_graph, split_conditions
 from fanzha_training.train import margins

@@ -9,8 +9,8 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from fanzha.domain.vocabulary import OutcomeType
 
+from fanzha.domain.vocabulary import OutcomeType
 from fanzha_training.dataset import UNLABELLED
 
 FRAUD_OUTCOMES: Final = (OutcomeType.CONFIRMED_FRAUD, OutcomeType.MULE_CONFIRMED)

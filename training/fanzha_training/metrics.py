@@ -9,8 +9,9 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from fanzha.domain.vocabulary import FraudType
 from sklearn.metrics import average_precision_score, roc_auc_score
+
+from fanzha.domain.vocabulary import FraudType
 
 BUDGETS_PER_1000: Final = (0.5, 1.0, 2.0, 5.0)
 """Alerts for each 1,000 transfers."""

@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 import xgboost as xgb
+from onnx import ModelProto, TensorProto, checker, helper
+
 from fanzha.domain.errors import ModelRefusedError, SetupError
 from fanzha.features.manifest import FEATURES
-from onnx import ModelProto, TensorProto, checker, helper
 
 GRAPH_NAME: Final = "fanzha_margin"
 INPUT_NAME: Final = "features"

@@ -8,7 +8,6 @@ from typing import Final
 
 from fanzha.domain.errors import ModelRefusedError
 from fanzha.domain.model import ModelManifest
-
 from fanzha_training.golden import GOLDEN_FILE
 from fanzha_training.trained import BOOSTER_FILE
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from fanzha.domain.errors import SetupError
-
 from fanzha_training.atomic import replaced_file
 from fanzha_training.published import GRAPH_FILE, read_manifest
 from fanzha_training.trained import json_text

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+
 from fanzha.domain.errors import SetupError
 from fanzha.features.manifest import manifest_hash
-
 from fanzha_training.calibrate import Calibration
 from fanzha_training.onnx_graph import open_graph, run_graph
 from fanzha_training.published import GRAPH_FILE, MANIFEST_FILE, read_manifest

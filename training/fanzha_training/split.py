@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from fanzha.domain.errors import SetupError
 
+from fanzha.domain.errors import SetupError
 from fanzha_training.dataset import DAY_MS, UNLABELLED, Dataset
 from fanzha_training.labels import labels_known_at
 

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+
 from fanzha.domain.vocabulary import DecisionKind, OutcomeType
 from fanzha.features.facts import FACTS, UNKNOWN
 from fanzha.features.fold import READ_PAYEE, READ_PAYER

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import polars as pl
+
 from fanzha.domain.errors import SetupError
 from fanzha.domain.transfer import AMOUNT_MINOR_MAX
 from fanzha.domain.vocabulary import (
@@ -23,7 +24,6 @@ from fanzha.domain.vocabulary import (
     TransferKind,
     TransferSpeed,
 )
-
 from fanzha_training.table import OUTCOMES_FILE, TRANSFERS_FILE, words_of
 
 _TEXTS: Final = ("request_id", "currency", "payer_account", "payee_account")

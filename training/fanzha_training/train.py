@@ -7,8 +7,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import xgboost as xgb
-from fanzha.domain.errors import SetupError
 
+from fanzha.domain.errors import SetupError
 from fanzha_training.augment import with_missing_history
 from fanzha_training.calibrate import Calibration, calibrate
 from fanzha_training.dataset import Dataset

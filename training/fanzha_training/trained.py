@@ -15,9 +15,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import xgboost as xgb
+
 from fanzha.domain.errors import SetupError
 from fanzha.features.manifest import FEATURE_NAMES, manifest_hash
-
 from fanzha_training.atomic import published_folder, replaced_file
 from fanzha_training.calibrate import Calibration
 from fanzha_training.train import Trained

@@ -59,6 +59,11 @@ def tell(options: Options, work: Path, screen: Screen) -> Told:
         DemoError, ClientError, CommandError, ServiceError: with the cause.
 
     """
+    if not options.models.is_dir():
+        raise DemoError(
+            f"{options.models} is no folder of models; run the demo in the project's folder, "
+            "or say with --models where the models are"
+        )
     with screen.stage("simulate the bank's month") as note:
         said = _simulate(options, work / "world")
         world = World.read(work / "world")

@@ -26,6 +26,7 @@ from fanzha.pipeline.ports import Committed, Findings, StoredRequest
 
 _ANSWER_HEAD = Struct("16s16s40s")
 """What stands before the answer under a decision's key: payer, payee, the payer's change."""
+_NO_PAYEE = bytes(16)
 _CLOCKS_APART_MS = 10_000
 _JOURNAL_LOOK = 2_000
 _DAY_MS = 86_400_000
@@ -120,7 +121,8 @@ class RedisStore:
         if answer:
             payer, payee, change = _ANSWER_HEAD.unpack_from(answer)
             decision = decode_decision(answer[_ANSWER_HEAD.size :])
-            return DecisionOnRecord(decision, payer, payee.rstrip(b"\0"), change)
+            # A token may end with zero bytes, so nothing less than all of them means "no payee".
+            return DecisionOnRecord(decision, payer, b"" if payee == _NO_PAYEE else payee, change)
         journal = keys.journal(bucket_of_decision(decision_id))
         # Entry ids are Redis's own time; clocks may differ by a few seconds.
         start = max(0, time_ms_of_decision(decision_id) - _CLOCKS_APART_MS)

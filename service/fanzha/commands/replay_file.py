@@ -29,6 +29,7 @@ from fanzha.replay.table import TableFile
 _WORDS: Final = ("allow", "confirm", "pause", "block", "error")
 _TERMINATED: Final = 143
 _CONNECT_S: Final = 10.0
+_ARCHIVE_ROWS: Final = 50_000
 
 
 @dataclass(slots=True)
@@ -92,12 +93,11 @@ def replay_file(
     Starts an isolated instance whose clock is the file's event time, sends every row through the
     gRPC API, and writes the decisions to Parquet. Nothing else on this machine is touched.
     """
-    signal.signal(signal.SIGTERM, _end)
     _check_paths(file, out, models, policy)
     source = TableFile(file)
     shape = load_mapping(find_mapping(mapping), source.schema)
     summary = _Summary()
-    with draft_of(out) as draft, _progress() as progress:
+    with _ended_by_sigterm(), draft_of(out) as draft, _progress() as progress:
         rows = _read(source, shape, days, limit, progress)
         _check(rows, progress, skip_bad_rows=skip_bad_rows)
         summary.rows_skipped = rows.faults.count
@@ -109,9 +109,18 @@ def replay_file(
         summary.print(out)
 
 
-def _end(*_: object) -> NoReturn:
-    # As an exception, so that the instance is stopped and the draft removed on the way out.
-    sys.exit(_TERMINATED)
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the command by an exception: the instance is stopped, the draft removed."""
+
+    def end(*_: object) -> NoReturn:
+        sys.exit(_TERMINATED)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _check_paths(file: Path, out: Path, models: Path | None, policy: Path | None) -> None:
@@ -195,6 +204,8 @@ def _play(
                 summary.score_s = time.monotonic() - start
                 rate = f"{summary.rows / summary.score_s:,.0f}/s"
                 progress.update(task, completed=answers[-1].row.line + 1, rate=rate)
+                if summary.rows // _ARCHIVE_ROWS > (summary.rows - len(answers)) // _ARCHIVE_ROWS:
+                    instance.archive_journal()
             file.close()
         except (pa.ArrowException, OSError) as error:
             raise SetupError(

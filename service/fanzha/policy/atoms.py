@@ -126,7 +126,7 @@ def _compile_faults(message: str) -> tuple[AtomFault, ...]:
         undeclared = _UNDECLARED.search(text)
         if undeclared:
             close = get_close_matches(undeclared[1], FACT_BY_NAME, 1)
-            hint = f"did you mean {close[0]}?" if close else "the reference lists all facts"
+            hint = f"did you mean {close[0]}?" if close else "fanzha.policy.facts lists all facts"
             text = f"{undeclared[1]} is not a fact; {hint}"
         elif "(double, int)" in text or "(int, double)" in text:
             text += "; write numbers with a decimal point, such as 5.0"

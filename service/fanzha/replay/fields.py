@@ -83,7 +83,7 @@ def cell_reader(name: str, source: Any) -> Callable[[Cell], Any]:  # noqa: ANN40
 
 
 def constant_of(name: str, source: Any) -> Any:  # noqa: ANN401 - any source, any value
-    """Return the value that a constant gives a field.
+    """Return the value that a constant gives a field, None for a column.
 
     Raises:
         CellError: the field cannot have this value.

@@ -32,6 +32,7 @@ class Instance:
     def __init__(self, process: "subprocess.Popen[bytes]", folder: Path) -> None:
         self._process = process
         self._folder = folder
+        self._archiving: subprocess.Popen[bytes] | None = None
         self.address = ""
         """host:port of its gRPC API."""
 
@@ -60,6 +61,34 @@ class Instance:
             f"the isolated instance did not serve within {_START_S:.0f} s:\n{self.last_words()}"
         )
 
+    def archive_journal(self) -> None:
+        """Begin to move the journal out of the instance's memory, unless that is still under way.
+
+        A record takes some 3 KiB there; a table of a million rows would need 3 GiB.
+
+        Raises:
+            SetupError: the last time failed.
+        """
+        if self._archiving is not None:
+            ended = self._archiving.poll()
+            if ended:
+                raise SetupError(f"the journal cannot be written out:\n{self.last_words()}")
+            if ended is None:
+                return
+        socket = self._folder / "data" / "redis" / "redis.sock"
+        # With a very long name of the temporary folder the socket lies elsewhere: then memory has
+        # to do.
+        if socket.exists():
+            command = [sys.executable, "-m", "fanzha", "archive", "--redis", f"unix://{socket}"]
+            with (self._folder / "log").open("ab") as log:
+                self._archiving = subprocess.Popen(  # noqa: S603 - this program
+                    [*command, "--archive", str(self._folder / "data" / "archive")],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+
     def last_words(self) -> str:
         """Return the end of what the instance wrote to its log."""
         lines = (self._folder / "log").read_text(errors="replace").splitlines()
@@ -67,13 +96,14 @@ class Instance:
 
     def stop(self) -> None:
         """Stop the instance, and wait until it is gone."""
-        if self._process.poll() is None:
-            self._process.terminate()
-            try:
-                self._process.wait(_STOP_S)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+        for process in (self._archiving, self._process):
+            if process is not None and process.poll() is None:
+                process.terminate()
+                try:
+                    process.wait(_STOP_S)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
 
 
 @contextmanager
@@ -89,7 +119,7 @@ def isolated_instance(models: Path | None, policy: Path | None) -> Iterator[Inst
     """
     with tempfile.TemporaryDirectory(prefix="fanzha-replay-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        with (folder / "out").open("wb") as out, (folder / "log").open("wb") as log:
+        with (folder / "out").open("wb") as out, (folder / "log").open("ab") as log:
             process = subprocess.Popen(  # noqa: S603 - this program
                 _command(folder / "data", models, policy),
                 stdin=subprocess.DEVNULL,

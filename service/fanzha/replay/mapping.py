@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import pyarrow as pa
-from pydantic import Field
+from pydantic import Field, TypeAdapter, ValidationError
 
-from fanzha.checked_yaml import Document, read_document
+from fanzha.checked_yaml import ABSENT, Document, read_document
 from fanzha.domain.errors import SetupError
 from fanzha.domain.vocabulary import TransferKind
 from fanzha.file_shape import Shape
@@ -137,8 +137,7 @@ def load_mapping(path: Path, schema: pa.Schema) -> Mapping:
     document = read_document(path)
     mapping = document.parse(Mapping)
     _check_columns(document, schema)
-    if mapping is not None:
-        _check_meaning(document, mapping, schema)
+    _check_meaning(document, schema)
     document.refuse_if_faulty()
     assert mapping is not None  # noqa: S101 - a mapping that did not parse has faults
     return mapping
@@ -170,34 +169,47 @@ def _check_column(document: Document, loc: tuple[str, ...], column: str, schema:
         document.fault(loc, f"{name}: the table has {times} columns {column}; rename one of them")
         return
     close = get_close_matches(column, schema.names, 1)
-    hint = f"did you mean {close[0]}? " if close else ""
+    hint = f" (did you mean {close[0]}?)" if close else ""
     existing = ", ".join(schema.names)
-    document.fault(loc, f"{name}: the table has no column {column}; {hint}It has: {existing}")
+    document.fault(loc, f"{name}: the table has no column {column}{hint}; it has: {existing}")
 
 
-def _check_meaning(document: Document, mapping: Mapping, schema: pa.Schema) -> None:
-    columns = mapping.columns
-    for field in _REQUIRED:
-        if getattr(columns, field).optional:
+def _sound_sources(document: Document) -> dict[str, Any]:
+    """Return the sources that are sound in themselves, also in a file where others are not."""
+    sound: dict[str, Any] = {}
+    for field, declared in Columns.model_fields.items():
+        given = document.at("columns", field)
+        try:
+            sound[field] = TypeAdapter(declared.annotation).validate_python(given)
+        except ValidationError:
+            continue
+    return sound
+
+
+def _check_meaning(document: Document, schema: pa.Schema) -> None:
+    sources = _sound_sources(document)
+    time, kind = sources.pop("time", None), sources.get("kind")
+    for field, source in sources.items():
+        if field in _REQUIRED and source.optional:
             text = f"columns.{field} is required and must not be optional"
             document.fault(("columns", field, "optional"), text)
-    kinds = {columns.kind.constant, *columns.kind.values.values()}
-    if not columns.kind.values and columns.kind.constant is None:
-        kinds.add(TransferKind.TRANSFER)
-    if TransferKind.TRANSFER in kinds and columns.payee_account is None:
-        document.fault(
-            ("columns",), "columns.payee_account is missing: a transfer needs it", on_key=True
-        )
-    for field in Columns.model_fields:
-        source = getattr(columns, field)
-        if source is not None and field != "time" and source.constant is not None:
-            try:
-                constant_of(field, source)
-            except CellError as error:
-                text = f"columns.{field}.constant {error}"
-                document.fault(("columns", field, "constant"), text)
-    if columns.time.column in schema.names:
-        _check_time(document, columns.time, schema.field(columns.time.column).type)
+        try:
+            constant_of(field, source)
+        except CellError as error:
+            document.fault(("columns", field, "constant"), f"columns.{field}.constant {error}")
+    is_absent = document.at("columns", "payee_account") is ABSENT
+    if kind is not None and is_absent and TransferKind.TRANSFER in _kinds(kind):
+        text = "columns.payee_account is missing: a transfer needs it"
+        document.fault(("columns",), text, on_key=True)
+    if time is not None and time.column in schema.names:
+        _check_time(document, time, schema.field(time.column).type)
+
+
+def _kinds(source: "Choice[Kind]") -> set[TransferKind]:
+    """Return the kinds of transfer that a table can have."""
+    if source.constant is not None:
+        return {source.constant}
+    return set(source.values.values() or TransferKind)
 
 
 def _check_time(document: Document, time: TimeSource, kind: Any) -> None:  # noqa: ANN401 - any Arrow type

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from fanzha.domain.errors import SetupError
 
+from fanzha.domain.errors import SetupError
 from fanzha_training.build_archive import build_from_archive
 from fanzha_training.build_table import build_from_table
 from fanzha_training.building import BuildOptions

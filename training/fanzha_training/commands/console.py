@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from fanzha.domain.errors import SetupError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.progress import TimeElapsedColumn as Elapsed
+
+from fanzha.domain.errors import SetupError
 
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print the summary as one line of JSON, last on stdout.")

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from fanzha.domain.errors import SetupError
 
+from fanzha.domain.errors import SetupError
 from fanzha_training.commands.console import AsJson, command_text, counted, show
 from fanzha_training.dataset import load_dataset
 from fanzha_training.split import Shares

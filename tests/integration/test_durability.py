@@ -1,0 +1,180 @@
+"""Answered means recorded: through kills, restarts and a Redis that goes away."""
+
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from tests.builders import a_request
+from tests.conftest import Service
+
+from fanzha.adapters.embedded_redis import EmbeddedRedis
+from fanzha.adapters.spool import read_frames
+from fanzha.v1 import scoring_pb2 as scoring
+from fanzha.v1 import scoring_pb2_grpc
+
+HISTORY_AWAY = [
+    scoring.DEGRADED_PART_PAYER_HISTORY,
+    scoring.DEGRADED_PART_PAYEE_HISTORY,
+    scoring.DEGRADED_PART_LISTS,
+    scoring.DEGRADED_PART_JOURNAL,
+]
+
+
+def a_stub(service: Service) -> Any:
+    return scoring_pb2_grpc.ScoringServiceStub(service.channel)
+
+
+def find(stub: Any, decision_id: str) -> scoring.GetDecisionResponse:
+    """Return a decision; fails unless it is found within ten seconds."""
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            return stub.GetDecision(scoring.GetDecisionRequest(decision_id=decision_id))
+        except Exception:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+def test_a_decision_is_in_spool_and_redis_when_it_is_answered(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service()
+
+    answer = a_stub(service).ScoreTransfer(a_request())
+    service.process.send_signal(signal.SIGSTOP)
+    spooled = [
+        frame
+        for segment in (service.data_dir / "spool").glob("*.spool")
+        for frame in read_frames(segment)
+    ]
+    client = redis.Redis.from_url(service.redis_url)
+    keys = list(client.scan_iter(f"*decision:{answer.decision_id}"))
+    service.process.send_signal(signal.SIGCONT)
+    client.close()
+
+    assert any(answer.decision_id.encode() in frame for frame in spooled)
+    assert len(keys) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_answers_survive_a_restart_and_stay_the_same(
+    short_dir: Path, start_service: Callable[..., Service], number: signal.Signals
+) -> None:
+    store = EmbeddedRedis(short_dir / "redis-apart")
+    try:
+        service = start_service("--redis", store.url)
+        requests = [a_request() for _ in range(20)]
+        given = [a_stub(service).ScoreTransfer(request) for request in requests]
+        service.stop(number)
+
+        service = start_service("--redis", store.url)
+        stub = a_stub(service)
+
+        assert [stub.ScoreTransfer(request) for request in requests] == given
+        for answer in given:
+            assert find(stub, answer.decision_id).decision == answer
+    finally:
+        service.stop()
+        store.close()
+
+
+def test_the_embedded_redis_keeps_answers_over_a_restart(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service()
+    request = a_request()
+    given = a_stub(service).ScoreTransfer(request)
+    assert service.stop() == 0
+
+    service = start_service()
+
+    assert a_stub(service).ScoreTransfer(request) == given
+
+
+def test_without_redis_answers_are_marked_and_reach_it_when_it_is_back(
+    short_dir: Path, start_service: Callable[..., Service]
+) -> None:
+    store = EmbeddedRedis(short_dir / "redis-apart")
+    service = start_service("--redis", store.url)
+    try:
+        stub = a_stub(service)
+        before = stub.ScoreTransfer(a_request())
+        store.close()
+
+        during = [stub.ScoreTransfer(a_request()) for _ in range(5)]
+        store = EmbeddedRedis(short_dir / "redis-apart")
+
+        assert list(before.degraded_parts) == []
+        for answer in during:
+            assert list(answer.degraded_parts) == HISTORY_AWAY
+            assert answer.decision != scoring.DECISION_BLOCK
+            found = find(stub, answer.decision_id)
+            assert found.source == scoring.DECISION_SOURCE_STORE
+            assert found.decision == answer
+        assert list(stub.ScoreTransfer(a_request()).degraded_parts) == []
+    finally:
+        service.stop()
+        store.close()
+
+
+def test_what_a_killed_worker_spooled_alone_reaches_redis_at_the_next_start(
+    short_dir: Path, start_service: Callable[..., Service]
+) -> None:
+    store = EmbeddedRedis(short_dir / "redis-apart")
+    service = start_service("--redis", store.url)
+    try:
+        store.close()
+        answer = a_stub(service).ScoreTransfer(a_request())
+        service.stop(signal.SIGKILL)
+        store = EmbeddedRedis(short_dir / "redis-apart")
+
+        service = start_service("--redis", store.url)
+
+        assert find(a_stub(service), answer.decision_id).decision == answer
+    finally:
+        service.stop()
+        store.close()
+
+
+def test_after_the_window_an_attempt_is_scored_anew_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, start_service: Callable[..., Service]
+) -> None:
+    monkeypatch.setenv("FANZHA_IDEMPOTENCY_WINDOW_S", "1")
+    stub = a_stub(start_service())
+    request = a_request()
+
+    first = stub.ScoreTransfer(request)
+    again = stub.ScoreTransfer(request)
+    time.sleep(1.1)
+    later = stub.ScoreTransfer(request)
+
+    assert again == first
+    assert first.earlier_decision_id == ""
+    assert later.decision_id != first.decision_id
+    assert later.earlier_decision_id == first.decision_id
+
+
+def test_a_full_disk_leaves_redis_as_the_one_place_and_says_so(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service()
+    stub = a_stub(service)
+    stub.ScoreTransfer(a_request())
+    # Every further write of this process to any file fails, as on a full disk; sockets do not.
+    _limit_file_size(service.process.pid)
+
+    answer = stub.ScoreTransfer(a_request())
+
+    assert list(answer.degraded_parts) == [scoring.DEGRADED_PART_JOURNAL]
+    assert find(stub, answer.decision_id).decision == answer
+
+
+def _limit_file_size(pid: int) -> None:
+    import resource  # noqa: PLC0415 - used by this test alone
+
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
