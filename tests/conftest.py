@@ -11,6 +11,7 @@ from pathlib import Path
 import grpc
 import pytest
 import redis
+
 from fanzha.adapters.embedded_redis import EmbeddedRedis
 from fanzha.adapters.redis_link import RedisLink
 
@@ -70,7 +71,7 @@ class Service:
         self.channel.close()
         if self.process.poll() is None:
             os.kill(self.process.pid, number)
-        code = self.process.wait(timeout=30)
+        code = self.process.wait(timeout=90)
         if self.process.stdout is not None:
             self.process.stdout.close()
         self._log.close()

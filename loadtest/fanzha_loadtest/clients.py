@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import grpc
+
 from fanzha.v1.outcomes_pb2_grpc import OutcomeServiceStub
 from fanzha.v1.scoring_pb2_grpc import ScoringServiceStub
 

@@ -10,7 +10,6 @@ from typing import Final
 
 from fanzha.v1.outcomes_pb2 import ExecutionStatus, OutcomeType
 from fanzha.v1.scoring_pb2 import Decision, ScoreTransferResponse
-
 from fanzha_loadtest.requests import Row
 
 GO_ON_AFTER_CONFIRM: Final = 0.92

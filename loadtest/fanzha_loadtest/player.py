@@ -21,8 +21,7 @@ from fanzha.v1.outcomes_pb2 import (
     ReportExecutionRequest,
 )
 from fanzha.v1.transfer_pb2 import FraudType
-
-from fanzha_loadtest.clients import CALL_TIMEOUT_S, Client, ClientError, Stubs, with_retries
+from fanzha_loadtest.clients import CALL_TIMEOUT_S, Client, ClientError, Stubs, Window, with_retries
 from fanzha_loadtest.customers import Aftermath, aftermath
 from fanzha_loadtest.requests import Row, to_request
 from fanzha_loadtest.tally import Tally

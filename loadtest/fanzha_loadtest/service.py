@@ -61,7 +61,7 @@ class Service:
             # The simulated days pass in seconds; the service's clock follows the transfers.
             "--clock": "event",
             # A busy machine must not show as an outage of Redis.
-            "--redis-timeout-ms": 2000, "--threads": 32,
+            "--redis-timeout-ms": 2000,
         }
         words = [str(word) for option in options.items() for word in option]
         with self._log.open("w") as log:

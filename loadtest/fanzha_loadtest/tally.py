@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from fanzha.v1.scoring_pb2 import Decision, DegradedPart, ScoreTransferResponse
-
 from fanzha_loadtest.requests import Row
 
 LEVELS: Final = ("allow", "confirm", "pause", "block")

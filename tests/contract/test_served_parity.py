@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import pyarrow.dataset as ds
 import redis
+from tests.builders import a_request, a_time
+from tests.conftest import Service
+
 from fanzha.v1 import outcomes_pb2 as outcomes
 from fanzha.v1 import outcomes_pb2_grpc, scoring_pb2_grpc
 from fanzha.v1 import scoring_pb2 as scoring
 from fanzha.v1 import transfer_pb2 as wire
 from fanzha_training.build_archive import recompute_vectors
-
-from tests.builders import a_request, a_time
-from tests.conftest import Service
 
 ACCOUNTS = [f"62220202{number:011d}" for number in range(24)]
 THREADS = 8

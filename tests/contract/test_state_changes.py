@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+
 from fanzha.adapters import keys
 from fanzha.adapters.redis_link import RedisLink
 from fanzha.domain.evidence import AccountState

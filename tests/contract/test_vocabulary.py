@@ -3,6 +3,7 @@
 from enum import IntEnum
 
 import pytest
+
 from fanzha.archive import schema
 from fanzha.domain import vocabulary
 from fanzha.transport.authorise import OPEN_METHODS, REQUIRED_ROLES

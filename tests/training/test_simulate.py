@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
+
 from fanzha.domain.errors import SetupError
 from fanzha_training.simulate.parameters import Parameters, parse_fraud_mix
 from fanzha_training.simulate.run import STEPS, Simulation, simulate

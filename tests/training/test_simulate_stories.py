@@ -4,6 +4,7 @@ from datetime import date
 import numpy as np
 import polars as pl
 import pytest
+
 from fanzha.domain.vocabulary import FraudType
 from fanzha_training.simulate.parameters import FRAUD_MIX, Parameters, parse_fraud_mix
 from fanzha_training.simulate.run import Simulation, simulate

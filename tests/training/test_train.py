@@ -98,7 +98,7 @@ class TestFolder:
         file = tmp_path / "model" / name
         file.write_bytes(file.read_bytes()[:100])
 
-        with pytest.raises(SetupError, match="train.* again"):
+        with pytest.raises(SetupError, match=r"train.* again"):
             load_trained(tmp_path / "model")
 
     def test_an_existing_folder_is_not_overwritten(self, dataset: Dataset, tmp_path: Path) -> None:

@@ -3,8 +3,8 @@
 import sys
 
 import typer
-from fanzha.domain.errors import SetupError
 
+from fanzha.domain.errors import SetupError
 from fanzha_training.commands.build import build
 from fanzha_training.commands.evaluate import evaluate
 from fanzha_training.commands.export import export

@@ -7,9 +7,9 @@ from pathlib import Path
 import grpc
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from fanzha.v1.scoring_pb2 import Decision, GetDecisionRequest
 from fanzha.v1.scoring_pb2_grpc import ScoringServiceStub
-
 from fanzha_loadtest.tally import Answer, Tally
 
 _CALL_TIMEOUT_S = 10.0

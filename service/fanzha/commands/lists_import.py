@@ -3,8 +3,10 @@
 import csv
 import json
 import os
+import queue
 import re
 import tempfile
+import time
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -198,17 +200,33 @@ def _send(
         progress.update(task, completed=len(numbers), description="taking effect")
 
     with grpc.insecure_channel(address) as channel:
-        try:
-            grpc.channel_ready_future(channel).result(_CONNECT_S)
-        except grpc.FutureTimeoutError as error:
+        if not _connects(channel):
             raise SetupError(
                 f"no service answers at {address}: start one with fanzha serve, or give its "
                 "host:port with --address"
-            ) from error
+            )
         try:
             return watchlists_pb2_grpc.WatchlistServiceStub(channel).ImportEntries(messages())
         except grpc.RpcError as error:
             raise _refusal(error, numbers) from error
+
+
+def _connects(channel: grpc.Channel) -> bool:
+    """Say whether a channel connects; a refused connection is known at once."""
+    states: queue.SimpleQueue[grpc.ChannelConnectivity] = queue.SimpleQueue()
+    channel.subscribe(states.put, try_to_connect=True)
+    deadline = time.monotonic() + _CONNECT_S
+    try:
+        while True:
+            state = states.get(timeout=max(0.0, deadline - time.monotonic()))
+            if state is grpc.ChannelConnectivity.READY:
+                return True
+            if state is grpc.ChannelConnectivity.TRANSIENT_FAILURE:
+                return False
+    except queue.Empty:
+        return False
+    finally:
+        channel.unsubscribe(states.put)
 
 
 def _refusal(error: Any, numbers: "array[int]") -> SetupError:  # noqa: ANN401 - also a grpc.Call

@@ -4,7 +4,7 @@ from collections import Counter
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 import pyarrow as pa
 from pydantic import Field, TypeAdapter, ValidationError
@@ -139,8 +139,7 @@ def load_mapping(path: Path, schema: pa.Schema) -> Mapping:
     _check_columns(document, schema)
     _check_meaning(document, schema)
     document.refuse_if_faulty()
-    assert mapping is not None  # noqa: S101 - a mapping that did not parse has faults
-    return mapping
+    return cast("Mapping", mapping)
 
 
 def _check_columns(document: Document, schema: pa.Schema) -> None:
@@ -179,8 +178,9 @@ def _sound_sources(document: Document) -> dict[str, Any]:
     sound: dict[str, Any] = {}
     for field, declared in Columns.model_fields.items():
         given = document.at("columns", field)
+        kind: Any = declared.annotation
         try:
-            sound[field] = TypeAdapter(declared.annotation).validate_python(given)
+            sound[field] = TypeAdapter(kind).validate_python(given)
         except ValidationError:
             continue
     return sound

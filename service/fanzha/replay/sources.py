@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import IntEnum
 from typing import Annotated, Final, Generic, Literal, Self, TypeVar
@@ -26,7 +26,7 @@ V = TypeVar("V")
 TIME_FORMATS: Final = ("epoch_s", "epoch_ms", "iso", "timestamp", "seconds_since")
 _ZONELESS: Final = ("epoch_s", "epoch_ms")
 _PREFIX: Final = re.compile(r"[A-Za-z0-9._:-]*\Z")
-_DATED: Final = datetime(2026, 11, 22, 13, 5, 9)  # noqa: DTZ001 - only its digits count
+_DATED: Final = datetime(2026, 11, 22, 13, 5, 9, tzinfo=UTC)
 
 
 def word_of(member: IntEnum) -> str:

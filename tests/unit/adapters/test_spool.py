@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from fanzha.adapters.spool import (
     DECISION,
     SpoolFile,

@@ -2,9 +2,10 @@
 
 from datetime import date
 
-from fanzha.domain import ids
 from hypothesis import given
 from hypothesis import strategies as st
+
+from fanzha.domain import ids
 
 TIMES = st.integers(0, 2**48 - 1)
 BUCKETS = st.integers(0, 255)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from fanzha.domain.errors import SetupError
 from fanzha.transport.identity import Tokens, load_or_create_key, masked, redacted
 

@@ -3,8 +3,8 @@
 from typing import Final
 
 import numpy as np
-from fanzha.domain.vocabulary import Channel, CustomerSegment, PartyType
 
+from fanzha.domain.vocabulary import Channel, CustomerSegment, PartyType
 from fanzha_training.simulate.chance import happens
 from fanzha_training.simulate.plan import NOBODY, UNKNOWN, Ints
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from fanzha.domain.vocabulary import CustomerSegment, PartyType
 
+from fanzha.domain.vocabulary import CustomerSegment, PartyType
 from fanzha_training.simulate.accounts import NEVER_MS, AccountBook, opening_facts
 from fanzha_training.simulate.chance import amounts, happens, pick
 from fanzha_training.simulate.period import DAY_MS, Period

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from fanzha.domain.vocabulary import ExecutionStatus, FraudType, OutcomeType
 
+from fanzha.domain.vocabulary import ExecutionStatus, FraudType, OutcomeType
 from fanzha_training.simulate.chance import happens
 from fanzha_training.simulate.ledger import Played
 from fanzha_training.simulate.period import DAY_MS, HOUR_MS, MINUTE_MS

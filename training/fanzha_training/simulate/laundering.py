@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
-from fanzha.domain.vocabulary import Channel, TransferKind, TransferSpeed
 
+from fanzha.domain.vocabulary import Channel, TransferKind, TransferSpeed
 from fanzha_training.simulate.mules import Ring
 from fanzha_training.simulate.period import HOUR_MS, MINUTE_MS
 from fanzha_training.simulate.plan import YUAN, Movement

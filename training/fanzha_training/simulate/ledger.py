@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from fanzha.domain.vocabulary import ExecutionStatus, TransferKind, TransferSpeed
 
+from fanzha.domain.vocabulary import ExecutionStatus, TransferKind, TransferSpeed
 from fanzha_training.simulate.accounts import AccountBook
 from fanzha_training.simulate.chance import happens
 from fanzha_training.simulate.period import DAY_MS, HOUR_MS, MINUTE_MS

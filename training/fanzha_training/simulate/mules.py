@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from fanzha.domain.vocabulary import CustomerSegment, PartyType
 
+from fanzha.domain.vocabulary import CustomerSegment, PartyType
 from fanzha_training.simulate.accounts import opening_facts
 from fanzha_training.simulate.period import DAY_MS
 from fanzha_training.simulate.plan import YUAN

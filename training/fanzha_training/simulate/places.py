@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from fanzha.domain.vocabulary import CustomerSegment, PartyType
 
+from fanzha.domain.vocabulary import CustomerSegment, PartyType
 from fanzha_training.simulate.accounts import AccountBook, opening_facts
 from fanzha_training.simulate.chance import amounts, pick
 from fanzha_training.simulate.period import Period

@@ -5,8 +5,9 @@ from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import numpy as np
-from fanzha.domain.vocabulary import Channel, TransferKind
 from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from fanzha.domain.vocabulary import Channel, TransferKind
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

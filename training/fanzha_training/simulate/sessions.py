@@ -7,8 +7,8 @@ victims as for anybody, so that nothing but the story sets a fraud apart.
 from typing import Final
 
 import numpy as np
-from fanzha.domain.vocabulary import Channel, NameMatch, PartyType, TransferKind, TransferSpeed
 
+from fanzha.domain.vocabulary import Channel, NameMatch, PartyType, TransferKind, TransferSpeed
 from fanzha_training.simulate.accounts import AccountBook
 from fanzha_training.simulate.chance import happens
 from fanzha_training.simulate.period import DAY_MS

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+
 from fanzha.domain.vocabulary import (
     Channel,
     CustomerSegment,
@@ -16,7 +17,6 @@ from fanzha.domain.vocabulary import (
     TransferKind,
     TransferSpeed,
 )
-
 from fanzha_training.simulate.accounts import NO_DAY, card_numbers
 from fanzha_training.simulate.labels import SOURCES, Labels
 from fanzha_training.simulate.ledger import Played

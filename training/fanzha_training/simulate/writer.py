@@ -10,8 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from fanzha.domain.errors import SetupError
 
+from fanzha.domain.errors import SetupError
 from fanzha_training.atomic import replaced_file
 from fanzha_training.simulate.run import Simulation
 from fanzha_training.table import OUTCOMES_FILE, TRANSFERS_FILE, WORLD_FILE

@@ -1,8 +1,8 @@
 """Business: companies and shop keepers pay suppliers, and are paid by their customers."""
 
 import numpy as np
-from fanzha.domain.vocabulary import Channel, CustomerSegment
 
+from fanzha.domain.vocabulary import Channel, CustomerSegment
 from fanzha_training.simulate.chance import amounts, happens, pick, visits
 from fanzha_training.simulate.period import EVENING, OFFICE
 from fanzha_training.simulate.places import someone

@@ -1,8 +1,8 @@
 """Cash at machines and counters, gold, and spending abroad."""
 
 import numpy as np
-from fanzha.domain.vocabulary import Channel, CustomerSegment, TransferKind
 
+from fanzha.domain.vocabulary import Channel, CustomerSegment, TransferKind
 from fanzha_training.simulate.chance import amounts, happens, pick, visits
 from fanzha_training.simulate.period import COUNTER, SHOPPING, WAKING
 from fanzha_training.simulate.plan import YUAN, Plan, join

@@ -3,8 +3,8 @@
 from typing import Final
 
 import numpy as np
-from fanzha.domain.vocabulary import Channel, CustomerSegment
 
+from fanzha.domain.vocabulary import Channel, CustomerSegment
 from fanzha_training.simulate.period import COUNTER
 from fanzha_training.simulate.plan import Floats, Ints
 from fanzha_training.simulate.world import World

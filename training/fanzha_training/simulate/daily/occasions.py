@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from fanzha.domain.vocabulary import Channel, CustomerSegment
 
+from fanzha.domain.vocabulary import Channel, CustomerSegment
 from fanzha_training.simulate.chance import amounts, happens, pick, spoken
 from fanzha_training.simulate.period import COUNTER, DAY_MS, HOUR_MS, WAKING
 from fanzha_training.simulate.places import someone

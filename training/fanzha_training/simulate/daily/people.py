@@ -1,8 +1,8 @@
 """Between persons: family, friends, and strangers who sell a used telephone."""
 
 import numpy as np
-from fanzha.domain.vocabulary import CustomerSegment
 
+from fanzha.domain.vocabulary import CustomerSegment
 from fanzha_training.simulate.chance import amounts, happens, pick_own, spoken, visits
 from fanzha_training.simulate.daily.channels import times_at, transfer_channels
 from fanzha_training.simulate.period import EVENING, WAKING

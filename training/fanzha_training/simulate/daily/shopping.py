@@ -3,8 +3,8 @@
 from typing import Final
 
 import numpy as np
-from fanzha.domain.vocabulary import Channel
 
+from fanzha.domain.vocabulary import Channel
 from fanzha_training.simulate.chance import amounts, happens, pick, pick_own, visits
 from fanzha_training.simulate.period import NIGHT, SHOPPING
 from fanzha_training.simulate.plan import Plan, join

@@ -3,8 +3,8 @@
 from typing import Final
 
 import numpy as np
-from fanzha.domain.vocabulary import Channel
 
+from fanzha.domain.vocabulary import Channel
 from fanzha_training.simulate.chance import amounts, happens, visits
 from fanzha_training.simulate.period import MINUTE_MS, OFFICE
 from fanzha_training.simulate.plan import NOBODY, Ints, Plan, join

@@ -8,7 +8,6 @@ within an hour or two, while the call goes on.
 from typing import Final
 
 from fanzha.domain.vocabulary import Channel, CustomerSegment, FraudType
-
 from fanzha_training.simulate.period import OFFICE
 from fanzha_training.simulate.plan import UNSET, YUAN
 from fanzha_training.simulate.remarks import remark

@@ -8,7 +8,6 @@ banks first. It ends with a "fee to unfreeze the profit".
 from typing import Final
 
 from fanzha.domain.vocabulary import Channel, CustomerSegment, FraudType
-
 from fanzha_training.simulate.period import EVENING
 from fanzha_training.simulate.plan import YUAN
 from fanzha_training.simulate.remarks import remark

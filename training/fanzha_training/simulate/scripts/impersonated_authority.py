@@ -8,7 +8,6 @@ whole balance goes to one account, sometimes at the counter, with an answer lear
 from typing import Final
 
 from fanzha.domain.vocabulary import Channel, CustomerSegment, FraudType
-
 from fanzha_training.simulate.period import HOUR_MS, OFFICE
 from fanzha_training.simulate.plan import UNSET, YUAN
 from fanzha_training.simulate.remarks import remark

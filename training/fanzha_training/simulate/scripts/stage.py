@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
-from fanzha.domain.vocabulary import CustomerSegment, FraudType, TransferSpeed
 
+from fanzha.domain.vocabulary import CustomerSegment, FraudType, TransferSpeed
 from fanzha_training.simulate.mules import Ring
 from fanzha_training.simulate.plan import NOBODY, UNSET, YUAN, Floats, Movement
 from fanzha_training.simulate.world import World

@@ -8,7 +8,6 @@ person's account, within hours: "连单", "卡单", "one more to unlock the payo
 from typing import Final
 
 from fanzha.domain.vocabulary import CustomerSegment, FraudType
-
 from fanzha_training.simulate.period import WAKING
 from fanzha_training.simulate.plan import YUAN
 from fanzha_training.simulate.remarks import remark

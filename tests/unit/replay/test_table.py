@@ -1,0 +1,127 @@
+"""Files: CSV and Parquet as they come, or one clear error with its remedy."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from fanzha.domain.errors import SetupError
+from fanzha.replay.table import Table, TableFile, plain
+
+
+def ignore(_: int) -> None:
+    """Tell nobody of progress."""
+
+
+def a_file(folder: Path, content: bytes, name: str = "table.csv") -> Path:
+    path = folder / name
+    path.write_bytes(content)
+    return path
+
+
+def read(path: Path, *names: str) -> Table:
+    return TableFile(path).read(names, ignore)
+
+
+def test_a_csv_is_read_as_text_with_any_column_names(tmp_path: Path) -> None:
+    path = a_file(tmp_path, '\ufeff账号,b,金额\n007,"x\ny",1.10\n,,2\n'.encode())
+
+    table = read(path, "账号", "金额", "b")
+
+    assert table.columns.to_pylist() == [
+        {"账号": "007", "b": "x\ny", "金额": "1.10"},
+        {"账号": None, "b": None, "金额": "2"},
+    ]
+    assert table.rows.tolist() == [1, 2]
+
+
+def test_rows_of_another_length_are_named_by_number_and_left_out(tmp_path: Path) -> None:
+    path = a_file(tmp_path, b"a,b\n1,2\n3\n5,6\n7,8,9\n10,11\n")
+
+    table = read(path, "a")
+
+    assert table.columns["a"].to_pylist() == ["1", "5", "10"]
+    assert table.rows.tolist() == [1, 3, 5]
+    assert [(fault.row, fault.text) for fault in table.faults] == [
+        (2, "has 1 fields, the header has 2"),
+        (4, "has 3 fields, the header has 2"),
+    ]
+
+
+def test_only_the_columns_asked_for_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "table.parquet"
+    pq.write_table(pa.table({"a": [1, 2], "b": ["x", "y"], "c": [0.5, None]}), path)
+
+    table = read(path, "c", "a")
+
+    assert table.columns.to_pydict() == {"a": [1, 2], "c": [0.5, None]}
+
+
+def test_parquet_is_known_by_its_content(tmp_path: Path) -> None:
+    path = tmp_path / "export.dat"
+    pq.write_table(pa.table({"a": [1]}), path)
+
+    assert read(path, "a").columns.to_pydict() == {"a": [1]}
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.7, 0.99])
+def test_a_parquet_file_that_was_cut_off_is_refused(tmp_path: Path, kept: float) -> None:
+    whole = tmp_path / "whole.parquet"
+    pq.write_table(pa.table({"a": list(range(10_000))}), whole)
+    content = whole.read_bytes()
+    path = a_file(tmp_path, content[: int(len(content) * kept)], "cut.parquet")
+
+    with pytest.raises(SetupError, match=r"cut\.parquet cannot be read as Parquet.*again"):
+        TableFile(path)
+
+
+def test_a_parquet_file_damaged_inside_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "torn.parquet"
+    pq.write_table(pa.table({"a": list(range(10_000))}), path, compression="zstd")
+    content = bytearray(path.read_bytes())
+    content[4:40] = bytes(36)
+    path.write_bytes(content)
+
+    with pytest.raises(SetupError, match="cut off, damaged"):
+        read(path, "a")
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "message"),
+    [
+        (b"", "t.csv", "is empty"),
+        (b"a,b\n1,2\n", "t.parquet", "cannot be read as Parquet"),
+        (b"a,b\n", "t.csv", "has no rows"),
+        (b"\n\n", "t.csv", "does not begin with a header"),
+        ("账号,b\n1,2\n".encode("gbk"), "t.csv", "neither Parquet nor CSV in UTF-8"),
+        (b"a,b\n" * 9_999 + "张三,2\n".encode("gbk"), "t.csv", "cannot be read as CSV in UTF-8"),
+    ],
+)
+def test_a_file_of_another_form_is_refused(
+    tmp_path: Path, content: bytes, name: str, message: str
+) -> None:
+    path = a_file(tmp_path, content, name)
+
+    with pytest.raises(SetupError, match=message):
+        read(path, "a")
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match=r"cannot read .*No such file"):
+        TableFile(tmp_path / "nowhere.csv")
+
+
+def test_an_error_never_shows_the_row(tmp_path: Path) -> None:
+    path = a_file(tmp_path, b"account,b\n" * 9_999 + b"6222020200112233445\xff,2\n")
+
+    with pytest.raises(SetupError) as refusal:
+        read(path, "account")
+
+    assert "6222020200112233445" not in str(refusal.value)
+
+
+def test_narrow_floats_keep_the_digits_they_were_written_with() -> None:
+    narrow = pa.table({"a": pa.array([12.34, 57.16, None], pa.float32())})
+
+    assert plain(narrow)["a"].to_pylist() == ["12.34", "57.16", None]
