@@ -12,7 +12,10 @@ from tests.builders import a_request
 from tests.conftest import Service
 
 from fanzha.adapters.embedded_redis import EmbeddedRedis
+from fanzha.adapters.redis_link import RedisLink
 from fanzha.adapters.spool import read_frames
+from fanzha.archive.collect import collect
+from fanzha.archive.drain import drain
 from fanzha.v1 import scoring_pb2 as scoring
 from fanzha.v1 import scoring_pb2_grpc
 
@@ -94,6 +97,70 @@ def test_the_embedded_redis_keeps_answers_over_a_restart(
     service = start_service()
 
     assert a_stub(service).ScoreTransfer(request) == given
+
+
+def test_the_redis_of_a_killed_service_is_taken_over_in_order(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service()
+    request = a_request()
+    given = a_stub(service).ScoreTransfer(request)
+    service.stop(signal.SIGKILL)
+
+    service = start_service()
+
+    assert a_stub(service).ScoreTransfer(request) == given
+
+
+def test_spool_segments_go_when_the_archive_holds_them(
+    start_service: Callable[..., Service], short_dir: Path
+) -> None:
+    service = start_service()
+    spool, archive = short_dir / "spool", short_dir / "archive"
+    for _ in range(3):
+        _score_twice_at_once(a_stub(service), a_request())
+    service.stop()
+    service = start_service()
+    segments = len(list(spool.glob("*.spool")))
+
+    assert collect(spool, archive) == 0
+    drain(RedisLink(service.redis_url, 5_000), archive, progress=lambda _: None)
+    assert collect(spool, archive) == 1
+
+    assert (segments, len(list(spool.glob("*.spool")))) == (2, 1)
+
+
+def _score_twice_at_once(stub: Any, request: scoring.ScoreTransferRequest) -> None:
+    calls = [stub.ScoreTransfer.future(request) for _ in range(2)]
+    assert calls[0].result() == calls[1].result()
+
+
+def test_an_answer_given_beside_another_in_an_outage_is_kept(
+    short_dir: Path, start_service: Callable[..., Service]
+) -> None:
+    store = EmbeddedRedis(short_dir / "redis-apart")
+    request = a_request()
+    key = short_dir / "token.key"
+    key.write_bytes(bytes(32))
+    options = ("--redis", store.url, "--token-key-file", str(key))
+    services = [start_service(*options, data_dir=_folder(short_dir / n)) for n in ("one", "two")]
+    try:
+        store.close()
+        answers = [a_stub(service).ScoreTransfer(request) for service in services]
+        store = EmbeddedRedis(short_dir / "redis-apart")
+
+        for service, answer in zip(services, answers, strict=True):
+            assert find(a_stub(service), answer.decision_id).decision == answer
+        assert a_stub(services[0]).ScoreTransfer(request) in answers
+    finally:
+        for service in services:
+            service.stop()
+        store.close()
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir()
+    return path
 
 
 def test_without_redis_answers_are_marked_and_reach_it_when_it_is_back(

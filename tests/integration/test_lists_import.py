@@ -11,6 +11,8 @@ import pytest
 from tests.builders import a_request
 from tests.conftest import Service
 
+from fanzha.commands.lists_import import import_lists
+from fanzha.domain.errors import SetupError
 from fanzha.v1 import scoring_pb2 as scoring
 from fanzha.v1 import scoring_pb2_grpc
 
@@ -29,24 +31,16 @@ def a_csv(folder: Path, *lines: str, header: str = HEADER) -> Path:
     return path
 
 
-def run(file: Path, address: str, *options: object) -> subprocess.CompletedProcess[str]:
-    people = ["--proposed-by", "zhang.wei", "--approved-by", "li.na"]
-    given = ["--address", address, *(people if "--proposed-by" not in options else [])]
-    return subprocess.run(
-        [sys.executable, "-m", "fanzha", "lists", "import", str(file), *given]
-        + [str(option) for option in options],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+def bring(file: Path, address: str, **options: Any) -> None:
+    """Import a file as the command does."""
+    people = {"proposed_by": "zhang.wei", "approved_by": "li.na"}
+    import_lists(file, address, **{**people, **options})
 
 
-def refusal(file: Path, address: str, *options: object) -> str:
-    done = run(file, address, *options)
-    assert done.returncode == 1, done.stdout
-    assert "Traceback" not in done.stderr
-    return done.stderr
+def refusal(file: Path, address: str, **options: Any) -> str:
+    with pytest.raises(SetupError) as failure:
+        bring(file, address, **options)
+    return str(failure.value)
 
 
 def decide(service: Service, payee: str) -> scoring.ScoreTransferResponse:
@@ -58,8 +52,17 @@ def test_a_transfer_to_an_involved_account_is_blocked_from_then_on(
     service: Service, tmp_path: Path
 ) -> None:
     before = decide(service, "621700-1")
+    file = a_csv(tmp_path, an_entry("621700-1"))
+    command = [sys.executable, "-m", "fanzha", "lists", "import", str(file), "--json"]
+    command += ["--address", service.address, "--proposed-by", "zhang.wei"]
 
-    done = run(a_csv(tmp_path, an_entry("621700-1")), service.address, "--json")
+    done = subprocess.run(
+        [*command, "--approved-by", "li.na"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     after = decide(service, "621700-1")
 
     assert done.returncode == 0, done.stderr
@@ -86,7 +89,7 @@ def test_a_bad_row_stops_the_import_and_goes_to_the_rejects(
     )
     rejects = tmp_path / "rejects.csv"
 
-    message = refusal(file, service.address, "--rejects", rejects)
+    message = refusal(file, service.address, rejects=rejects)
 
     assert "5 bad row(s), nothing was imported" in message
     assert "row 2: grade must be one of watch, suspicious, involved; identifier must be" in message
@@ -105,30 +108,31 @@ def test_a_bad_row_stops_the_import_and_goes_to_the_rejects(
 
 
 def test_the_good_rows_are_imported_when_asked_and_mended_rejects_later(
-    service: Service, tmp_path: Path
+    service: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = a_csv(tmp_path, an_entry("621700-4"), an_entry("621700-5", grade=""))
     rejects = tmp_path / "rejects.csv"
 
-    done = run(file, service.address, "--skip-bad-rows", "--rejects", rejects)
+    bring(file, service.address, skip_bad_rows=True, rejects=rejects)
     mended = rejects.read_text("utf-8").replace("621700-5,,", "621700-5,involved,")
     rejects.write_text(mended, "utf-8")
-    again = run(rejects, service.address)
+    bring(rejects, service.address)
 
-    assert "imported 1 entries, rejected 1 rows; the lists are now lists-" in done.stdout
-    assert "imported 1 entries, rejected 0 rows" in again.stdout
+    first, second = capsys.readouterr().out.splitlines()
+    assert "imported 1 entries, rejected 1 rows; the lists are now lists-" in first
+    assert "imported 1 entries, rejected 0 rows" in second
     assert decide(service, "621700-4").decision == scoring.DECISION_BLOCK
     assert decide(service, "621700-5").decision == scoring.DECISION_BLOCK
 
 
 def test_more_entries_than_a_message_holds_take_effect_together(
-    service: Service, tmp_path: Path
+    service: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = a_csv(tmp_path, *[an_entry(f"621701-{number}") for number in range(2_500)])
 
-    done = run(file, service.address, "--json")
+    bring(file, service.address, as_json=True)
 
-    assert json.loads(done.stdout)["imported"] == 2_500
+    assert json.loads(capsys.readouterr().out)["imported"] == 2_500
     assert decide(service, "621701-2499").decision == scoring.DECISION_BLOCK
 
 
@@ -138,9 +142,7 @@ def test_a_refusal_of_the_service_names_the_rows_of_the_file(
     # The client does not know the service's rule about people's names.
     file = a_csv(tmp_path, an_entry("621700-6"))
 
-    message = refusal(
-        file, service.address, "--proposed-by", "zhang<wei>", "--approved-by", "li.na"
-    )
+    message = refusal(file, service.address, proposed_by="zhang<wei>")
 
     assert "the service refused the import (INVALID_ARGUMENT), nothing took effect" in message
     assert "header.proposed_by must name a person" in message
@@ -150,14 +152,12 @@ def test_a_refusal_of_the_service_names_the_rows_of_the_file(
 def test_one_person_alone_cannot_change_the_lists(tmp_path: Path, other: str) -> None:
     file = a_csv(tmp_path, an_entry("621700-7"))
 
-    message = refusal(file, "127.0.0.1:1", "--proposed-by", "zhang.wei", "--approved-by", other)
+    message = refusal(file, "127.0.0.1:1", approved_by=other)
 
     assert "needs two people" in message
 
 
-def test_a_service_that_is_not_there_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_service_that_is_not_there_is_told(tmp_path: Path) -> None:
     file = a_csv(tmp_path, an_entry("621700-8"))
 
     message = refusal(file, "127.0.0.1:1")

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.training.learnable import QUICK, a_dataset, long_test, trained_on
+from tests.training.learnable import DELAY_DAYS, QUICK, a_dataset, long_test, trained_on
+from tests.training.streams import DAY_MS
 
 from fanzha.domain.errors import SetupError
 from fanzha_training.dataset import Dataset
@@ -40,7 +41,9 @@ class TestGate:
     """A candidate passes only if it is no worse than the champion on later days."""
 
     def test_a_better_model_passes(self, models: Path, dataset: Dataset) -> None:
-        report = gate(models / "fraud" / "good", models / "fraud" / "worse", dataset, Margins())
+        # Three stumps predict little more than the base rate, and are well calibrated at that.
+        margins = Margins(calibration=0.02)
+        report = gate(models / "fraud" / "good", models / "fraud" / "worse", dataset, margins)
 
         assert report["passed"]
         assert report["candidate"] == "fraud/good"
@@ -73,6 +76,20 @@ class TestGate:
         early = dataset.rows(dataset.time_ms < cut_ms)
         with pytest.raises(SetupError, match="holds no transfer between the training cut"):
             gate(models / "fraud" / "good", None, early, STRICT)
+
+    def test_days_whose_labels_are_not_mature_do_not_count(
+        self, models: Path, dataset: Dataset
+    ) -> None:
+        as_of_ms = int(dataset.time_ms[-1])
+        early = replace(dataset, meta=replace(dataset.meta, as_of_ms=as_of_ms))
+
+        report = gate(models / "fraud" / "good", None, early, STRICT)
+
+        until_ms = as_of_ms - round(DELAY_DAYS * DAY_MS)
+        stored = json.loads((models / "fraud" / "good" / "manifest.json").read_text())
+        cut_ms = stored["trained"]["times"]["cut_ms"]
+        expected = (dataset.time_ms >= cut_ms) & (dataset.time_ms <= until_ms)
+        assert report["figures"]["candidate"]["transfers"] == int(expected.sum())
 
     def test_too_few_frauds_prove_nothing(self, models: Path, dataset: Dataset) -> None:
         report = gate(models / "fraud" / "good", None, dataset, Margins(frauds_min=10**6))
@@ -141,7 +158,7 @@ class TestPromote:
 
     def report(self, models: Path, dataset: Dataset, version: str, champion: str | None) -> Path:
         old = None if champion is None else models / "fraud" / champion
-        found = gate(models / "fraud" / version, old, dataset, Margins())
+        found = gate(models / "fraud" / version, old, dataset, Margins(calibration=0.02))
         file = models.parent / f"gate-{version}.json"
         file.write_text(json_text(found))
         return file

@@ -34,6 +34,8 @@ class TestTrain:
             first = (tmp_path / "first" / name).read_bytes()
             assert first == (tmp_path / "second" / name).read_bytes()
             assert first != (tmp_path / "other" / name).read_bytes()
+        record = load_trained(tmp_path / "first").record
+        assert record["threads"] == record["parameters"]["nthread"] == 1
 
     def test_finds_what_can_be_found(self, dataset: Dataset) -> None:
         trained = trained_on(dataset)

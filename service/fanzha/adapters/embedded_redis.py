@@ -78,6 +78,7 @@ class EmbeddedRedis:
         if len(os.fsencode(socket)) > _SOCKET_PATH_MAX:
             socket = Path(self._short) / "redis.sock"
         self.url = f"unix://{socket}"
+        _stop_orphan(self.url)
         self._process = subprocess.Popen(  # noqa: S603 - a server of this machine
             [server, *_options(folder, socket)],
             stdin=subprocess.DEVNULL,
@@ -121,6 +122,18 @@ class EmbeddedRedis:
                 self._process.wait(timeout=5)
         self._log.close()
         shutil.rmtree(self._short, ignore_errors=True)
+
+
+def _stop_orphan(url: str) -> None:
+    """Stop the server that a killed service left behind, so that never two write one file."""
+    client = redis.Redis.from_url(url)
+    try:
+        if client.ping():
+            client.shutdown(save=False)
+    except redis.RedisError:
+        pass
+    finally:
+        client.close()
 
 
 def _options(folder: Path, socket: Path) -> list[str]:

@@ -27,6 +27,7 @@ from fanzha.pipeline.ports import Committed, Findings, StoredRequest
 _ANSWER_HEAD = Struct("16s16s40s")
 """What stands before the answer under a decision's key: payer, payee, the payer's change."""
 _NO_PAYEE = bytes(16)
+_DECISION_KINDS = (b"decision", b"decision_update", b"conflict")
 _CLOCKS_APART_MS = 10_000
 _JOURNAL_LOOK = 2_000
 _DAY_MS = 86_400_000
@@ -111,6 +112,16 @@ class RedisStore:
             self._hint(bucket, reply[2])
         return Committed()
 
+    def keep_conflict(self, record: DecisionRecord, body: bytes) -> None:
+        """Journal a decision that was answered although another one holds its request id.
+
+        Raises:
+            StoreUnavailableError: Redis did not confirm.
+        """
+        payer = record.transfer.payer.account
+        journal = keys.journal(bucket_of(payer))
+        self._link.run([("XADD", journal, "*", "k", "conflict", "a", payer, "b", body)])
+
     def find_decision(self, decision_id: str) -> DecisionOnRecord | None:
         """Return a decision that Redis holds: its answer, or its record in the journal.
 
@@ -130,7 +141,7 @@ class RedisStore:
         wanted = decision_id.encode()
         for _, flat in reversed(rows):
             fields = dict(zip(flat[::2], flat[1::2], strict=True))
-            if fields[b"k"].startswith(b"decision") and wanted in fields[b"b"]:
+            if fields[b"k"] in _DECISION_KINDS and wanted in fields[b"b"]:
                 record = decode_record(fields[b"b"])
                 if record.decision.decision_id == decision_id:
                     return on_record(record)

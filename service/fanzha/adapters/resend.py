@@ -9,10 +9,17 @@ from pathlib import Path
 import msgspec
 
 from fanzha.adapters.codec import decode_record
-from fanzha.adapters.spool import CONFIRMED, DECISION, SpoolFile, read_frames, unlocked_segments
+from fanzha.adapters.spool import (
+    CONFIRMED,
+    DECISION,
+    SUPERSEDED,
+    SpoolFile,
+    read_frames,
+    unlocked_segments,
+)
 from fanzha.domain.errors import NotRecordedError, StoreUnavailableError
 from fanzha.domain.record import DecisionRecord
-from fanzha.pipeline.ports import Journal
+from fanzha.pipeline.ports import ConflictJournal
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +29,9 @@ _PAUSE_S = 0.5
 class ResendingSpool:
     """Meets the port `Spool`: the worker's file, and a thread that sends what the store missed."""
 
-    def __init__(self, file: SpoolFile, journal: Journal, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, file: SpoolFile, journal: ConflictJournal, now_ms: Callable[[], int]
+    ) -> None:
         self._file = file
         self._journal = journal
         self._now_ms = now_ms
@@ -44,11 +53,18 @@ class ResendingSpool:
 
     def confirm(self, decision_id: str) -> None:
         """Note that the store holds the decision."""
+        self._note(CONFIRMED, decision_id)
+
+    def supersede(self, decision_id: str) -> None:
+        """Note that the decision is not answered: another one held its request id."""
+        self._note(SUPERSEDED, decision_id)
+
+    def _note(self, kind: bytes, decision_id: str) -> None:
         try:
-            self._file.append(CONFIRMED + decision_id.encode())
+            self._file.append(kind + decision_id.encode())
         except NotRecordedError:
             # The note only saves work: without it the record is sent once more and changes nothing.
-            log.debug("a confirmation could not be spooled")
+            log.debug("a note could not be spooled")
 
     def send_later(self, record: DecisionRecord, body: bytes) -> None:
         """Send the record to the store when it is reachable again."""
@@ -71,7 +87,9 @@ class ResendingSpool:
             record, body = item
             while not self._stop.is_set():
                 try:
-                    self._journal.commit(record, body, self._now_ms())
+                    committed = self._journal.commit(record, body, self._now_ms())
+                    if committed.first is not None:
+                        self._journal.keep_conflict(record, body)
                 except StoreUnavailableError:
                     self._stop.wait(_PAUSE_S)
                     continue
@@ -87,7 +105,7 @@ def left_behind(folder: Path) -> list[tuple[DecisionRecord, bytes]]:
     for segment in unlocked_segments(folder):
         records: dict[str, tuple[DecisionRecord, bytes]] = {}
         for payload in read_frames(segment):
-            if payload[:1] == CONFIRMED:
+            if payload[:1] in (CONFIRMED, SUPERSEDED):
                 records.pop(payload[1:].decode(), None)
             elif payload[:1] == DECISION:
                 body = payload[1:]

@@ -2,8 +2,9 @@
 
 A frame is length (uint32), CRC-32 of the payload (uint32), payload; little endian. The payload's
 first byte says what follows: `D` a decision's record, `C` the id of a decision that the store holds
-too. Writers share one fsync: while one runs, the next group gathers. A torn tail after a crash is
-cut at the first frame that does not add up.
+too, `S` the id of one that was never answered, because another one held its request id. Writers
+share one fsync: while one runs, the next group gathers. A torn tail after a crash is cut at the
+first frame that does not add up.
 """
 
 import fcntl
@@ -24,6 +25,7 @@ SEGMENT_BYTES = 64 * 2**20
 
 DECISION = b"D"
 CONFIRMED = b"C"
+SUPERSEDED = b"S"
 SUFFIX = ".spool"
 
 

@@ -6,7 +6,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fanzha.archive.schema import KIND_DECISION, KIND_DECISION_UPDATE
+from fanzha.archive.schema import (
+    DECISION_KINDS,
+    KIND_CONFLICT,
+    KIND_DECISION,
+    KIND_DECISION_UPDATE,
+)
 from fanzha.domain.ids import bucket_of_decision, day_of_decision
 
 
@@ -29,10 +34,23 @@ def find_decision_body(archive: Path, decision_id: str) -> bytes | None:
                 filters=[("bucket", "=", bucket), ("decision_id", "=", decision_id)],
             )
             found |= _bodies(rows)
-    return found.get(KIND_DECISION_UPDATE) or found.get(KIND_DECISION)
+    newest_first = (KIND_DECISION_UPDATE, KIND_DECISION, KIND_CONFLICT)
+    return next((found[kind] for kind in newest_first if kind in found), None)
 
 
 def _bodies(rows: pa.Table) -> dict[str, bytes]:
     kinds, bodies = rows.column("kind").to_pylist(), rows.column("body").to_pylist()
-    wanted = (KIND_DECISION, KIND_DECISION_UPDATE)
-    return {k: b for k, b in zip(kinds, bodies, strict=True) if k in wanted and b is not None}
+    pairs = zip(kinds, bodies, strict=True)
+    return {kind: body for kind, body in pairs if kind in DECISION_KINDS and body is not None}
+
+
+def archived_decisions(archive: Path, decision_ids: set[str]) -> set[str]:
+    """Return those of some decisions that the archive holds."""
+    days = {day_of_decision(decision_id) for decision_id in decision_ids}
+    days |= {day + timedelta(days=1) for day in days}
+    found: set[str] = set()
+    for day in sorted(days):
+        for part in sorted((archive / f"day={day}").glob("part-*.parquet")):
+            ids = pq.read_table(part, columns=["decision_id"]).column("decision_id")
+            found |= decision_ids.intersection(ids.to_pylist())
+    return found

@@ -40,7 +40,7 @@ def to_row(bucket: int, stream_id: str, fields: Fields) -> dict[str, Any]:
         row["seq"] = int(fields[b"s"])
         row["change"] = int(fields[b"o"])
         row["change_columns"] = unpack_record(fields[b"c"])
-    if kind in (schema.KIND_DECISION, schema.KIND_DECISION_UPDATE):
+    if kind in schema.DECISION_KINDS:
         row |= _decision(fields[b"b"])
     elif kind == schema.KIND_EXECUTION:
         execution = decode(fields[b"b"], ExecutionRecord)

@@ -25,6 +25,9 @@ KIND_MODEL_CHANGE: Final = "model_change"
 KIND_CONFLICT: Final = "conflict"
 """A decision that was answered during an outage although another one held its request id."""
 
+DECISION_KINDS: Final = (KIND_DECISION, KIND_DECISION_UPDATE, KIND_CONFLICT)
+"""Kinds whose body is a decision's record."""
+
 _FIELDS: "Final[list[pa.Field[Any]]]" = [
     pa.field("record_id", pa.string(), nullable=False),
     pa.field("kind", pa.string(), nullable=False),

@@ -99,6 +99,18 @@ class Journal(Protocol):
         ...
 
 
+class ConflictJournal(Journal, Protocol):
+    """The record in Redis, as the spool's later sending sees it."""
+
+    def keep_conflict(self, record: DecisionRecord, body: bytes) -> None:
+        """Journal a decision that was answered although another one holds its request id.
+
+        Raises:
+            StoreUnavailableError: the store did not confirm.
+        """
+        ...
+
+
 class Spool(Protocol):
     """The worker's own append-only file."""
 
@@ -116,6 +128,10 @@ class Spool(Protocol):
 
     def confirm(self, decision_id: str) -> None:
         """Note that the store holds the decision, so that it need not be sent again."""
+        ...
+
+    def supersede(self, decision_id: str) -> None:
+        """Note that the decision is not answered: another one held its request id."""
         ...
 
     def send_later(self, record: DecisionRecord, body: bytes) -> None:

@@ -92,8 +92,8 @@ class Recording:
             self._answer = _spool_alone(entry, places)
             return
         if first is not None and first.decision is not None:
+            places.spool.supersede(entry.decision.decision_id)
             self._answer = _same_body(entry, first)
-            places.spool.confirm(entry.decision.decision_id)
         else:
             self._ticket = ticket
 
