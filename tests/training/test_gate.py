@@ -14,7 +14,7 @@ from fanzha_training.dataset import Dataset
 from fanzha_training.export import export
 from fanzha_training.gate import Margins, gate
 from fanzha_training.registry import champion_of, promote
-from fanzha_training.trained import json_text, save_trained
+from fanzha_training.trained import json_text, save_trained, sha256_of
 
 NOW = datetime(2026, 11, 22, 8, 30, tzinfo=UTC)
 GOOD = replace(QUICK, shares=long_test())
@@ -137,8 +137,6 @@ def copied(folder: Path, place: Path, **changes: str) -> Path:
 
 
 def rehash(folder: Path) -> None:
-    from fanzha_training.published import sha256_of  # noqa: PLC0415 - used here alone
-
     stored = json.loads((folder / "manifest.json").read_text())
     stored["files_sha256"] = {name: sha256_of(folder / name) for name in stored["files_sha256"]}
     (folder / "manifest.json").write_text(json.dumps(stored))

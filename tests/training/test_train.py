@@ -1,4 +1,5 @@
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,13 @@ from fanzha_training.trained import load_trained, save_trained
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return a_dataset(tmp_path_factory.mktemp("train") / "dataset.parquet")
+
+
+@pytest.fixture(scope="module")
+def model(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained") / "model"
+    save_trained(folder, trained_on(dataset))
+    return folder
 
 
 class TestTrain:
@@ -95,12 +103,20 @@ class TestFolder:
         assert loaded.calibration == trained.calibration
 
     @pytest.mark.parametrize("name", ["booster.ubj", "sample.npy", "training.json"])
-    def test_damaged_files_are_refused(self, dataset: Dataset, tmp_path: Path, name: str) -> None:
-        save_trained(tmp_path / "model", trained_on(dataset))
+    def test_damaged_files_are_refused(self, model: Path, tmp_path: Path, name: str) -> None:
+        shutil.copytree(model, tmp_path / "model")
         file = tmp_path / "model" / name
-        file.write_bytes(file.read_bytes()[:100])
+        file.write_bytes(file.read_bytes()[:-100])
 
         with pytest.raises(SetupError, match=r"train.* again"):
+            load_trained(tmp_path / "model")
+
+    @pytest.mark.parametrize("name", ["booster.ubj", "sample.npy", "training.json"])
+    def test_missing_files_are_refused(self, model: Path, tmp_path: Path, name: str) -> None:
+        shutil.copytree(model, tmp_path / "model")
+        (tmp_path / "model" / name).unlink()
+
+        with pytest.raises(SetupError, match="holds no trained model"):
             load_trained(tmp_path / "model")
 
     def test_an_existing_folder_is_not_overwritten(self, dataset: Dataset, tmp_path: Path) -> None:

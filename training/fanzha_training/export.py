@@ -23,9 +23,14 @@ from fanzha_training.published import (
     GRAPH_FILE,
     HASHED_FILES,
     MANIFEST_FILE,
+)
+from fanzha_training.trained import (
+    BOOSTER_FILE,
+    TrainedFolder,
+    json_text,
+    load_trained,
     sha256_of,
 )
-from fanzha_training.trained import BOOSTER_FILE, TrainedFolder, json_text, load_trained
 
 
 def export(
@@ -84,7 +89,8 @@ def _manifest(
     trained: TrainedFolder, name: str, version: str, command: str, folder: Path
 ) -> ModelManifest:
     calibration = trained.calibration
-    record = {key: value for key, value in trained.record.items() if key != "feature_names"}
+    elsewhere = {"feature_names", "feature_hash", "files_sha256"}
+    record = {key: value for key, value in trained.record.items() if key not in elsewhere}
     libraries = record["libraries"] | {
         "onnx": onnx.__version__,
         "onnxruntime": onnxruntime.__version__,

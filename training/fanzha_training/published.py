@@ -1,6 +1,5 @@
 """The folder of an exported model, `<models>/<name>/<version>`, as the service loads it."""
 
-import hashlib
 import json
 from dataclasses import fields
 from pathlib import Path
@@ -9,19 +8,13 @@ from typing import Final
 from fanzha.domain.errors import ModelRefusedError
 from fanzha.domain.model import ModelManifest
 from fanzha_training.golden import GOLDEN_FILE
-from fanzha_training.trained import BOOSTER_FILE
+from fanzha_training.trained import BOOSTER_FILE, sha256_of
 
 GRAPH_FILE: Final = "model.onnx"
 MANIFEST_FILE: Final = "manifest.json"
 CARD_FILE: Final = "card.md"
 
 HASHED_FILES: Final = (GRAPH_FILE, BOOSTER_FILE, GOLDEN_FILE)
-
-
-def sha256_of(file: Path) -> str:
-    """Return the hexadecimal SHA-256 of a file."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def read_manifest(folder: Path) -> ModelManifest:

@@ -21,6 +21,8 @@ Progress = Callable[[int, int], None]
 """Told how many trees are grown, of at most how many."""
 
 _SAMPLE_ROWS = 128
+_TUNING_FRAUDS_MIN = 5
+"""With fewer, chance would decide where growing stops; then as many trees grow as allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +173,7 @@ def _best_tree_count(
     progress: Progress,
 ) -> tuple[int, bool]:
     """Return how many trees to grow, and whether the tuning days could say it."""
-    if split.tune.frauds == 0:
+    if split.tune.frauds < _TUNING_FRAUDS_MIN:
         return options.trees_max, False
     tune = _matrix(split.tune, 0, np.random.default_rng(0))
     stop = xgb.callback.EarlyStopping(rounds=options.patience, metric_name="logloss")

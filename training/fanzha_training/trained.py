@@ -5,6 +5,7 @@
 it is.
 """
 
+import hashlib
 import json
 import platform
 from dataclasses import dataclass
@@ -50,6 +51,12 @@ class TrainedFolder:
         return int(self.record["times"]["cut_ms"])
 
 
+def sha256_of(file: Path) -> str:
+    """Return the hexadecimal SHA-256 of a file."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def json_text(value: object) -> str:
     """Return JSON as it stands in files: sorted, indented, with a line end; the same every time."""
     return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
@@ -71,6 +78,9 @@ def save_trained(folder: Path, trained: Trained) -> None:
     with published_folder(folder) as draft:
         trained.booster.save_model(draft / BOOSTER_FILE)
         np.save(draft / SAMPLE_FILE, trained.sample)
+        record["files_sha256"] = {
+            name: sha256_of(draft / name) for name in (BOOSTER_FILE, SAMPLE_FILE)
+        }
         (draft / RECORD_FILE).write_text(json_text(record), encoding="utf-8")
 
 
@@ -90,7 +100,11 @@ def load_trained(folder: Path) -> TrainedFolder:
     remedy = "give the folder that fanzha-training train wrote, or train again"
     try:
         record = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
-        feature_hash = record["feature_hash"]
+        feature_hash, hashes = record["feature_hash"], record["files_sha256"]
+        # Before they are read: XGBoost does not survive every damaged file.
+        for name, expected in hashes.items():
+            if sha256_of(folder / name) != expected:
+                raise SetupError(f"{folder / name} is damaged: its SHA-256 differs; {remedy}")
         sample = np.load(folder / SAMPLE_FILE, allow_pickle=False)
         kept = folder / EVALUATION_FILE
         evaluation = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else None
@@ -101,22 +115,6 @@ def load_trained(folder: Path) -> TrainedFolder:
             f"{folder} was trained with features {feature_hash}, this code has {manifest_hash()}; "
             "train again"
         )
-    return TrainedFolder(load_booster(folder / BOOSTER_FILE), sample, record, evaluation)
-
-
-def load_booster(file: Path) -> xgb.Booster:
-    """Read XGBoost's own model file.
-
-    Raises:
-        SetupError: it is missing or damaged.
-
-    """
-    if not file.is_file():
-        raise SetupError(f"{file} is missing; train the model again")
     booster = xgb.Booster()
-    try:
-        booster.load_model(file)
-    except (xgb.core.XGBoostError, UnicodeDecodeError) as error:
-        cause = str(error).strip().split("\n", maxsplit=1)[0]
-        raise SetupError(f"{file} is damaged: {cause}; train the model again") from error
-    return booster
+    booster.load_model(folder / BOOSTER_FILE)
+    return TrainedFolder(booster, sample, record, evaluation)

@@ -27,7 +27,7 @@ from fanzha.replay.rows import Rows
 from fanzha.replay.table import TableFile
 
 _WORDS: Final = ("allow", "confirm", "pause", "block", "error")
-_TERMINATED: Final = 143
+_SIGNALLED: Final = 128
 _CONNECT_S: Final = 10.0
 _ARCHIVE_ROWS: Final = 50_000
 
@@ -97,7 +97,7 @@ def replay_file(
     source = TableFile(file)
     shape = load_mapping(find_mapping(mapping), source.schema)
     summary = _Summary()
-    with _ended_by_sigterm(), draft_of(out) as draft, _progress() as progress:
+    with _ended_by_signals(), draft_of(out) as draft, _progress() as progress:
         rows = _read(source, shape, days, limit, progress)
         _check(rows, progress, skip_bad_rows=skip_bad_rows)
         summary.rows_skipped = rows.faults.count
@@ -110,17 +110,18 @@ def replay_file(
 
 
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the command by an exception: the instance is stopped, the draft removed."""
+def _ended_by_signals() -> Iterator[None]:
+    """Let signals end the command by an exception: the instance is stopped, the draft removed."""
 
-    def end(*_: object) -> NoReturn:
-        sys.exit(_TERMINATED)
+    def end(number: int, _: object) -> NoReturn:
+        sys.exit(_SIGNALLED + number)
 
-    before = signal.signal(signal.SIGTERM, end)
+    before = [(number, signal.signal(number, end)) for number in (signal.SIGTERM, signal.SIGINT)]
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before:
+            signal.signal(number, handler)
 
 
 def _check_paths(file: Path, out: Path, models: Path | None, policy: Path | None) -> None:

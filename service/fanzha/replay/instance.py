@@ -1,6 +1,7 @@
 """An isolated instance of the service: own process, own data, and the file's times as its clock."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,17 +30,25 @@ _ISOLATED: Final = (
 class Instance:
     """A running instance."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", folder: Path) -> None:
-        self._process = process
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
         self._archiving: subprocess.Popen[bytes] | None = None
         self.address = ""
         """host:port of its gRPC API."""
 
-    @property
-    def pid(self) -> int:
-        """Process id of the instance."""
-        return self._process.pid
+    def start(self, models: Path | None, policy: Path | None) -> None:
+        """Start the process, without waiting for it to serve."""
+        with (self._folder / "out").open("wb") as out, (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - this program
+                _command(self._folder / "data", models, policy),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=log,
+                env={k: v for k, v in os.environ.items() if k not in _ISOLATED},
+                # Ctrl-C reaches this process alone, which then stops the instance.
+                start_new_session=True,
+            )
 
     def wait_until_ready(self) -> None:
         """Return once the instance serves.
@@ -54,7 +63,7 @@ class Instance:
                 if line.startswith(_READY) and line.endswith("\n"):
                     self.address = line.removeprefix(_READY).partition(";")[0].strip()
                     return
-            if self._process.poll() is not None:
+            if self._process is not None and self._process.poll() is not None:
                 raise SetupError(f"the isolated instance did not start:\n{self.last_words()}")
             time.sleep(0.05)
         raise SetupError(
@@ -80,7 +89,7 @@ class Instance:
         # to do.
         if socket.exists():
             command = [sys.executable, "-m", "fanzha", "archive", "--redis", f"unix://{socket}"]
-            with (self._folder / "log").open("ab") as log:
+            with (self._folder / "log").open("ab") as log, _signals_held_back():
                 self._archiving = subprocess.Popen(  # noqa: S603 - this program
                     [*command, "--archive", str(self._folder / "data" / "archive")],
                     stdin=subprocess.DEVNULL,
@@ -118,23 +127,31 @@ def isolated_instance(models: Path | None, policy: Path | None) -> Iterator[Inst
         SetupError: it does not start.
     """
     with tempfile.TemporaryDirectory(prefix="fanzha-replay-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        with (folder / "out").open("wb") as out, (folder / "log").open("ab") as log:
-            process = subprocess.Popen(  # noqa: S603 - this program
-                _command(folder / "data", models, policy),
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=log,
-                env={k: v for k, v in os.environ.items() if k not in _ISOLATED},
-                # Ctrl-C reaches this process alone, which then stops the instance.
-                start_new_session=True,
-            )
-        instance = Instance(process, folder)
+        instance = Instance(Path(name))
         try:
+            with _signals_held_back():
+                instance.start(models, policy)
             instance.wait_until_ready()
             yield instance
         finally:
             instance.stop()
+
+
+@contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """Hold signals back while a process is started: ended in between, it would be left alone."""
+    held: list[int] = []
+    before = [
+        (number, signal.signal(number, lambda number, _: held.append(number)))
+        for number in (signal.SIGTERM, signal.SIGINT)
+    ]
+    try:
+        yield
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
+    for late in held:
+        signal.raise_signal(late)
 
 
 def _command(data: Path, models: Path | None, policy: Path | None) -> list[str]:

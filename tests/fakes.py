@@ -1,0 +1,124 @@
+"""What the pipeline's ports ask for, in plain Python: nothing outside the process is needed."""
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from fanzha.domain.decision import Score
+from fanzha.domain.errors import NotRecordedError, StoreUnavailableError
+from fanzha.domain.evidence import AccountState, ListSubject, WatchlistEntry
+from fanzha.domain.ids import counterparty_of
+from fanzha.domain.record import DecisionRecord
+from fanzha.domain.transfer import Transfer
+from fanzha.pipeline.ports import Committed, Findings, Model
+
+
+class FrozenClock:
+    """Stands still."""
+
+    def __init__(self, now_ms: int) -> None:
+        self._now_ms = now_ms
+
+    def now_ms(self) -> int:
+        return self._now_ms
+
+    def observe(self, event_time_ms: int) -> None:
+        pass
+
+
+class FixedModel:
+    """Gives every transfer the same points."""
+
+    def __init__(self, points: int) -> None:
+        self._points = points
+
+    def score(self, vector: npt.NDArray[np.float32]) -> Score:
+        return Score(margin=0.0, probability=0.5, points=self._points, model_version="fixed/1")
+
+
+class OneModel:
+    """Serves one model, or none."""
+
+    def __init__(self, model: Model | None) -> None:
+        self._model = model
+
+    def champion(self) -> Model | None:
+        return self._model
+
+
+class FakeStore:
+    """History and lists in dictionaries, by token; it holds no answers."""
+
+    def __init__(self, *, is_away: bool = False) -> None:
+        self.is_away = is_away
+        self.states: dict[bytes, AccountState] = {}
+        self.pairs: dict[tuple[bytes, int], bytes] = {}
+        self.entries: dict[bytes, list[WatchlistEntry]] = {}
+
+    def find(self, transfer: Transfer) -> Findings:
+        if self.is_away:
+            return Findings(None, None, None, "", None)
+        payer, payee = transfer.payer.account, transfer.payee.account if transfer.payee else b""
+        known = [(s, e) for s, token in subjects(transfer) for e in self.entries.get(token, [])]
+        pair = self.pairs.get((payer, counterparty_of(payee)), b"")
+        ours = replace(self.states.get(payer, AccountState()), pair=pair)
+        theirs = self.states.get(payee, AccountState()) if payee else None
+        return Findings(ours, theirs, tuple(known), "lists-1", None)
+
+
+class MemoryJournal:
+    """Keeps records; two of one request id do not meet in it."""
+
+    def __init__(self, *, is_away: bool = False) -> None:
+        self.is_away = is_away
+        self.records: list[DecisionRecord] = []
+
+    def commit(self, record: DecisionRecord, body: bytes, now_ms: int) -> Committed:
+        if self.is_away:
+            raise StoreUnavailableError("Redis is away")
+        self.records.append(record)
+        return Committed()
+
+
+class MemorySpool:
+    """Keeps records as bytes; `later` are those that the store has to get once it is back."""
+
+    def __init__(self, *, is_full: bool = False) -> None:
+        self.is_full = is_full
+        self.bodies: list[bytes] = []
+        self.later: list[DecisionRecord] = []
+
+    def append(self, body: bytes) -> int:
+        if self.is_full:
+            raise NotRecordedError("the disk is full")
+        self.bodies.append(body)
+        return len(self.bodies)
+
+    def wait(self, ticket: int) -> None:
+        pass
+
+    def confirm(self, decision_id: str) -> None:
+        pass
+
+    def supersede(self, decision_id: str) -> None:
+        pass
+
+    def send_later(self, record: DecisionRecord, body: bytes) -> None:
+        self.later.append(record)
+
+
+def subjects(transfer: Transfer) -> list[tuple[ListSubject, bytes]]:
+    """Return the parts of a transfer that lists may name, with their tokens."""
+    payer, payee = transfer.payer, transfer.payee
+    named = [
+        (ListSubject.PAYER_ACCOUNT, payer.account),
+        (ListSubject.PAYER_PHONE, payer.phone),
+        (ListSubject.PAYER_PERSON, payer.person),
+        (ListSubject.DEVICE, transfer.session.device),
+    ]
+    if payee is not None:
+        named.append((ListSubject.PAYEE_ACCOUNT, payee.account))
+        named.append((ListSubject.PAYEE_PHONE, payee.phone))
+        named.append((ListSubject.PAYEE_PERSON, payee.person))
+    return [(subject, token) for subject, token in named if token]

@@ -1,0 +1,149 @@
+"""Plays a story through `Assessor.assess`, with fakes for everything outside."""
+
+import json
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from tests.fakes import (
+    FakeStore,
+    FixedModel,
+    FrozenClock,
+    MemoryJournal,
+    MemorySpool,
+    OneModel,
+)
+from tests.scenarios.staging import ZONE, Staging
+from tests.scenarios.story import PaymentPart
+
+from fanzha.adapters.codec import Codec
+from fanzha.adapters.onnx_model import OnnxModel
+from fanzha.domain.evidence import AccountState, WatchlistEntry
+from fanzha.domain.ids import counterparty_of
+from fanzha.domain.transfer import Transfer
+from fanzha.domain.vocabulary import (
+    DecisionKind,
+    ExecutionStatus,
+    PartyType,
+    WatchlistGrade,
+    WatchlistKind,
+)
+from fanzha.features.layout import ReportRole, pack_event, pack_flags, pack_report
+from fanzha.pipeline.assess import Assessor
+from fanzha.pipeline.ports import Model
+from fanzha.pipeline.record import Recorder
+from fanzha.pipeline.validate import Rules
+from fanzha.policy.load import load_policy
+from fanzha.policy.prompts import load_prompts
+from fanzha.transport.convert import to_draft, to_response
+from fanzha.transport.identity import Tokens
+from fanzha.v1 import scoring_pb2 as scoring
+from fanzha.v1 import watchlists_pb2 as watchlists
+
+MODELS = Path(__file__).parents[2] / "models"
+_TOKENS = Tokens(bytes(32))
+_PAIR = 8
+_POLICY, _PROMPTS = load_policy(), load_prompts()
+
+
+def play(staging: Staging) -> scoring.ScoreTransferResponse:
+    """Return the answer to the story's transfer."""
+    when = staging.story.when
+    store = FakeStore(is_away=when.redis == "away")
+    for number, (payment, request) in enumerate(staging.history(), 1):
+        remember(store, to_draft(request, "story", _TOKENS).transfer, payment, number)
+    for entry in staging.entries():
+        token, listed = _listed(entry)
+        store.entries.setdefault(token, []).append(listed)
+    spool = MemorySpool(is_full=when.disk == "full")
+    journal = MemoryJournal(is_away=store.is_away)
+
+    decision = _assessor(staging, store, spool, journal).assess(
+        to_draft(staging.request(), "story", _TOKENS)
+    )
+
+    on_record = [record.decision for record in (*journal.records, *spool.later)]
+    assert on_record == [decision]
+    return to_response(decision)
+
+
+def remember(store: FakeStore, transfer: Transfer, payment: PaymentPart, number: int) -> None:
+    """Put a payment that was carried out into both accounts' history."""
+    payer, payee = transfer.payer.account, transfer.payee.account if transfer.payee else b""
+    event = (number, transfer.create_time_ms, transfer.base_amount_minor)
+    kinds = (transfer.channel, transfer.kind, DecisionKind.ALLOW, PartyType.UNSPECIFIED)
+    flags = pack_flags(*kinds) | ExecutionStatus.POSTED << 24
+    ours, theirs = counterparty_of(payer), counterparty_of(payee)
+    state = store.states.get(payer, AccountState())
+    out = pack_event(*event, theirs, flags) + state.out_ring
+    store.states[payer] = replace(state, out_ring=out)
+    if not payee:
+        return
+    state = store.states.get(payee, AccountState())
+    into = pack_event(*event, ours, flags) + state.in_ring
+    store.states[payee] = replace(state, in_ring=into)
+    _remember_pair(store, payer, theirs, transfer.create_time_ms)
+    if payment.fraud is not None:
+        for account, role, other in (
+            (payer, ReportRole.VICTIM, theirs),
+            (payee, ReportRole.MULE, ours),
+        ):
+            report = pack_report(*event[:2], payment.fraud, role, other, event[1])
+            state = store.states[account]
+            store.states[account] = replace(state, reports=report + state.reports)
+
+
+def _remember_pair(store: FakeStore, payer: bytes, payee: int, time_ms: int) -> None:
+    pair = store.pairs.get((payer, payee), b"")
+    first, times = time_ms, 0
+    if pair:
+        first, times = (int.from_bytes(pair[i : i + _PAIR], "little") for i in (_PAIR, 3 * _PAIR))
+    columns = (payee, first, time_ms, times + 1)
+    packed = [column.to_bytes(_PAIR, "little", signed=True) for column in columns]
+    store.pairs[payer, payee] = b"".join(packed)
+
+
+def _listed(entry: watchlists.WatchlistEntry) -> tuple[bytes, WatchlistEntry]:
+    kind = WatchlistKind(entry.kind)
+    tokenise = {
+        WatchlistKind.PERSON: _TOKENS.person,
+        WatchlistKind.PHONE: _TOKENS.phone,
+        WatchlistKind.DEVICE: _TOKENS.device,
+    }.get(kind, _TOKENS.account)
+    return tokenise(entry.identifier), WatchlistEntry(
+        kind=kind,
+        grade=WatchlistGrade(entry.grade),
+        source=entry.source,
+        case_number=entry.case_number,
+        legal_basis=entry.legal_basis,
+        valid_from_ms=entry.valid_from_time.ToMilliseconds(),
+        valid_until_ms=entry.valid_until_time.ToMilliseconds(),
+        proposed_by="one",
+        approved_by="another",
+    )
+
+
+def _assessor(
+    staging: Staging, store: FakeStore, spool: MemorySpool, journal: MemoryJournal
+) -> Assessor:
+    given, when = staging.story.given, staging.story.when
+    model: Model | None = _default_model() if given.score is None else FixedModel(given.score)
+    return Assessor(
+        clock=FrozenClock(staging.now_ms),
+        randomness=bytes,
+        store=store,
+        models=OneModel(None if when.model == "missing" else model),
+        policy=_POLICY,
+        prompts=_PROMPTS,
+        recorder=Recorder(spool, journal, Codec()),
+        rules=Rules("CNY"),
+        zone=ZONE,
+        idempotency_window_ms=7_200_000,
+        service_version="story",
+    )
+
+
+@cache
+def _default_model() -> OnnxModel:
+    champion = json.loads((MODELS / "registry.json").read_text())["champion"]
+    return OnnxModel(MODELS / champion)
