@@ -28,7 +28,7 @@ from fanzha_loadtest.tally import Tally
 
 THREADS: Final[Mapping[str, int]] = {
     # Most transfers come from phones; the other channels are quiet.
-    "mobile": 16,
+    "mobile": 10,
     "online": 4,
     "atm": 2,
     "counter": 2,
@@ -36,8 +36,8 @@ THREADS: Final[Mapping[str, int]] = {
 }
 """Client threads by channel."""
 
-_CORE_THREADS: Final = 8
-_CALLS_MAX: Final = 40
+_CORE_THREADS: Final = 4
+_CALLS_MAX: Final = 16
 """Calls under way; so many transfers may overtake one another at most."""
 _STREAM_OUTCOMES_MAX: Final = 100
 _STREAM_EVERY_MS: Final = 3_600_000

@@ -101,14 +101,20 @@ class Staging:
         if part.expired is not None:
             until = self.now_ms - part.expired
             return until - _LISTED_BEFORE_MS, until
-        since = self.now_ms - _LISTED_BEFORE_MS if part.begins is None else self.now_ms + part.begins
+        since = (
+            self.now_ms - _LISTED_BEFORE_MS if part.begins is None else self.now_ms + part.begins
+        )
         return since, self.now_ms + _AHEAD_MS
 
     def _request(self, label: str, time_ms: int, amount: int) -> scoring.ScoreTransferRequest:
         transfer = wire.Transfer(
-            transfer_id=f"t-{label}.{self.number}", create_time=stamp(time_ms), amount=_money(amount)
+            transfer_id=f"t-{label}.{self.number}",
+            create_time=stamp(time_ms),
+            amount=_money(amount),
         )
-        return scoring.ScoreTransferRequest(request_id=f"r-{label}.{self.number}", transfer=transfer)
+        return scoring.ScoreTransferRequest(
+            request_id=f"r-{label}.{self.number}", transfer=transfer
+        )
 
     def _party(self, part: PartyPart) -> wire.Party:
         party = wire.Party(

@@ -1,12 +1,13 @@
 """What a story file may say. Every fault is told at once, with file, line and column."""
 
 import re
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
-from fanzha.checked_yaml import read_document
+from fanzha.checked_yaml import Document, read_document
 from fanzha.domain.transfer import AMOUNT_MINOR_MAX
 from fanzha.domain.vocabulary import (
     Channel,
@@ -22,7 +23,18 @@ from fanzha.domain.vocabulary import (
     WatchlistKind,
 )
 from fanzha.file_shape import Shape, named
+from fanzha.policy.load import (
+    ESSENTIAL_CODE,
+    SCORE_CONFIRM_CODE,
+    SCORE_PAUSE_CODE,
+    load_policy,
+)
 
+_POLICY = load_policy()
+REASON_CODES = frozenset(
+    rule.reason.code for rule in (*_POLICY.hard_rules, *_POLICY.other_rules) if rule.is_live
+) | {ESSENTIAL_CODE, SCORE_CONFIRM_CODE, SCORE_PAUSE_CODE}
+"""Codes that an answer under the default policy can carry."""
 _MINUTE_MS = 60_000
 _UNIT_MS = {"minute": _MINUTE_MS, "hour": 60 * _MINUTE_MS, "day": 24 * 60 * _MINUTE_MS}
 
@@ -176,18 +188,32 @@ def load_story(path: Path) -> Story:
     document = read_document(path)
     story = document.parse(Story)
     if story is not None:
-        then = story.then
-        if not (then.decision or then.at_least or then.at_most):
-            text = "then names no decision; add decision, at_least or at_most"
-            document.fault(("then",), text, on_key=True)
-        people = _names(story.given)
-        for index, entry in enumerate(story.given.lists):
-            if entry.name not in people:
-                text = f"nobody in the story is named {entry.name}; names: {', '.join(people)}"
-                document.fault(("given", "lists", index, "name"), text)
+        _check_lists(document, story.given)
+        _check_then(document, story.then)
     document.refuse_if_faulty()
     assert story is not None
     return story
+
+
+def _check_lists(document: Document, given: GivenPart) -> None:
+    people = _names(given)
+    for index, entry in enumerate(given.lists):
+        if entry.name not in people:
+            text = f"nobody in the story is named {entry.name}; names: {', '.join(people)}"
+            document.fault(("given", "lists", index, "name"), text)
+
+
+def _check_then(document: Document, then: ThenPart) -> None:
+    if not (then.decision or then.at_least or then.at_most):
+        text = "then names no decision; add decision, at_least or at_most"
+        document.fault(("then",), text, on_key=True)
+    for key, codes in (("reasons", then.reasons), ("not_reasons", then.not_reasons)):
+        for index, code in enumerate(codes):
+            if code not in REASON_CODES:
+                close = get_close_matches(code, REASON_CODES, 1)
+                hint = f"did you mean {close[0]}?" if close else "look into the policy"
+                text = f"no live rule of the policy gives the reason {code}; {hint}"
+                document.fault(("then", key, index), text)
 
 
 def _names(given: GivenPart) -> list[str]:

@@ -39,7 +39,8 @@ def later_than(dataset: Dataset, cut_ms: int) -> Later:
         SetupError: none are left, or all of them are fraud, or none is.
 
     """
-    until = dataset.meta.as_of_ms - round(dataset.meta.label_delay_days * DAY_MS) + 1
+    mature = dataset.meta.as_of_ms - round(dataset.meta.label_delay_days * DAY_MS) + 1
+    until = min(mature, int(dataset.time_ms[-1]) + 1)
     chosen = (dataset.time_ms >= cut_ms) & (dataset.time_ms < until) & (dataset.label >= 0)
     label = dataset.label[chosen]
     if len(label) == 0 or label.min() == label.max():

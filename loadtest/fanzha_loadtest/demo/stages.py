@@ -3,6 +3,7 @@
 import json
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,8 +112,6 @@ class _Demo:
     def tell(self, said: dict[str, Any], champion: str) -> Told:
         screen, tally = self._screen, self._player.tally
         last_day = self._options.days - 1
-        with screen.stage("import verified billers"):
-            self._import_billers()
         with screen.watching(tally.live):
             self._play_days(last_day)
         with screen.stage("archive the journal") as note:
@@ -143,35 +142,32 @@ class _Demo:
             answered_after_promotion=len(tally.answers) - before,
         )
 
-    def _import_billers(self) -> None:
+    def _play_days(self, until_day: int) -> None:
+        """Play the days before `until_day`, while officers import lists at some of them."""
+        world, from_day = self._world, 0
+        imports = [day for day in self._options.import_days if day < until_day]
         file = self._work / "billers.csv"
-        if count := write_billers(file, self._world.billers(), self._world.start_ms):
+        listed = write_billers(file, world.billers(), world.start_ms)
+        with ThreadPoolExecutor(1, thread_name_prefix="officer") as officer:
+            for day in (*imports, until_day):
+                what = "verified billers" if from_day == 0 else "involved accounts"
+                with self._screen.stage(
+                    f"play days {from_day + 1} to {day}; officers list {listed} {what}"
+                ):
+                    # As in a bank, payments do not wait for the officers.
+                    imported = officer.submit(self._import, file, listed)
+                    self._play(world.day_start_ms(from_day), world.day_start_ms(day))
+                    imported.result()
+                file = self._work / f"involved-{day}.csv"
+                now_ms = world.day_start_ms(day)
+                known = world.mules_known(world.day_start_ms(from_day), now_ms)
+                listed = write_involved(file, known, now_ms)
+                from_day = day
+
+    def _import(self, file: Path, count: int) -> None:
+        if count:
             import_list(self._service.address, file)
             self._listed += count
-
-    def _play_days(self, until_day: int) -> None:
-        """Play the days before `until_day`; officers import involved accounts in between."""
-        world = self._world
-        from_day = 0
-        for day in (*(d for d in self._options.import_days if d < until_day), until_day):
-            with self._screen.stage(f"play days {from_day + 1} to {day}") as note:
-                before = len(self._player.tally.answers)
-                self._play(world.day_start_ms(from_day), world.day_start_ms(day))
-                if day < until_day:
-                    listed = self._import_involved(from_day, day)
-                    note(f"then the police list {listed} involved accounts")
-                else:
-                    note(f"{len(self._player.tally.answers) - before:,} answers")
-            from_day = day
-
-    def _import_involved(self, from_day: int, day: int) -> int:
-        now_ms = self._world.day_start_ms(day)
-        known = self._world.mules_known(self._world.day_start_ms(from_day), now_ms)
-        file = self._work / f"involved-{day}.csv"
-        if count := write_involved(file, known, now_ms):
-            import_list(self._service.address, file)
-        self._listed += count
-        return count
 
     def _play(self, from_ms: int, until_ms: int) -> None:
         begin = time.monotonic()
@@ -238,7 +234,7 @@ def _simulate(options: Options, folder: Path) -> dict[str, Any]:
         "fanzha_training", "simulate", "--out", folder,
         "--customers", options.customers, "--days", options.days,
         "--seed", options.seed, "--start", options.start,
-        "--fraud-per-million", options.fraud_per_million,
+        "--fraud-per-million", options.fraud_per_million, "--fraud-mix", options.fraud_mix,
     )  # fmt: skip
 
 

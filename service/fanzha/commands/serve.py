@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from fanzha.app import App
 from fanzha.settings import read_settings
 
 
@@ -31,6 +30,9 @@ def serve(
     threads: Annotated[int | None, typer.Option(help="Calls served at once.")] = None,
 ) -> None:
     """Serve decisions over gRPC. Every option can also be given as FANZHA_<NAME>."""
+    # The service's parts take a second to load; other commands do without them.
+    from fanzha.app import App  # noqa: PLC0415
+
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
     settings = read_settings(
         address=address,
@@ -54,6 +56,8 @@ def serve(
     host = settings.address.rpartition(":")[0]
     where = settings.address if host == "unix" else f"{host}:{app.server.port}"
     typer.echo(f"fanzha: serving on {where}; stop with Ctrl-C")
-    stop.wait()
+    # In short waits: a signal that arrives just before a long one would not be noticed.
+    while not stop.wait(timeout=0.5):
+        pass
     app.stop()
     typer.echo("fanzha: stopped")

@@ -1,7 +1,7 @@
 """`fanzha-training train`: trains and calibrates a model on the earlier days of a data set."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -9,7 +9,7 @@ from fanzha.domain.errors import SetupError
 from fanzha_training.commands.console import AsJson, command_text, counted, show
 from fanzha_training.dataset import load_dataset
 from fanzha_training.split import Shares
-from fanzha_training.train import TrainOptions
+from fanzha_training.train import Trained, TrainOptions
 from fanzha_training.train import train as train_model
 from fanzha_training.trained import save_trained
 
@@ -82,14 +82,12 @@ def train(
     with counted("trees") as progress:
         trained = train_model(data, options, progress)
     save_trained(out, trained)
+    show({"model": str(out), **_summary(trained), **data.repaired}, as_json=as_json)
+
+
+def _summary(trained: Trained) -> dict[str, Any]:
     record = trained.record
     names = ("trees", "tree_count_tuned", "rows", "times", "calibration", "frauds_unknown_in_time")
-    show(
-        {
-            "model": str(out),
-            **{name: record[name] for name in names},
-            "data_fingerprint": record["data"]["fingerprint"],
-            **data.repaired,
-        },
-        as_json=as_json,
-    )
+    return {name: record[name] for name in names} | {
+        "data_fingerprint": record["data"]["fingerprint"]
+    }
