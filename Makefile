@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+comma := ,
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
@@ -13,12 +14,12 @@ help: ## Show this list
 .PHONY: setup
 setup: $(READY) ## Make .venv with the locked requirements
 
-$(READY): requirements-dev.lock pyproject.toml
+$(READY): requirements-dev.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"Fanzha needs Python 3.11 or newer; {sys.executable} is {v.major}.{v.minor}. Name another one: make PYTHON=python3.11 ...")'
 	@echo "setting up $(VENV): about a minute the first time"
-	@$(PYTHON) -m venv --clear $(VENV)
+	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . -e training
 	@touch $(READY)
 
 .PHONY: demo
@@ -62,20 +63,28 @@ proto-fresh: $(READY)
 	@diff -r -x __init__.py -x __pycache__ build/proto/fanzha/v1 service/fanzha/v1 \
 		|| { echo "service/fanzha/v1 is not what proto/ generates: run 'make proto'"; exit 1; }
 
-TRAINING = $(BIN)/python -m fanzha_training
-MODEL_VERSION ?= 2026-11-22.1
+.PHONY: reference
+reference: $(READY) ## Make the tables of docs/reference again from the code
+	@$(BIN)/python -m tests.reference
+
+TRAINING = $(BIN)/fanzha-training
 MODEL_BUILD := build/model
+# One model: version, seed of its world, scripts of fraud in it.
+define TRAIN_MODEL
+	$(TRAINING) simulate --out $(MODEL_BUILD)/$(1)/world --customers 4000 --days 45 --seed $(2) $(3)
+	$(TRAINING) build --table $(MODEL_BUILD)/$(1)/world --out $(MODEL_BUILD)/$(1)/dataset.parquet
+	$(TRAINING) train --dataset $(MODEL_BUILD)/$(1)/dataset.parquet --out $(MODEL_BUILD)/$(1)/trained --seed 7
+	$(TRAINING) evaluate --dataset $(MODEL_BUILD)/$(1)/dataset.parquet --model $(MODEL_BUILD)/$(1)/trained
+	$(TRAINING) export --model $(MODEL_BUILD)/$(1)/trained --name fraud --version $(1) --models $(MODEL_BUILD)/models
+	$(TRAINING) gate --candidate $(MODEL_BUILD)/models/fraud/$(1) --dataset $(MODEL_BUILD)/$(1)/dataset.parquet --report $(MODEL_BUILD)/$(1)/gate.json
+	$(TRAINING) promote --models $(MODEL_BUILD)/models --candidate fraud/$(1) --proposed-by trainer --approved-by reviewer --gate-report $(MODEL_BUILD)/$(1)/gate.json
+endef
 
 .PHONY: model
-model: $(READY) ## Train the default model again, from the simulator, into build/model/models
+model: $(READY) ## Train the shipped models again, from the simulator, into build/model/models
 	@rm -rf $(MODEL_BUILD) && mkdir -p $(MODEL_BUILD)
-	$(TRAINING) simulate --out $(MODEL_BUILD)/world --customers 4000 --days 45 --seed 20261122
-	$(TRAINING) build --table $(MODEL_BUILD)/world --out $(MODEL_BUILD)/dataset.parquet
-	$(TRAINING) train --dataset $(MODEL_BUILD)/dataset.parquet --out $(MODEL_BUILD)/trained --seed 7
-	$(TRAINING) evaluate --dataset $(MODEL_BUILD)/dataset.parquet --model $(MODEL_BUILD)/trained
-	$(TRAINING) export --model $(MODEL_BUILD)/trained --name fraud --version $(MODEL_VERSION) --models $(MODEL_BUILD)/models
-	$(TRAINING) gate --candidate $(MODEL_BUILD)/models/fraud/$(MODEL_VERSION) --dataset $(MODEL_BUILD)/dataset.parquet --report $(MODEL_BUILD)/gate.json
-	$(TRAINING) promote --models $(MODEL_BUILD)/models --candidate fraud/$(MODEL_VERSION) --proposed-by trainer --approved-by reviewer --gate-report $(MODEL_BUILD)/gate.json
+	$(call TRAIN_MODEL,2026-08-31.1,20260831,--fraud-mix fake_customer_service=1$(comma)impersonated_authority=1)
+	$(call TRAIN_MODEL,2026-11-22.1,20261122,)
 
 COMPILE = $(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-header \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options --no-annotate
@@ -83,9 +92,9 @@ COMPILE = $(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-un
 .PHONY: lock
 lock: $(READY) ## Resolve the requirements again (exact versions and hashes)
 	@mkdir -p build
-	@$(BIN)/python tests/requirements.py > build/requirements.in
-	@$(BIN)/python tests/requirements.py training > build/requirements-training.in
-	@$(BIN)/python tests/requirements.py training dev > build/requirements-dev.in
+	@$(BIN)/python tests/requirements.py service > build/requirements.in
+	@$(BIN)/python tests/requirements.py service training > build/requirements-training.in
+	@$(BIN)/python tests/requirements.py service training dev > build/requirements-dev.in
 	$(COMPILE) build/requirements-dev.in -o requirements-dev.lock
 	$(COMPILE) build/requirements-training.in -c requirements-dev.lock -o requirements-training.lock
 	$(COMPILE) build/requirements.in -c requirements-dev.lock -o requirements.lock

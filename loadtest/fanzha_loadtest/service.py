@@ -4,9 +4,12 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
+
+import redis
 
 _START_S: Final = 60.0
 _STOP_S: Final = 40.0
@@ -108,6 +111,10 @@ class Service:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait(timeout=_STOP_S)
+        if process.returncode != 0:
+            # A service that was killed or fell leaves its Redis behind.
+            with suppress(redis.RedisError), redis.Redis.from_url(self.redis_url) as left_behind:
+                left_behind.shutdown(nosave=True)
 
     def _wait_until_it_serves(self, process: subprocess.Popen[str]) -> None:
         threading.Thread(

@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter, deque
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Final
 
 from fanzha.v1.scoring_pb2 import Decision, DegradedPart, ScoreTransferResponse
@@ -16,6 +17,7 @@ LEVELS: Final = ("allow", "confirm", "pause", "block")
 _RECENT: Final = 2_000
 _RISKY_KEPT: Final = 40
 _RATE_WINDOW_S: Final = 3.0
+_FINISHED_KEPT: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class Tally:
         """Simulated time, milliseconds since 1970 UTC."""
         self.risky: deque[Risky] = deque(maxlen=_RISKY_KEPT)
         self._levels: Counter[str] = Counter()
-        self._finished: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
+        self._finished_s: deque[float] = deque(maxlen=_FINISHED_KEPT)
 
     def answered(
         self, row: Row, response: ScoreTransferResponse, latency_ms: float, *, money_left: bool
@@ -105,6 +107,7 @@ class Tally:
             for part in response.degraded_parts
         ]
         with self._lock:
+            self._finished_s.append(time.monotonic())
             self.answers.append(answer)
             self.latencies_ms.append(latency_ms)
             self._levels[level] += 1
@@ -137,20 +140,17 @@ class Tally:
 
     def live(self) -> Live:
         """Return the figures of this moment."""
-        now = time.monotonic()
+        since = time.monotonic() - _RATE_WINDOW_S
         with self._lock:
             count = len(self.answers)
             recent = self.latencies_ms[-_RECENT:]
             last = self.answers[-1].model_version if self.answers else ""
-            self._finished.append((now, count))
-            while len(self._finished) > 2 and now - self._finished[0][0] > _RATE_WINDOW_S:
-                self._finished.popleft()
-            since, before = self._finished[0]
+            lately = sum(1 for _ in takewhile(since.__lt__, reversed(self._finished_s)))
             risky = tuple(self.risky)
         p50_ms, p99_ms = percentiles(recent)
         return Live(
             transfers=count,
-            per_second=(count - before) / max(now - since, 0.001),
+            per_second=lately / _RATE_WINDOW_S,
             levels=self.levels(),
             p50_ms=p50_ms,
             p99_ms=p99_ms,

@@ -14,10 +14,12 @@ _HOUR_MS = 3_600_000
 
 def differences(then: ThenPart, answer: scoring.ScoreTransferResponse) -> list[str]:
     """Return everything in which the answer is not what it must be."""
-    return [*_from_story(then, answer), *_from_rules_for_all(answer)]
+    checks = (_decision, _words, _circumstances)
+    found = [difference for check in checks for difference in check(then, answer)]
+    return [*found, *_for_all(answer)]
 
 
-def _from_story(then: ThenPart, answer: scoring.ScoreTransferResponse) -> Iterator[str]:
+def _decision(then: ThenPart, answer: scoring.ScoreTransferResponse) -> Iterator[str]:
     kind = DecisionKind(answer.decision)
     codes = [reason.code for reason in answer.internal_reasons]
     because = f"{kind.name} for {', '.join(codes) or 'no reason'}, score {answer.score}"
@@ -33,17 +35,14 @@ def _from_story(then: ThenPart, answer: scoring.ScoreTransferResponse) -> Iterat
     for code in then.not_reasons:
         if code in codes:
             yield f"{code} must not be among the reasons: {because}"
-    if then.prompt is not None and answer.prompt.prompt_id != then.prompt:
-        yield f"the prompt must be {then.prompt}, not {answer.prompt.prompt_id or 'none'}"
-    fraud = FraudType(answer.prompt.fraud_type)
+
+
+def _words(then: ThenPart, answer: scoring.ScoreTransferResponse) -> Iterator[str]:
+    prompt, fraud = answer.prompt.prompt_id or "none", FraudType(answer.prompt.fraud_type)
+    if then.prompt is not None and prompt != then.prompt:
+        yield f"the prompt must be {then.prompt}, not {prompt}"
     if then.fraud_type is not None and fraud != then.fraud_type:
         yield f"the prompt must speak of {then.fraud_type.name}, not {fraud.name}"
-    held_ms = answer.hold_until_time.ToMilliseconds() - answer.decide_time.ToMilliseconds()
-    if then.hold_hours is not None and held_ms != then.hold_hours * _HOUR_MS:
-        yield f"the money must be held for {then.hold_hours} hours, not {held_ms / _HOUR_MS}"
-    degraded = [DegradedPart(part) for part in answer.degraded_parts]
-    if degraded != sorted(then.degraded):
-        yield f"degraded must be {_names(then.degraded)}, not {_names(degraded)}"
     read = customer_texts(answer)
     for words in then.customer_reads:
         if words not in read:
@@ -53,7 +52,16 @@ def _from_story(then: ThenPart, answer: scoring.ScoreTransferResponse) -> Iterat
             yield f"the customer must not read {words!r} in: {read}"
 
 
-def _from_rules_for_all(answer: scoring.ScoreTransferResponse) -> Iterator[str]:
+def _circumstances(then: ThenPart, answer: scoring.ScoreTransferResponse) -> Iterator[str]:
+    held_ms = answer.hold_until_time.ToMilliseconds() - answer.decide_time.ToMilliseconds()
+    if then.hold_hours is not None and held_ms != then.hold_hours * _HOUR_MS:
+        yield f"the money must be held for {then.hold_hours} hours, not {held_ms / _HOUR_MS}"
+    degraded = [DegradedPart(part) for part in answer.degraded_parts]
+    if degraded != sorted(then.degraded):
+        yield f"degraded must be {_names(then.degraded)}, not {_names(degraded)}"
+
+
+def _for_all(answer: scoring.ScoreTransferResponse) -> Iterator[str]:
     kind = DecisionKind(answer.decision)
     if answer.alert_level != ALERT_LEVEL[kind]:
         yield f"{kind.name} must not have alert level {answer.alert_level}"

@@ -131,8 +131,8 @@ class GivenPart(Shape):
     transfer: TransferPart
     payer: PartyPart
     payee: PartyPart | None = None
-    history: list[PaymentPart] = []
-    lists: list[EntryPart] = []
+    history: list[PaymentPart] = Field(default=[])
+    lists: list[EntryPart] = Field(default=[])
     score: int | None = Field(
         default=None, ge=0, le=1000, description="points, in place of the default model's own"
     )
@@ -157,9 +157,9 @@ class ThenPart(Shape):
     prompt: str | None = Field(default=None, description="id in the prompt catalogue")
     fraud_type: Annotated[FraudType, named(FraudType)] | None = None
     hold_hours: int | None = None
-    degraded: list[Annotated[DegradedPart, named(DegradedPart)]] = []
+    degraded: list[Annotated[DegradedPart, named(DegradedPart)]] = Field(default=[])
     customer_reads: list[str] = Field(default=[], description="words that the customer must read")
-    customer_never_reads: list[str] = []
+    customer_never_reads: list[str] = Field(default=[])
 
 
 class Story(Shape):

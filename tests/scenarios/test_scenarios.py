@@ -72,6 +72,16 @@ def test_a_story_ends_as_told_over_grpc(path: Path, bank: Bank, numbers: Iterato
     assert differences(story.then, answer) == [], path.name
 
 
+def test_the_example_for_analysts_ends_as_told(tmp_path: Path) -> None:
+    example = (FOLDER / "README.md").read_text("utf-8").split("```yaml\n")[1].split("```")[0]
+    path = tmp_path / "example.yaml"
+    path.write_text(example, "utf-8")
+
+    story = load_story(path)
+
+    assert differences(story.then, with_fakes.play(Staging(story, number=0))) == []
+
+
 @pytest.mark.parametrize("path", FAULTY, ids=stem_of)
 def test_faults_of_a_story_name_the_file_and_the_line(path: Path) -> None:
     refused = [

@@ -17,7 +17,7 @@ from rich.console import Console
 from fanzha_loadtest.clients import ClientError
 from fanzha_loadtest.commands import CommandError
 from fanzha_loadtest.demo.options import Options, fast, full
-from fanzha_loadtest.demo.report import write_report
+from fanzha_loadtest.demo.report import ReportError, prepare_folder, write_report
 from fanzha_loadtest.demo.screen import Screen
 from fanzha_loadtest.demo.stages import DemoError, tell
 from fanzha_loadtest.demo.summary import print_summary, summary_of
@@ -25,6 +25,10 @@ from fanzha_loadtest.service import ServiceError
 
 _FAILED: Final = 1
 _STOPPED: Final = 130
+_FAULTS: Final = (
+    *(ClientError, CommandError, DemoError, ReportError, ServiceError),
+    *(grpc.RpcError, OSError),
+)
 _TEMPORARY_PATH_MAX: Final = 50
 """A Unix socket's path may have 107 bytes, and the service needs some of them."""
 
@@ -60,7 +64,7 @@ def main(
     except KeyboardInterrupt:
         console.print("demo: stopped; everything it started was stopped too")
         sys.exit(_STOPPED)
-    except (DemoError, ClientError, CommandError, ServiceError, grpc.RpcError, OSError) as error:
+    except _FAULTS as error:
         console.print(f"demo: {error}", markup=False, highlight=False, soft_wrap=True)
         sys.exit(_FAILED)
     if options.fast:
@@ -68,6 +72,7 @@ def main(
 
 
 def _run(options: Options, console: Console, began: float) -> dict[str, object]:
+    prepare_folder(options.out)
     with (
         tempfile.TemporaryDirectory(prefix="fz-demo-", dir=_temporary_folder()) as folder,
         Screen(console) as screen,

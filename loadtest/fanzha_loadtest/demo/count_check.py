@@ -86,7 +86,7 @@ def ask_again(address: str, answers: list[Answer], count: int) -> list[str]:
     differing = []
     with grpc.insecure_channel(address) as channel:
         stub = ScoringServiceStub(channel)
-        for answer in answers[::step]:
+        for answer in answers[::step][:count]:
             request = GetDecisionRequest(decision_id=answer.decision_id)
             found = stub.GetDecision(request, timeout=_CALL_TIMEOUT_S).decision
             same = (

@@ -29,8 +29,8 @@ class Options:
     """Most reports come within this time; a real bank would wait for weeks."""
     value_detection_margin: float = 0.05
     calibration_margin: float = 0.006
-    """Wider than the gate's defaults: the later days hold only about a hundred frauds, and one
-    large payment moves the figures by several per cent."""
+    """Wider than the gate's defaults: the later days hold only a few dozen frauds, and one large
+    payment moves the figures by several per cent."""
 
 
 def full(out: Path, models: Path) -> Options:

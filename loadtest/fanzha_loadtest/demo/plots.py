@@ -59,7 +59,7 @@ def latencies(latencies_ms: list[float], p50_ms: float, p99_ms: float) -> str:
 def scores(answers: list[Answer]) -> str:
     """Draw the scores of victims' payments and of all others, each as shares."""
     figure, axes = _axes("score", "share of its kind")
-    edges = list(range(0, 1001 + _SCORE_STEP, _SCORE_STEP))
+    edges = list(range(0, 1001, _SCORE_STEP))
     for is_fraud, name, colour in ((False, "others", "#7f8c8d"), (True, "victims", "#c0392b")):
         values = [a.score for a in answers if a.score is not None and a.is_fraud is is_fraud]
         if values:

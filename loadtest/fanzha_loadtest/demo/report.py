@@ -17,16 +17,32 @@ SUMMARY_FILE: Final = "summary.json"
 _RISKY_SHOWN: Final = 20
 
 
+class ReportError(Exception):
+    """The report cannot be written: names the folder and the remedy."""
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make the folder, and see that it can be written to before minutes of work.
+
+    Raises:
+        ReportError: it cannot.
+
+    """
+    probe = folder / f".{SUMMARY_FILE}.tmp"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ReportError(
+            f"{folder} cannot be written to ({error.strerror}); choose another folder with --out"
+        ) from error
+
+
 def write_report(
     folder: Path, told: Told, summary: dict[str, Any], stages: list[tuple[str, float]]
 ) -> Path:
-    """Write the report and the summary beside it; return the report's path.
-
-    Raises:
-        OSError: the folder cannot be written to.
-
-    """
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write the report and the summary into a prepared folder; return the report's path."""
     answers = told.tally.answers
     latency = summary["latency_ms"]
     figures = told.retrained.gate.get("figures")

@@ -27,6 +27,8 @@ LEVEL_NAMES: Final = {
 }
 _COLOURS: Final = {"allow": "green", "confirm": "blue", "pause": "yellow", "block": "red"}
 _RISKY_SHOWN: Final = 6
+_WIDE: Final = 130
+"""Columns from which on reason and headline stand side by side."""
 _PLAIN_EVERY_S: Final = 10.0
 _REFRESHES_PER_SECOND: Final = 4
 
@@ -41,6 +43,8 @@ class Screen:
         """Choose live or plain by what the console is."""
         self._console = console
         self._look: Look | None = None
+        self._moving = False
+        """Whether transfers are being played."""
         self._stages: list[tuple[str, float | None, str]] = []
         self._began = time.monotonic()
         self._stopped = threading.Event()
@@ -96,23 +100,24 @@ class Screen:
     @contextmanager
     def watching(self, look: Look) -> Iterator[None]:
         """Show figures from now on, and live while the block lasts."""
-        self._look = look
+        self._look, self._moving = look, True
         yield
         frozen = look()
-        self._look = lambda: frozen
+        self._look, self._moving = (lambda: frozen), False
 
     def _say(self, text: str) -> None:
         self._console.print(
-            f"[{time.monotonic() - self._began:6.1f} s] {text}", markup=False, highlight=False
+            f"[{time.monotonic() - self._began:6.1f} s] {text}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
         )
 
     def _tell_now_and_then(self) -> None:
-        shown = 0
         while not self._stopped.wait(_PLAIN_EVERY_S):
-            look = self._look
-            if look is None or (live := look()).transfers == shown:
+            if self._look is None or not self._moving:
                 continue
-            shown = live.transfers
+            live = self._look()
             levels = ", ".join(f"{level} {count:,}" for level, count in live.levels.items())
             self._say(
                 f"  {local_time(live.time_ms)}: {live.transfers:,} transfers, "
@@ -124,7 +129,12 @@ class Screen:
         parts: list[Table | Text] = [self._draw_stages()]
         if self._look is not None:
             live = self._look()
-            parts += [_draw_figures(live), _draw_risky(live.risky[-_RISKY_SHOWN:])]
+            wide = self._console.width >= _WIDE
+            parts += [
+                _draw_figures(live),
+                _draw_levels(live),
+                _draw_risky(live.risky[-_RISKY_SHOWN:], wide=wide),
+            ]
         seconds = time.monotonic() - self._began
         return Panel(Group(*parts), title=f"Fanzha 反诈 demo · {seconds:.0f} s", expand=True)
 
@@ -139,44 +149,49 @@ class Screen:
 
 def _draw_figures(live: Live) -> Table:
     table = Table(expand=True, show_edge=False, pad_edge=False)
-    for head in ("simulated time", "transfers", "per second", "p50", "p99"):
-        table.add_column(head, justify="right")
-    for level in LEVELS:
-        table.add_column(Text(LEVEL_NAMES[level], _COLOURS[level]), justify="right")
-    for head in ("executions", "outcomes", "model"):
-        table.add_column(head, justify="right")
+    for head in ("simulated", "transfers", "per s", "p50", "p99", "executions", "outcomes"):
+        table.add_column(head, justify="right", no_wrap=True)
     table.add_row(
         local_time(live.time_ms),
         f"{live.transfers:,}",
         f"{live.per_second:,.0f}",
         f"{live.p50_ms:.1f} ms",
         f"{live.p99_ms:.1f} ms",
-        *(f"{live.levels[level]:,}" for level in LEVELS),
         f"{live.executions:,}",
         f"{live.outcomes:,}",
-        live.model_version or "none",
     )
     return table
 
 
-def _draw_risky(risky: tuple[Risky, ...]) -> Table:
+def _draw_levels(live: Live) -> Table:
+    table = Table(expand=True, show_edge=False, pad_edge=False)
+    for level in LEVELS:
+        table.add_column(Text(LEVEL_NAMES[level], _COLOURS[level]), justify="right", no_wrap=True)
+    table.add_column("model", justify="right", no_wrap=True)
+    table.add_row(*(f"{live.levels[level]:,}" for level in LEVELS), live.model_version or "none")
+    return table
+
+
+def _draw_risky(risky: tuple[Risky, ...], *, wide: bool) -> Table:
     table = Table(expand=True, title="last risky transfers", show_edge=False, pad_edge=False)
     table.add_column("time", no_wrap=True)
     table.add_column("channel", no_wrap=True)
     table.add_column("yuan", justify="right", no_wrap=True)
     table.add_column("decision", no_wrap=True)
     table.add_column("score", justify="right")
-    table.add_column("reason (staff)", ratio=1, no_wrap=True, overflow="ellipsis")
-    table.add_column("headline (customer)", ratio=1, no_wrap=True, overflow="ellipsis")
+    heads = ("reason (staff)", "headline (customer)")
+    for head in heads if wide else ["\n".join(heads)]:
+        table.add_column(head, ratio=1, no_wrap=True, overflow="ellipsis")
     for entry in risky:
+        reason = Text(entry.reasons_zh[0] if entry.reasons_zh else "")
+        headline = Text(entry.headline, "bold")
         table.add_row(
             local_time(entry.time_ms),
             entry.channel.replace("_", " "),
             yuan(entry.amount_minor),
             Text(LEVEL_NAMES[entry.level], _COLOURS[entry.level]),
             "—" if entry.score is None else str(entry.score),
-            Text(entry.reasons_zh[0] if entry.reasons_zh else ""),
-            Text(entry.headline, "bold"),
+            *([reason, headline] if wide else [Text("\n").join([reason, headline])]),
         )
     return table
 

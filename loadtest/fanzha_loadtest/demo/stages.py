@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from fanzha_loadtest.clients import ClientError
 from fanzha_loadtest.commands import import_list, run
 from fanzha_loadtest.demo.count_check import Count, ask_again, count_archive
 from fanzha_loadtest.demo.options import Options
@@ -82,7 +83,12 @@ def tell(options: Options, work: Path, screen: Screen) -> Told:
             closing(Player(service.address, world.outcomes_by_request(), options.seed))
         )
         demo = _Demo(options, work, screen, world, models, service, player)
-        return demo.tell(said, champion)
+        try:
+            return demo.tell(said, champion)
+        except ClientError:
+            # A service that has ended can say why; its clients only see that it is gone.
+            service.check()
+            raise
 
 
 class _Demo:
@@ -126,7 +132,8 @@ class _Demo:
         with screen.stage("archive again and count every record") as note:
             count = self._settled_count()
             note(f"{count.rows:,} records, {count.lost_records} lost")
-        differing = ask_again(self._service.address, tally.answers, _ASKED_AGAIN)
+        with screen.stage(f"ask again about {_ASKED_AGAIN} decisions"):
+            differing = ask_again(self._service.address, tally.answers, _ASKED_AGAIN)
         self._check(count, differing)
         return Told(
             world=said,

@@ -1,0 +1,168 @@
+"""Writes the tables of docs/reference from the code that they describe; `make reference` runs it.
+
+A table stands between `<!-- table: NAME -->` and `<!-- end -->`; all else is written by hand.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import typer
+
+from fanzha.__main__ import app
+from fanzha.checked_yaml import read_document
+from fanzha.features.manifest import FEATURES
+from fanzha.policy.fact import CONTEXT_FAMILIES, FactType
+from fanzha.policy.facts import FACTS
+from fanzha.policy.load import DEFAULT_POLICY
+from fanzha.policy.prompts import DEFAULT_PROMPTS
+from fanzha.settings import Settings
+
+FOLDER = Path(__file__).parents[1] / "docs" / "reference"
+_TABLE = re.compile(r"(<!-- table: ([a-z ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_UNKNOWN = {FactType.BOOL: "false", FactType.DOUBLE: "NaN", FactType.STRING: "empty"}
+
+
+def features() -> str:
+    """Return the table of features, in the order of the vector."""
+    rows = (
+        (str(place), code(x.name), x.family, x.unit, x.meaning, x.unknown)
+        for place, x in enumerate(FEATURES)
+    )
+    return table("place,name,family,unit,meaning,unknown (NaN) when", rows)
+
+
+def settings() -> str:
+    """Return the table of settings, in the order of the class."""
+    command: Any = typer.main.get_command(app)
+    options = {option.name: option.opts[0] for option in command.commands["serve"].params}
+    rows = (
+        (
+            code(f"FANZHA_{name.upper()}"),
+            code(options[name]) if name in options else "",
+            default(field.default),
+            allowed(field),
+            " ".join((field.description or "").split()),
+        )
+        for name, field in Settings.model_fields.items()
+    )
+    return table("variable,option of `fanzha serve`,default,allowed,meaning", rows)
+
+
+def default(value: object) -> str:
+    """Return a default as it would be written, empty when there is none."""
+    if value is None or value == "":
+        return ""
+    return code(str(value).lower() if isinstance(value, bool) else str(value))
+
+
+def allowed(field: Any) -> str:
+    """Return what a setting may be, empty where its meaning says it."""
+    if get_origin(field.annotation) is Literal:
+        return ", ".join(code(word) for word in get_args(field.annotation))
+    if field.annotation is bool:
+        return "`true`, `false`"
+    bounds = (getattr(part, key, None) for part in field.metadata for key in ("ge", "le"))
+    return " to ".join(f"{bound:,}" for bound in bounds if bound is not None)
+
+
+def facts() -> str:
+    """Return the table of facts that rules may name."""
+    rows = (
+        (
+            code(fact.name),
+            fact.family.value + (" (context)" if fact.family in CONTEXT_FAMILIES else ""),
+            fact.type.value.lower(),
+            fact.meaning,
+            fact.unknown,
+            "" if fact.unknown == "never" else _UNKNOWN[fact.type],
+        )
+        for fact in FACTS
+    )
+    return table("fact,family,type,meaning,unknown when,a rule then sees", rows)
+
+
+def rules() -> str:
+    """Return the table of the shipped rules, in the order of the file."""
+    rows = (
+        (
+            code(rule["id"]),
+            f"{rule['class']} {rule['action']}",
+            rule["mode"],
+            "<br>".join(code(atom) for atom in rule["all"]),
+            code(rule["reason"]["code"]),
+            rule.get("legal_basis", ""),
+        )
+        for rule in read_document(DEFAULT_POLICY).data["rules"]
+    )
+    return table("rule,class and action,mode,holds when all of,reason,law", rows)
+
+
+def thresholds() -> str:
+    """Return the table of the shipped thresholds."""
+    stated = read_document(DEFAULT_POLICY).data["thresholds"]
+    overrides = [
+        (override.get("channel", "any"), override.get("segment", "any"), *points(override))
+        for override in stated["overrides"]
+    ]
+    rows = [("any", "any", *points(stated["default"])), *overrides]
+    return table("channel,segment,CONFIRM from,PAUSE from", rows)
+
+
+def points(stated: dict[str, Any]) -> tuple[str, str]:
+    """Return the two lines of a threshold."""
+    return str(stated["confirm_points"]), str(stated["pause_points"])
+
+
+def prompts() -> str:
+    """Return the table of the shipped prompts."""
+    rows = (
+        (
+            code(prompt["id"]),
+            code(prompt["topic"]),
+            ", ".join(prompt.get("channels", ["all"])),
+            prompt["texts"]["zh-CN"]["headline"],
+            prompt["texts"]["en"]["headline"],
+        )
+        for prompt in read_document(DEFAULT_PROMPTS).data["prompts"]
+    )
+    return table("prompt,topic,channels,headline,in English", rows)
+
+
+def code(text: str) -> str:
+    """Return a text as Markdown code."""
+    return f"`{text}`"
+
+
+def table(heads: str, rows: Iterable[tuple[str, ...]]) -> str:
+    """Return a Markdown table; a bar within a cell is escaped."""
+    names = heads.split(",")
+    lines = [names, ["---"] * len(names), *rows]
+    cells = ([cell.replace("|", "\\|") for cell in line] for line in lines)
+    return "".join(f"| {' | '.join(line)} |\n" for line in cells)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "features": features,
+    "settings": settings,
+    "facts": facts,
+    "rules": rules,
+    "thresholds": thresholds,
+    "prompts": prompts,
+}
+
+
+def fresh(text: str) -> str:
+    """Return a document with its tables made anew."""
+    return _TABLE.sub(lambda found: found[1] + TABLES[found[2]]() + found[3], text)
+
+
+def tables_of(text: str) -> list[str]:
+    """Return the names of a document's tables."""
+    return [found[2] for found in _TABLE.finditer(text)]
+
+
+if __name__ == "__main__":
+    for document in sorted(FOLDER.glob("*.md")):
+        document.write_text(fresh(document.read_text("utf-8")), "utf-8")
