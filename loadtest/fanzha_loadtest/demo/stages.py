@@ -75,7 +75,7 @@ def tell(options: Options, work: Path, screen: Screen) -> Told:
         )
     models = work / "models"
     shutil.copytree(options.models, models)
-    champion = _champion(models)
+    champion = _start_from(options.champion, models)
     with ExitStack() as running:
         with screen.stage("start service and Redis"):
             service = running.enter_context(Service(work / "data", models, work / "service.log"))
@@ -245,8 +245,13 @@ def _simulate(options: Options, folder: Path) -> dict[str, Any]:
     )  # fmt: skip
 
 
-def _champion(models: Path) -> str:
-    registry = models / "registry.json"
-    if not registry.exists():
+def _start_from(wished: str, models: Path) -> str:
+    """Make a shipped model the champion of the demo's own registry; return who decides at first."""
+    path = models / "registry.json"
+    if not path.exists():
         return ""
-    return str(json.loads(registry.read_text(encoding="utf-8")).get("champion") or "")
+    registry = json.loads(path.read_text(encoding="utf-8"))
+    if (models / wished / "manifest.json").exists():
+        registry["champion"] = wished
+        path.write_text(json.dumps(registry, indent=2), encoding="utf-8")
+    return str(registry.get("champion") or "")
