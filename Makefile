@@ -71,7 +71,7 @@ TRAINING = $(BIN)/fanzha-training
 MODEL_BUILD := build/model
 # One model: version, seed of its world, options of its world, options of its gate.
 define TRAIN_MODEL
-	$(TRAINING) simulate --out $(MODEL_BUILD)/$(1)/world --customers 4000 --days 45 --seed $(2) $(3)
+	$(TRAINING) simulate --out $(MODEL_BUILD)/$(1)/world --seed $(2) $(3)
 	$(TRAINING) build --table $(MODEL_BUILD)/$(1)/world --out $(MODEL_BUILD)/$(1)/dataset.parquet
 	$(TRAINING) train --dataset $(MODEL_BUILD)/$(1)/dataset.parquet --out $(MODEL_BUILD)/$(1)/trained --seed 7
 	$(TRAINING) evaluate --dataset $(MODEL_BUILD)/$(1)/dataset.parquet --model $(MODEL_BUILD)/$(1)/trained
@@ -83,8 +83,8 @@ endef
 .PHONY: model
 model: $(READY) ## Train the shipped models again, from the simulator, into build/model/models
 	@rm -rf $(MODEL_BUILD) && mkdir -p $(MODEL_BUILD)
-	$(call TRAIN_MODEL,2026-08-31.1,20260831,--fraud-mix fake_customer_service=1$(comma)impersonated_authority=1,)
-	$(call TRAIN_MODEL,2026-11-22.1,20261122,,--champion $(MODEL_BUILD)/models/fraud/2026-08-31.1)
+	$(call TRAIN_MODEL,2026-08-31.1,20260831,--customers 700 --days 30 --fraud-mix fake_customer_service=1$(comma)impersonated_authority=1,)
+	$(call TRAIN_MODEL,2026-11-22.1,20261122,--customers 4000 --days 45,--champion $(MODEL_BUILD)/models/fraud/2026-08-31.1)
 
 COMPILE = $(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-header \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options --no-annotate

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from fanzha.domain.currency import CURRENCIES
@@ -12,7 +12,7 @@ from fanzha.domain.errors import SetupError
 
 
 class Settings(BaseSettings):
-    """One field a setting; each can be given as FANZHA_<NAME> or as an option of `fanzha serve`."""
+    """One field a setting, as FANZHA_<NAME>; `fanzha serve` has options for the usual ones."""
 
     model_config = SettingsConfigDict(
         env_prefix="FANZHA_", frozen=True, extra="forbid", use_attribute_docstrings=True
@@ -72,6 +72,15 @@ class Settings(BaseSettings):
             raise ValueError("is no ISO 4217 code, such as CNY")
         return value
 
+    @model_validator(mode="after")
+    def _remembers_the_window(self) -> "Settings":
+        if self.idempotency_memory_s < self.idempotency_window_s:
+            raise ValueError(
+                "idempotency_memory_s must be at least idempotency_window_s: "
+                "an answer is found by what is remembered"
+            )
+        return self
+
     @property
     def archive_dir(self) -> Path:
         """Folder of the archive."""
@@ -88,8 +97,12 @@ def read_settings(**given: object) -> Settings:
         chosen: dict[str, Any] = {name: x for name, x in given.items() if x is not None}
         return Settings(**chosen)
     except ValidationError as error:
-        faults = "\n".join(
-            f"  --{'.'.join(str(part) for part in fault['loc']).replace('_', '-')}: {fault['msg']}"
-            for fault in error.errors()
-        )
+        faults = "\n".join(f"  {_named(fault['loc'])}: {fault['msg']}" for fault in error.errors())
         raise SetupError(f"settings that cannot be used:\n{faults}") from error
+
+
+def _named(place: tuple[int | str, ...]) -> str:
+    if not place:
+        return "together"
+    name = str(place[0])
+    return f"FANZHA_{name.upper()} (--{name.replace('_', '-')} where serve has it)"

@@ -1,12 +1,18 @@
 """Executions and outcomes over real sockets."""
 
+import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+import redis
 from tests.builders import a_request, a_time, yuan
 from tests.conftest import Service
 
+from fanzha.adapters import keys
+from fanzha.transport.identity import Tokens
 from fanzha.v1 import outcomes_pb2 as outcomes
 from fanzha.v1 import outcomes_pb2_grpc, scoring_pb2_grpc
 from fanzha.v1 import transfer_pb2 as wire
@@ -111,3 +117,25 @@ def test_an_outcome_from_the_future_is_refused(stub: Any, decision_id: str) -> N
         stub.RecordOutcome(outcomes.RecordOutcomeRequest(outcome=outcome))
 
     assert "outcome.report_time" in str(failure.value.details())
+
+
+def test_reports_reach_an_account_whose_token_ends_in_zero(
+    short_dir: Path, start_service: Callable[..., Service]
+) -> None:
+    key = short_dir / "token.key"
+    key.write_bytes(bytes(32))
+    tokens = Tokens(bytes(32))
+    payee = next(n for n in map(str, range(10**9, 10**10)) if tokens.account(n)[-1] == 0)
+    service = start_service("--token-key-file", str(key))
+    scoring = scoring_pb2_grpc.ScoringServiceStub(service.channel)
+    decided = scoring.ScoreTransfer(a_request(payee=payee)).decision_id
+    outcome = outcomes.RecordOutcomeRequest(outcome=an_outcome(decided))
+    outcomes_pb2_grpc.OutcomeServiceStub(service.channel).RecordOutcome(outcome)
+
+    client = redis.Redis.from_url(service.redis_url)
+    account = keys.account(tokens.account(payee))
+    deadline = time.monotonic() + 10
+    while client.hget(account, "reports") is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    client.close()

@@ -85,8 +85,14 @@ def test_an_event_clock_without_an_isolated_instance() -> None:
 def test_all_bad_settings_at_once(short_dir: Path) -> None:
     message = refusal("--embedded", "--clock", "moon", "--threads", "0")
 
-    assert "--clock" in message
-    assert "--threads" in message
+    assert "FANZHA_CLOCK" in message
+    assert "FANZHA_THREADS" in message
+
+
+def test_a_memory_shorter_than_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FANZHA_IDEMPOTENCY_MEMORY_S", "1")
+
+    assert "idempotency_memory_s must be at least" in refusal("--embedded")
 
 
 def test_a_bad_policy_is_refused_with_its_faults(short_dir: Path) -> None:

@@ -27,8 +27,11 @@ class Options:
     """The shipped model that decides at first, where `models` holds it. It learned before task
     rebates and fake investments came up, so that the month brings what it has not seen."""
     fraud_mix: str = (
-        "task_rebate=0.4,fake_investment=0.3,fake_customer_service=0.2,impersonated_authority=0.1"
+        "task_rebate=0.4,fake_investment=0.4,fake_customer_service=0.1,impersonated_authority=0.1"
     )
+    alert_budgets: tuple[float, ...] = (20.0, 50.0)
+    """Alerts for each 1,000 transfers at which the gate compares: as far above the world's
+    over-sampled fraud rate as a bank's budgets are above its own."""
     label_delay_days: float = 3.0
     """Most reports come within this time; a real bank would wait for weeks."""
 
@@ -58,4 +61,5 @@ def fast(out: Path, models: Path) -> Options:
         fraud_per_million=40_000,
         import_days=(11,),
         trees=120,
+        alert_budgets=(50.0, 100.0),
     )

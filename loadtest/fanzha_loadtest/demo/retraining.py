@@ -86,6 +86,7 @@ def retrain(
         gate = run(
             _TRAINING, "gate", "--candidate", models / exported["version"], *against,
             "--dataset", dataset, "--report", report,
+            *(part for budget in options.alert_budgets for part in ("--alert-budget", budget)),
             good_codes=(0, _GATE_FAILED),
         )  # fmt: skip
         if gate["passed"] != (gate["exit_code"] == 0):

@@ -3,6 +3,7 @@
 import json
 import logging
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,22 +13,32 @@ from fanzha.domain.errors import ModelRefusedError
 log = logging.getLogger(__name__)
 
 _POLL_S = 0.5
+_RETRY_S = 5.0
+"""A model may be refused for a passing reason, such as a folder that is still being copied."""
 
 
 class ModelRegistry:
     """Meets the port `Models`. A model that cannot be loaded leaves the last good one in place."""
 
-    def __init__(self, folder: Path, on_change: Callable[[str, str, str], None]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        on_change: Callable[[str, str, str], None],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Prepare, without loading.
 
         Args:
             folder: holds registry.json and `<name>/<version>/`.
             on_change: told of every change: label before, label after (empty: none), cause.
+            monotonic: clock for trying a refused model again, in seconds.
         """
         self._folder = folder
         self._on_change = on_change
         self._champion: OnnxModel | None = None
+        self._monotonic = monotonic
         self._seen: bytes | None = None
+        self._retry_at_s = 0.0
         self.refused = ""
         """Why the registry's champion is not the one that serves; empty when it is."""
         self._stop = threading.Event()
@@ -56,9 +67,10 @@ class ModelRegistry:
         except OSError as error:
             self._refuse(f"cannot read {path}: {error.strerror}")
             return
-        if content == self._seen:
+        now_s = self._monotonic()
+        if content == self._seen and (not self.refused or now_s < self._retry_at_s):
             return
-        self._seen = content
+        self._seen, self._retry_at_s = content, now_s + _RETRY_S
         try:
             label = json.loads(content)["champion"]
             model = OnnxModel(self._checked(str(label)))

@@ -18,6 +18,9 @@ from fanzha.pipeline.score import score_of_margin
 
 MARGIN_TOLERANCE = 1e-5
 
+# A bank's scorer tells nobody but the bank what it does.
+ort.disable_telemetry_events()
+
 
 class OnnxModel:
     """Meets the port `Model`. One thread, no spinning: called inline by the worker's threads."""

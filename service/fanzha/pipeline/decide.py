@@ -10,7 +10,7 @@ lists cannot be read, none is. The guards of the policy's loader hold here again
 - an essential payment (verified biller) never above CONFIRM on soft rules or the score.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -86,7 +86,7 @@ def decide(
         findings.append(by_score)
 
     kind = max((finding.kind for finding in findings), default=DecisionKind.ALLOW)
-    reasons = [finding.reason for finding in findings]
+    reasons = [_told(finding, kind) for finding in findings]
     if any(finding.kind < finding.wished for finding in findings) and is_spared:
         reasons.append(policy.essential)
     decision = Decision(
@@ -140,6 +140,13 @@ def _of_score(
         reason = policy.score_confirm.reason(values)
         return _Finding(DecisionKind.CONFIRM, DecisionKind.CONFIRM, reason, 0, None)
     return None
+
+
+def _told(finding: _Finding, kind: DecisionKind) -> Reason:
+    """Return a finding's reason; beside a BLOCK, milder ones would promise what does not happen."""
+    if kind == DecisionKind.BLOCK and finding.kind < kind:
+        return replace(finding.reason, customer_zh="", customer_en="")
+    return finding.reason
 
 
 def _prompt(

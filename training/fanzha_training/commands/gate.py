@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from fanzha.domain.errors import SetupError
 from fanzha_training.atomic import replaced_file
 from fanzha_training.commands.console import AsJson, show, stages
 from fanzha_training.dataset import load_dataset
@@ -41,6 +42,10 @@ def gate(
     min_frauds: Annotated[
         int, typer.Option(help="Frauds that the later days must hold at least.")
     ] = _DEFAULT.frauds_min,
+    alert_budget: Annotated[
+        list[float],
+        typer.Option(help="Alerts for each 1,000 transfers to compare value detection at."),
+    ] = list(_DEFAULT.budgets_per_1000),  # noqa: B006 - typer copies it
     as_json: AsJson = False,
 ) -> None:
     """Compare a candidate with the champion on days that neither has learned from.
@@ -52,6 +57,7 @@ def gate(
         average_precision=precision_margin,
         calibration=calibration_margin,
         frauds_min=min_frauds,
+        budgets_per_1000=tuple(_checked_budget(budget) for budget in alert_budget),
     )
     with stages() as say:
         say("loading and scoring")
@@ -65,6 +71,12 @@ def gate(
         _tell(found)
     if not found["passed"]:
         raise typer.Exit(FAILED)
+
+
+def _checked_budget(per_1000: float) -> float:
+    if not 0 < per_1000 <= 1000:  # also refuses NaN
+        raise SetupError(f"--alert-budget {per_1000:g} is no number of alerts in 1,000 transfers")
+    return per_1000
 
 
 def _tell(found: dict[str, Any]) -> None:
