@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,11 +36,13 @@ class AccountInRedis:
         self._bucket = ACCOUNT[-1]
         self._number = 0
 
-    def _run(self, script: str, own: Sequence[bytes], args: Sequence[object]) -> object:
+    def _run(
+        self, script: str, own: Sequence[bytes], args: Sequence[object], *more_keys: bytes
+    ) -> Any:
         account = keys.account(ACCOUNT)
         journal, outbox = keys.journal(self._bucket), keys.outbox(self._bucket)
         all_keys = {
-            "commit": (account, *own, journal, outbox),
+            "commit": (account, *own, journal, outbox, *more_keys),
             "execution": (account, *own, journal, outbox),
             "outcome": (account, *own, journal, outbox),
             "apply": (account, *own, journal),
@@ -50,18 +53,20 @@ class AccountInRedis:
         self._number += 1
         return keys.tag(self._bucket) + f"{name}:{self._number}".encode()
 
-    def attempt(self, change: bytes) -> None:
+    def attempt(self, change: bytes, recorded: bytes = b"") -> object:
         self._number += 1
         args = (START_MS, 1, 1000, b"d" * 16, f"{self._number:026d}", b"answer", change, b"body")
         own = (self.key("request"), self.key("decision"))
-        self._run("commit", own, (*args, b"", b"", b"{b17}decision:", ACCOUNT))
+        marker = recorded or self.key("recorded")
+        reply = self._run("commit", own, (*args, b"", b"", b"{b17}decision:", ACCOUNT), marker)
+        return reply[0]
 
-    def execute(self, change: bytes, status: int) -> None:
+    def execute(self, change: bytes, status: int, executed_ms: int | None = None) -> object:
         # One marker for each event, as each has one decision.
         marker = keys.tag(self._bucket) + b"execution:" + change[:8].hex().encode()
-        self._run(
-            "execution", (marker,), (change, int(status), b"body", b"", 60_000, ACCOUNT, b"p" * 8)
-        )
+        executed = unpack_record(change)[4] if executed_ms is None else executed_ms
+        tail = (b"body", b"", 60_000, ACCOUNT, b"p" * 8, executed)
+        return self._run("execution", (marker,), (change, int(status), *tail))[0]
 
     def report(self, change: bytes) -> None:
         args = ("outcome", b"body", change, b"", b"", 60_000, ACCOUNT)
@@ -203,3 +208,44 @@ def test_an_execution_waits_for_the_receipt_that_it_belongs_to(link: RedisLink) 
 
     assert (before, after) == (-1, 1)
     assert account.state(5).in_ring[35] == ExecutionStatus.FAILED
+
+
+def test_a_decision_sent_again_changes_no_state_however_late(link: RedisLink) -> None:
+    account = AccountInRedis(link)
+    marker = account.key("recorded")
+    first = pack_event(1, START_MS, 100, 5, 4)
+    account.attempt(first, marker)
+    for number in range(2, 60):
+        account.attempt(pack_event(number, START_MS + number, 100, 5, 4))
+    before = account.state(5)
+
+    again = account.attempt(first, marker)
+
+    assert again == b"again"
+    assert account.state(5) == before
+
+
+@pytest.mark.parametrize("later_attempts", [0, 60])
+def test_a_repeated_execution_counts_a_payment_once(link: RedisLink, later_attempts: int) -> None:
+    account = AccountInRedis(link)
+    account.attempt(pack_event(1, START_MS, 100, 5, 4))
+    posted = pack_execution(1, START_MS, ExecutionStatus.POSTED, 5, START_MS + 10)
+    reversed_ = pack_execution(1, START_MS, ExecutionStatus.REVERSED, 5, START_MS + 20)
+
+    answers = [account.execute(posted, ExecutionStatus.POSTED)]
+    for number in range(2, 2 + later_attempts):
+        account.attempt(pack_event(number, START_MS + number, 100, 6, 4))
+    answers.append(account.execute(posted, ExecutionStatus.POSTED))
+    times_paid = unpack_pair(account.state(5).pair)
+    answers.append(account.execute(reversed_, ExecutionStatus.REVERSED))
+    # A retry of the first report that arrives after the reversal says nothing new.
+    answers.append(account.execute(posted, ExecutionStatus.POSTED))
+
+    assert answers == [b"changed", b"same", b"changed", b"same"]
+    assert times_paid == 1
+    assert account.state(5).pair == b""
+
+
+def unpack_pair(pair: bytes) -> int:
+    """Return how many times a pair was paid."""
+    return int(np.frombuffer(pair, np.int64)[3])

@@ -51,3 +51,4 @@ def test_kinds_of_journal_entries_are_those_of_the_archive() -> None:
     from fanzha.adapters import redis_lists  # noqa: PLC0415 - its private name is the point
 
     assert redis_lists._KIND == schema.KIND_LIST_IMPORT
+    assert redis_lists._COMMIT_KIND == schema.KIND_LIST_COMMIT

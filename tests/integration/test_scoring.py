@@ -247,12 +247,14 @@ def test_a_transfer_in_foreign_currency_counts_its_base_amount(stub: Any) -> Non
 
 
 def test_malformed_protobuf_is_refused_and_the_service_lives(service: Service, stub: Any) -> None:
-    raw = service.channel.unary_unary("/fanzha.v1.ScoringService/ScoreTransfer")
+    unary = service.channel.unary_unary("/fanzha.v1.ScoringService/ScoreTransfer")
+    stream = service.channel.stream_unary("/fanzha.v1.OutcomeService/RecordOutcomes")
+    garbage = b"\xff\xff\xff not a message"
 
-    with pytest.raises(grpc.RpcError) as failure:
-        raw(b"\xff\xff\xff not a message")
-
-    assert failure.value.code() == grpc.StatusCode.INTERNAL
+    for call in (lambda: unary(garbage), lambda: stream(iter([garbage]))):
+        code, reason, faults = refused(call)
+        assert (code, reason) == (grpc.StatusCode.INVALID_ARGUMENT, "ERROR_REASON_INVALID_FIELDS")
+        assert "no protobuf message" in faults["request"]
     assert stub.ScoreTransfer(a_request()).decision != scoring.DECISION_UNSPECIFIED
 
 
@@ -310,13 +312,14 @@ def test_no_raw_identifier_reaches_redis_or_the_data_folder(service: Service, st
     import redis  # noqa: PLC0415 - only this test looks into the store
 
     marked = {"account": "6225881234567890", "phone": "13912345678", "person": "110101199003071239"}
-    answer = stub.ScoreTransfer(
-        a_request(
-            payer=marked["account"],
-            remark=f"给{marked['phone']}的货款 {PAYEE}",
-            session=wire.Session(device_id="device-marked-77"),
-        )
+    request = a_request(
+        payer=marked["account"],
+        remark=f"给{marked['phone']}的货款 {PAYEE}",
+        session=wire.Session(device_id="device-marked-77"),
     )
+    request.transfer.payer.phone = marked["phone"]
+    request.transfer.payer.person = marked["person"]
+    answer = stub.ScoreTransfer(request)
     assert answer.decision
 
     client = redis.Redis.from_url(service.redis_url)

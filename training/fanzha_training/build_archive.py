@@ -136,24 +136,35 @@ def _columns(decisions: Decisions, kept: npt.NDArray[np.bool_]) -> dict[str, obj
 
 
 def _outcomes_by_row(archive: Archive) -> tuple[Outcomes, int]:
-    rows = archive.decisions.frame.select("decision_id").with_row_index("row")
+    rows = archive.decisions.frame.select("decision_id", "create_time_ms").with_row_index("row")
     matched = archive.outcomes.join(rows, on="decision_id", maintain_order="left")
     outcomes = Outcomes(
         row=matched["row"].cast(pl.Int64).to_numpy(),
         type=matched["outcome_type"].to_numpy(),
         fraud_type=matched["fraud_type"].fill_null(0).to_numpy(),
-        report_ms=matched["report_time_ms"].to_numpy(),
+        # A clock that runs behind must not make a label known before its transfer.
+        report_ms=np.maximum(
+            matched["report_time_ms"].to_numpy(), matched["create_time_ms"].to_numpy()
+        ),
     )
     return outcomes, len(archive.outcomes) - len(matched)
 
 
 def _held_back(archive: Archive) -> npt.NDArray[np.bool_]:
-    """Say which transfers were paused or blocked and never posted: silence proves nothing there."""
-    posted = archive.executions.filter(
-        pl.col("execution_status") == ExecutionStatus.POSTED
-    )["decision_id"]  # fmt: skip
+    """Say of which transfers silence proves nothing, because the money did not leave.
+
+    They were prompted, paused or blocked and are not known to be posted: after a CONFIRM whoever
+    gives up may be the victim that the prompt saved.
+    """
+    by_status = {
+        status: archive.executions.filter(pl.col("execution_status") == status)["decision_id"]
+        for status in (ExecutionStatus.POSTED, ExecutionStatus.FAILED)
+    }
+    posted = pl.col("decision_id").is_in(by_status[ExecutionStatus.POSTED].implode())
+    failed = pl.col("decision_id").is_in(by_status[ExecutionStatus.FAILED].implode())
+    decision = pl.col("decision").fill_null(0)
     held: npt.NDArray[np.bool_] = archive.decisions.frame.select(
-        (pl.col("decision") >= DecisionKind.PAUSE).fill_null(value=False)
-        & ~pl.col("decision_id").is_in(posted.implode())
+        ~posted
+        & ((decision >= DecisionKind.PAUSE) | ((decision == DecisionKind.CONFIRM) & failed))
     ).to_series().to_numpy()  # fmt: skip
     return held

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fanzha.domain.errors import SetupError
+from fanzha.domain.model import ModelManifest
 from fanzha.features.manifest import manifest_hash
 from fanzha_training.dataset import Dataset
 from fanzha_training.evaluate import evaluate, later_than, scored_by
@@ -68,6 +69,9 @@ def gate(
         ]
         return _report(candidate, None, dataset, checks, {})
     new = load_scorer(candidate)
+    if champion is not None and (theirs := read_manifest(champion)).feature_hash != manifest_hash():
+        # A new version of the features ends the old model's time: it cannot score these vectors.
+        return _without_comparison(candidate, theirs, new, dataset, margins)
     old = load_scorer(champion) if champion is not None else None
     if old is not None and old.label == new.label:
         raise SetupError(f"{new.label} is the champion already; name another candidate")
@@ -97,6 +101,32 @@ def gate(
     label = old.label if old is not None else None
     report = {"figures": {"candidate": figures, "champion": against}}
     return _report(candidate, label, dataset, checks, report)
+
+
+def _without_comparison(
+    candidate: Path, champion: ModelManifest, new: Scorer, dataset: Dataset, margins: Margins
+) -> dict[str, Any]:
+    figures = evaluate(new, later_than(dataset, new.cut_ms))
+    checks = [
+        Check(
+            "champion has other features",
+            True,
+            manifest_hash(),
+            champion.feature_hash,
+            "not comparable; the candidate's own checks decide",
+        ),
+        _parity(candidate),
+        Check(
+            "frauds in the window",
+            figures["frauds"] >= margins.frauds_min,
+            figures["frauds"],
+            None,
+            f"at least {margins.frauds_min}",
+        ),
+        _lift(figures),
+    ]
+    more = {"figures": {"candidate": figures, "champion": None}}
+    return _report(candidate, champion.label, dataset, checks, more)
 
 
 def _report(

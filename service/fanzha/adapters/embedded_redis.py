@@ -1,5 +1,6 @@
 """A private real Redis on a Unix socket, for newcomers and tests (`--embedded`)."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -73,10 +74,9 @@ class EmbeddedRedis:
                 f"cannot write in {folder}: {error.strerror}; "
                 "choose a writable folder with --data-dir"
             ) from error
-        self._short = tempfile.mkdtemp(prefix="fanzha-")
         socket = folder.resolve() / "redis.sock"
         if len(os.fsencode(socket)) > _SOCKET_PATH_MAX:
-            socket = Path(self._short) / "redis.sock"
+            socket = _short_socket(folder)
         self.url = f"unix://{socket}"
         _stop_orphan(self.url)
         self._process = subprocess.Popen(  # noqa: S603 - a server of this machine
@@ -121,7 +121,16 @@ class EmbeddedRedis:
                 self._process.kill()
                 self._process.wait(timeout=5)
         self._log.close()
-        shutil.rmtree(self._short, ignore_errors=True)
+
+
+def _short_socket(folder: Path) -> Path:
+    """Return a socket's path that is short, and the same at every start on this folder."""
+    digest = hashlib.blake2b(os.fsencode(folder.resolve()), digest_size=8).hexdigest()
+    short = Path(tempfile.gettempdir()) / f"fanzha-{os.getuid()}-{digest}"
+    short.mkdir(mode=0o700, exist_ok=True)
+    if short.stat().st_uid != os.getuid():
+        raise SetupError(f"{short} is another user's; choose a shorter --data-dir")
+    return short / "redis.sock"
 
 
 def _stop_orphan(url: str) -> None:

@@ -5,6 +5,7 @@ from fanzha.domain.ids import bucket_of, bucket_of_decision
 LIST_IMPORTS = b"{lists}:imports"
 """Sorted set of the imports in effect, by order of commit."""
 LIST_COUNTER = b"{lists}:counter"
+LIST_COMMITS = b"{lists}:commits"
 
 
 def tag(bucket: int) -> bytes:
@@ -35,6 +36,11 @@ def decision_prefix(bucket: int) -> bytes:
 def decision(decision_id: str) -> bytes:
     """Return the key of a decision's answer."""
     return decision_prefix(bucket_of_decision(decision_id)) + decision_id.encode()
+
+
+def recorded(decision_id: str) -> bytes:
+    """Return the key that remembers that a decision was recorded."""
+    return tag(bucket_of_decision(decision_id)) + b"recorded:" + decision_id.encode()
 
 
 def execution(decision_id: str) -> bytes:

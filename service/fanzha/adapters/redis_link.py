@@ -87,7 +87,7 @@ class RedisLink:
         connection = self._connection()
         packed = connection.pack_commands(commands)
         try:
-            replies = self._round_trip(connection, packed, len(commands))
+            replies = self._replies(connection, packed, len(commands))
             missing = [i for i, x in enumerate(replies) if isinstance(x, NoScriptError)]
             if missing:
                 self._load_scripts(connection)
@@ -103,6 +103,22 @@ class RedisLink:
             if isinstance(reply, redis.ResponseError):
                 raise StoreUnavailableError(f"Redis refused a command: {reply}")
         return replies
+
+    def _replies(self, connection: ConnectionInterface, packed: object, count: int) -> list[Any]:
+        """Return the replies; a connection that Redis closed meanwhile is opened anew, once.
+
+        Every script changes nothing when it is run again, so that it may be sent twice.
+        """
+        was_open = getattr(connection, "_sock", None) is not None
+        try:
+            return self._round_trip(connection, packed, count)
+        except redis.TimeoutError:
+            raise
+        except redis.ConnectionError:
+            if not was_open:
+                raise
+            connection.disconnect()
+            return self._round_trip(connection, packed, count)
 
     def close(self) -> None:
         """Close all connections."""

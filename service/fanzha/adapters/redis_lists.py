@@ -5,6 +5,7 @@ to the set of committed imports. So it is never seen in half, in any number of b
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 
 from fanzha.adapters import keys
@@ -17,7 +18,8 @@ from fanzha.domain.record import ListImportRecord
 CHUNK = 1000
 _JOURNAL_BUCKET = 0
 _KIND = "list_import"
-"""Kind of the journal entry, `fanzha.archive.schema.KIND_LIST_IMPORT`."""
+_COMMIT_KIND = "list_commit"
+"""Kinds of the journal entries, `KIND_LIST_IMPORT` and `KIND_LIST_COMMIT` of the archive."""
 
 
 class CommittedLists:
@@ -31,11 +33,11 @@ class CommittedLists:
     def refresh(self) -> None:
         """Read the imports in effect; keeps the last ones when Redis is away."""
         try:
-            names = self._link.run([("ZRANGE", keys.LIST_IMPORTS, 0, -1)])[0]
+            flat = self._link.run([("ZRANGE", keys.LIST_IMPORTS, 0, -1, "WITHSCORES")])[0]
         except StoreUnavailableError:
             return
-        self._order = {name: order for order, name in enumerate(names)}
-        self.version = names[-1].decode() if names else "none"
+        self._order = {name: order for order, name in enumerate(flat[::2])}
+        self.version = _version(int(flat[-1])) if flat else "none"
 
     def order(self) -> dict[bytes, int] | None:
         """Return each import's place in order of commit, None before the first refresh."""
@@ -58,7 +60,7 @@ def import_entries(
         StoreUnavailableError: Redis went away; nothing took effect.
     """
     number = int(link.run([("INCR", keys.LIST_COUNTER)])[0])
-    import_id = f"lists-{number:06d}"
+    import_id = f"import-{number:06d}"
     count = 0
     for chunk in _chunks(entries):
         writes: list[tuple[object, ...]] = [
@@ -81,8 +83,21 @@ def import_entries(
         writes.append(("XADD", keys.journal(_JOURNAL_BUCKET), "*", "k", _KIND, "b", encode(note)))
         link.run(writes)
         count += len(chunk)
-    link.run([("ZADD", keys.LIST_IMPORTS, "NX", number, import_id)])
-    return count, import_id
+    # The order of commits is the order of versions, whatever the order of starts.
+    commit = int(link.run([("INCR", keys.LIST_COMMITS)])[0])
+    done = replace(header, import_id=import_id, entries=())
+    journal = keys.journal(_JOURNAL_BUCKET)
+    link.run(
+        [
+            ("ZADD", keys.LIST_IMPORTS, "NX", commit, import_id),
+            ("XADD", journal, "*", "k", _COMMIT_KIND, "b", encode(done)),
+        ]
+    )
+    return count, _version(commit)
+
+
+def _version(commit: int) -> str:
+    return f"lists-{commit:06d}"
 
 
 def _chunks(

@@ -88,6 +88,7 @@ class RedisStore:
                         keys.decision(decision.decision_id),
                         keys.journal(bucket),
                         keys.outbox(bucket),
+                        keys.recorded(decision.decision_id),
                     ),
                     (
                         now_ms,
@@ -158,6 +159,7 @@ class RedisStore:
             _MARKER_LIFE_MS,
             found.payer,
             found.payer[:8],
+            report.execute_time_ms,
         )
         reply = self._run(
             "execution", found.payer, keys.execution(report.decision_id), bucket, args

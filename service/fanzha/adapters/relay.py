@@ -6,6 +6,7 @@ Each message is applied under a marker, so that a repetition changes nothing.
 
 import queue
 import threading
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,13 +57,15 @@ class Relay:
         self._hints.put((bucket, outbox_id))
 
     def _work(self) -> None:
+        next_sweep_s = time.monotonic() + _SWEEP_S
         while True:
             hints = self._take()
             try:
                 if hints:
                     self._deliver(self._read(hints))
-                elif not self._stop.is_set():
+                if time.monotonic() >= next_sweep_s and not self._stop.is_set():
                     self._deliver(self._left_behind())
+                    next_sweep_s = time.monotonic() + _SWEEP_S
             except StoreUnavailableError:
                 # The messages stay in their outboxes; the sweep finds them.
                 self._stop.wait(_SWEEP_S)

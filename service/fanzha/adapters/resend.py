@@ -14,6 +14,7 @@ from fanzha.adapters.spool import (
     DECISION,
     SUPERSEDED,
     SpoolFile,
+    noted,
     read_frames,
     unlocked_segments,
 )
@@ -93,6 +94,10 @@ class ResendingSpool:
                 except StoreUnavailableError:
                     self._stop.wait(_PAUSE_S)
                     continue
+                except Exception:
+                    # It stays in the spool; the next start tries again.
+                    log.exception("a spooled decision could not be sent to the store")
+                    break
                 self.confirm(record.decision.decision_id)
                 break
             if self._stop.is_set():
@@ -101,19 +106,17 @@ class ResendingSpool:
 
 def left_behind(folder: Path) -> list[tuple[DecisionRecord, bytes]]:
     """Return the records of earlier workers' segments that the store has not confirmed."""
-    found: list[tuple[DecisionRecord, bytes]] = []
+    records: dict[str, tuple[DecisionRecord, bytes]] = {}
+    done = noted(folder, CONFIRMED) | noted(folder, SUPERSEDED)
     for segment in unlocked_segments(folder):
-        records: dict[str, tuple[DecisionRecord, bytes]] = {}
         for payload in read_frames(segment):
-            if payload[:1] in (CONFIRMED, SUPERSEDED):
-                records.pop(payload[1:].decode(), None)
-            elif payload[:1] == DECISION:
-                body = payload[1:]
-                try:
-                    record = decode_record(body)
-                except msgspec.DecodeError:
-                    log.exception("a spooled record cannot be read: %s", segment)
-                    continue
-                records[record.decision.decision_id] = (record, body)
-        found += records.values()
-    return found
+            if payload[:1] != DECISION:
+                continue
+            try:
+                record = decode_record(payload[1:])
+            except msgspec.DecodeError:
+                log.exception("a spooled record cannot be read: %s", segment)
+                continue
+            if record.decision.decision_id not in done:
+                records[record.decision.decision_id] = (record, payload[1:])
+    return list(records.values())

@@ -88,8 +88,9 @@ class SpoolFile:
         """
         framed = frame(payload)
         with self._condition:
-            if self._failed is not None:
-                raise NotRecordedError(f"the spool cannot be written: {self._failed}")
+            if self._failed is not None or self._closing:
+                cause = self._failed or "the worker is stopping"
+                raise NotRecordedError(f"the spool cannot be written: {cause}")
             self._pending.append(framed)
             self._queued += 1
             self._condition.notify_all()
@@ -175,15 +176,30 @@ class SpoolFile:
                     return
                 self._condition.wait(timeout=1.0)
             try:
-                broken, self._file = self._file, self._open_segment()
-                broken.close()
-                self._file.write(frame(CONFIRMED))
-                os.fdatasync(self._file.fileno())
+                fresh = self._open_segment()
             except OSError:
                 continue
+            broken, self._file = self._file, fresh
+            if self._write(frame(CONFIRMED)) is not None:
+                # Nothing fits yet; the broken segment stays the one to leave behind.
+                self._file = broken
+                Path(fresh.name).unlink(missing_ok=True)
+                fresh.close()
+                continue
+            broken.close()
             with self._condition:
                 self._failed = None
             return
+
+
+def noted(folder: Path, kind: bytes) -> set[str]:
+    """Return the decision ids of all notes of a kind; a note may lie in a later segment."""
+    return {
+        payload[1:].decode()
+        for segment in folder.glob(f"*{SUFFIX}")
+        for payload in read_frames(segment)
+        if payload[:1] == kind
+    }
 
 
 def unlocked_segments(folder: Path) -> list[Path]:

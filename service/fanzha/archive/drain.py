@@ -5,10 +5,12 @@ then that they are written (`written.json`), then the cursors in Redis, which it
 was cut off goes on from there, with the same entries and file names: nothing is lost or doubled.
 """
 
+import fcntl
 import json
 import os
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -22,8 +24,7 @@ from fanzha.archive.rows import day_of, to_row, to_table
 from fanzha.domain.errors import SetupError
 from fanzha.domain.ids import BUCKETS
 
-_ROUND_ENTRIES = 500
-_ROUND_BUCKETS = 64
+_ROUND_ENTRIES = 100
 _PLAN = "round.json"
 _WRITTEN = "written.json"
 
@@ -37,7 +38,9 @@ class Drained:
 
 
 def drain(link: RedisLink, archive: Path, progress: Callable[[int], None]) -> Drained:
-    """Move all journal entries that are there now into the archive.
+    """Move all journal entries that are there at the start into the archive.
+
+    One drain at a time works on an archive.
 
     Args:
         link: connection to Redis.
@@ -51,46 +54,88 @@ def drain(link: RedisLink, archive: Path, progress: Callable[[int], None]) -> Dr
     done = Drained()
     try:
         archive.mkdir(parents=True, exist_ok=True)
-        if written := _read_plan(archive / _WRITTEN):
-            _finish(link, archive, written)
-        plan = _read_plan(archive / _PLAN) or _plan(link)
-        while plan:
-            _write_plan(archive / _PLAN, plan)
-            _write(link, archive, plan, done)
-            _sync(archive)
-            (archive / _PLAN).rename(archive / _WRITTEN)
-            _sync(archive)
-            _finish(link, archive, plan)
-            progress(done.rows)
-            plan = _plan(link)
+        with _held(archive):
+            _drain(link, archive, done, progress)
     except OSError as error:
         raise SetupError(
-            f"cannot write the archive in {archive}: {error.strerror}; "
+            f"cannot write the archive in {archive}: {error.strerror or error}; "
             "choose a writable folder with --archive"
         ) from error
     return done
+
+
+def _drain(link: RedisLink, archive: Path, done: Drained, progress: Callable[[int], None]) -> None:
+    if written := _read_plan(archive / _WRITTEN):
+        _finish(link, archive, written)
+    # Entries that come in meanwhile are left to the next drain: this one ends under any traffic.
+    newest = _newest(link)
+    plan = _read_plan(archive / _PLAN) or _plan(link, newest)
+    while plan:
+        _write_plan(archive / _PLAN, plan)
+        _write(link, archive, plan, done)
+        _sync(archive)
+        (archive / _PLAN).rename(archive / _WRITTEN)
+        _sync(archive)
+        _finish(link, archive, plan)
+        progress(done.rows)
+        plan = _plan(link, newest)
+
+
+@contextmanager
+def _held(archive: Path) -> Iterator[None]:
+    """Hold the archive for one drain."""
+    with (archive / ".lock").open("ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise SetupError(
+                f"another archive command works on {archive}; wait for it to end"
+            ) from error
+        yield
 
 
 Plan = dict[int, tuple[str, str]]
 """Bucket to the first and last entry that the round moves."""
 
 
-def _plan(link: RedisLink) -> Plan:
-    """Choose the entries of the next round: up to 500 of each of up to 64 buckets."""
-    cursors = link.run([("GET", keys.archived(bucket)) for bucket in range(BUCKETS)])
+def _newest(link: RedisLink) -> list[bytes]:
+    """Return the newest entry of each bucket, empty where there is none."""
     looks: list[Command] = [
-        ("XRANGE", keys.journal(bucket), b"(" + (cursor or b"0"), "+", "COUNT", _ROUND_ENTRIES)
-        for bucket, cursor in enumerate(cursors)
+        ("XREVRANGE", keys.journal(bucket), "+", "-", "COUNT", 1) for bucket in range(BUCKETS)
     ]
-    plan: Plan = {}
-    for start in range(0, BUCKETS, _ROUND_BUCKETS):
-        replies = link.run(looks[start : start + _ROUND_BUCKETS])
-        for bucket, rows in enumerate(replies, start):
-            if rows:
-                plan[bucket] = (rows[0][0].decode(), rows[-1][0].decode())
-        if plan:
-            break
-    return plan
+    return [rows[0][0] if rows else b"" for rows in link.run(looks)]
+
+
+def _plan(link: RedisLink, newest: list[bytes]) -> Plan:
+    """Choose the entries of the next round: up to 100 of every bucket, none newer than `newest`."""
+    cursors = link.run([("GET", keys.archived(bucket)) for bucket in range(BUCKETS)])
+    buckets = [bucket for bucket in range(BUCKETS) if newest[bucket]]
+    looks: list[Command] = [
+        (
+            "XRANGE",
+            keys.journal(bucket),
+            b"(" + (cursors[bucket] or b"0"),
+            newest[bucket],
+            "COUNT",
+            _ROUND_ENTRIES,
+        )
+        for bucket in buckets
+        if not cursors[bucket] or _order(cursors[bucket]) < _order(newest[bucket])
+    ]
+    found: Plan = {}
+    for look, rows in zip(looks, link.run(looks) if looks else [], strict=True):
+        if rows:
+            found[_bucket_of_key(look[1])] = (rows[0][0].decode(), rows[-1][0].decode())
+    return found
+
+
+def _order(stream_id: bytes) -> tuple[int, int]:
+    time_ms, _, number = stream_id.partition(b"-")
+    return int(time_ms), int(number)
+
+
+def _bucket_of_key(key: bytes) -> int:
+    return int(key[2 : key.index(b"}")])
 
 
 def _write(link: RedisLink, archive: Path, plan: Plan, done: Drained) -> None:

@@ -52,7 +52,11 @@ def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     app = App(settings)
-    app.start()
+    try:
+        app.start()
+    except BaseException:
+        app.stop()
+        raise
     host = settings.address.rpartition(":")[0]
     where = settings.address if host == "unix" else f"{host}:{app.server.port}"
     typer.echo(f"fanzha: serving on {where}; stop with Ctrl-C")

@@ -13,6 +13,8 @@ _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _VALUES = {character: value for value, character in enumerate(_ALPHABET)}
 _ID_LENGTH = 26
 _RANDOM_BYTES = 9
+TIME_MS_MAX = 4_102_444_800_000
+"""2100-01-01T00:00:00Z: later times are absurd, in requests and in ids."""
 
 
 def bucket_of(token: bytes) -> int:
@@ -50,6 +52,7 @@ def is_decision_id(text: str) -> bool:
         len(text) == _ID_LENGTH
         and text[0] in "01234567"
         and all(character in _VALUES for character in text)
+        and _raw(text) >> 80 < TIME_MS_MAX
     )
 
 

@@ -26,13 +26,13 @@ def _source_hash() -> str:
 
 def _cache_folder() -> Path:
     """Return a writable folder: FANZHA_KERNEL_CACHE, the user's cache, or a temporary one."""
-    wish = os.environ.get("FANZHA_KERNEL_CACHE") or Path.home() / ".cache" / "fanzha"
-    folder = Path(wish) / f"kernel-{_source_hash()}"
     try:
+        wish = os.environ.get("FANZHA_KERNEL_CACHE") or Path.home() / ".cache" / "fanzha"
+        folder = Path(wish) / f"kernel-{_source_hash()}"
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             return folder
-    except OSError:
+    except (OSError, RuntimeError):  # a user without a home raises RuntimeError
         return Path(tempfile.mkdtemp(prefix="fanzha-kernel-"))
 
 

@@ -91,7 +91,7 @@ class Recording:
         except StoreUnavailableError:
             self._answer = _spool_alone(entry, places)
             return
-        if first is not None and first.decision is not None:
+        if first is not None:
             places.spool.supersede(entry.decision.decision_id)
             self._answer = _same_body(entry, first)
         else:
@@ -122,8 +122,13 @@ class Recording:
 
 
 def _same_body(entry: DecisionRecord, first: StoredRequest) -> Decision:
-    if first.request_digest != entry.transfer.request_digest or first.decision is None:
+    if first.request_digest != entry.transfer.request_digest:
         raise RequestIdReusedError(first.decision_id)
+    if first.decision is None:
+        raise NotRecordedError(
+            f"decision {first.decision_id} holds this request_id in a form that this version "
+            "cannot read; send a new request_id"
+        )
     return first.decision
 
 
@@ -149,6 +154,6 @@ def _store_alone(entry: DecisionRecord, places: Recorder, now_ms: int) -> Decisi
             "neither the spool nor Redis took the decision; free the disk or bring Redis back"
         ) from error
     first = committed.first
-    if first is None or first.decision is None:
+    if first is None:
         return marked.decision
     return _same_body(entry, first)

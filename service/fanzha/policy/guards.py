@@ -1,4 +1,4 @@
-"""The guards: what a rule may stand on, checked when a policy is loaded (design: decisions).
+"""The guards: what a rule may stand on, checked when a policy is loaded.
 
 - BLOCK needs hard evidence: only class hard may block, on facts of family hard alone.
 - No single soft fact may PAUSE: a soft rule needs evidence of two families, or the model's score.

@@ -9,6 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from fanzha.domain.decision import Decision, Notice, Prompt
 from fanzha.domain.errors import FieldFault
+from fanzha.domain.ids import TIME_MS_MAX
 from fanzha.domain.transfer import Party, Session, Transfer, TransferDraft
 from fanzha.domain.vocabulary import (
     Channel,
@@ -25,7 +26,6 @@ from fanzha.v1 import transfer_pb2 as wire
 E = TypeVar("E", bound=IntEnum)
 
 _EPOCH = date(1970, 1, 1).toordinal()
-_TIME_MS_MAX = 2**48 - 1
 REMARK_MAX = 256
 
 
@@ -64,9 +64,9 @@ class Door:
     def time_ms(self, stamp: Timestamp, field: str) -> int:
         """Return a time in milliseconds since 1970 UTC; 0 when it is absurd, with a fault."""
         ms = stamp.seconds * 1000 + stamp.nanos // 1_000_000
-        if 0 < ms <= _TIME_MS_MAX and 0 <= stamp.nanos < 1_000_000_000:
+        if 0 < ms < TIME_MS_MAX and 0 <= stamp.nanos < 1_000_000_000:
             return ms
-        self.fault(field, "must be a time after 1970-01-01T00:00:00Z with nanos 0 to 999999999")
+        self.fault(field, "must be a time from 1970 to 2099 with nanos 0 to 999999999")
         return 0
 
     def day(self, value: wire.Date, field: str) -> int | None:

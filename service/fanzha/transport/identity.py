@@ -3,6 +3,7 @@
 Every way in uses this module: RPCs, list imports, files. Nothing behind it sees a raw identifier.
 """
 
+import contextlib
 import hashlib
 import os
 import re
@@ -92,21 +93,25 @@ def load_or_create_key(path: Path) -> bytes:
     Raises:
         SetupError: the file cannot be read or written.
     """
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
+    if path.exists():
         return load_key(path)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(secrets.token_bytes(KEY_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            # Whole or not at all, and never over a key that is there.
+            os.link(draft, path)
+        draft.unlink()
     except OSError as error:
         raise SetupError(
             f"cannot create the token key {path}: {error.strerror}; "
             "choose a writable folder with --data-dir"
         ) from error
-    with os.fdopen(handle, "wb") as file:
-        key = secrets.token_bytes(KEY_BYTES)
-        file.write(key)
-        file.flush()
-        os.fsync(file.fileno())
-    return key
+    return load_key(path)
 
 
 def load_key(path: Path) -> bytes:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import grpc
 
-from fanzha.domain.errors import FanzhaError, FieldFault
+from fanzha.domain.errors import FanzhaError, FieldFault, StoreUnavailableError
 from fanzha.domain.record import ExecutionRecord, OutcomeRecord
 from fanzha.domain.vocabulary import ExecutionStatus, FraudType, OutcomeType
 from fanzha.pipeline.aftermath import Reporter
@@ -73,6 +73,9 @@ class OutcomeServicer(outcomes_pb2_grpc.OutcomeServiceServicer):
                         answer.recorded_count += 1
                     else:
                         answer.repeated_count += 1
+                except StoreUnavailableError:
+                    # Outcome ids make it safe to send the whole stream again.
+                    raise
                 except FanzhaError as error:
                     answer.refused_count += 1
                     if len(answer.refusals) < _REFUSALS_MAX:

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -10,6 +11,7 @@ from grpc_reflection.v1alpha import reflection
 from fanzha.domain.errors import SetupError
 from fanzha.transport.outcomes import OutcomeServicer
 from fanzha.transport.scoring import ScoringServicer
+from fanzha.transport.strict import StrictServer
 from fanzha.transport.watchlists import WatchlistServicer
 from fanzha.v1 import (
     outcomes_pb2,
@@ -65,11 +67,10 @@ class Server:
                 ("grpc.so_reuseport", 0),
             ],
         )
-        scoring_pb2_grpc.add_ScoringServiceServicer_to_server(servicers.scoring, self._server)
-        outcomes_pb2_grpc.add_OutcomeServiceServicer_to_server(servicers.outcomes, self._server)
-        watchlists_pb2_grpc.add_WatchlistServiceServicer_to_server(
-            servicers.watchlists, self._server
-        )
+        strict: Any = StrictServer(self._server)
+        scoring_pb2_grpc.add_ScoringServiceServicer_to_server(servicers.scoring, strict)
+        outcomes_pb2_grpc.add_OutcomeServiceServicer_to_server(servicers.outcomes, strict)
+        watchlists_pb2_grpc.add_WatchlistServiceServicer_to_server(servicers.watchlists, strict)
         self._health = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection(

@@ -458,7 +458,7 @@ class Versions(_message.Message):
     LISTS_VERSION_FIELD_NUMBER: _builtins.int
     SERVICE_VERSION_FIELD_NUMBER: _builtins.int
     model_version: _builtins.str
-    """Model name and version, for example "champion/2026-11-22.1". Empty when no model scored."""
+    """Model name and version, for example "fraud/2026-11-22.1". Empty when no model scored."""
     policy_version: _builtins.str
     """Version stated in the policy file."""
     lists_version: _builtins.str

@@ -1,31 +1,27 @@
 -- Records a decision if its request id is free: answer, change of the payer's state, journal, outbox.
--- KEYS: account, request, decision, journal, outbox.
+-- KEYS: account, request, decision, journal, outbox, marker of this decision.
 -- ARGV: now ms, window ms, memory ms, request digest (16 bytes), decision id (26), answer, change (40),
 --       record, payee token or '', payee's change or '', prefix of decision keys, payer token.
 -- Returns: {'first', stored request, its answer} | {'again'} | {'recorded', seq, outbox id or ''}.
+if redis.call('EXISTS', KEYS[6]) == 1 then
+  -- Sent once more: only its content may be newer (another mark).
+  redis.call('SET', KEYS[3], ARGV[6], 'PX', ARGV[2])
+  redis.call('XADD', KEYS[4], '*', 'k', 'decision_update', 'a', ARGV[12], 'b', ARGV[8])
+  return {'again'}
+end
 local request = redis.call('GET', KEYS[2])
 if request then
   local id = string.sub(request, 17, 42)
   local at = tonumber(string.sub(request, 43))
-  if id ~= ARGV[5] and tonumber(ARGV[1]) - at < tonumber(ARGV[2]) then
+  if tonumber(ARGV[1]) - at < tonumber(ARGV[2]) then
     local answer = redis.call('GET', ARGV[11] .. id)
     if answer then return {'first', request, answer} end
   end
 end
+redis.call('SET', KEYS[6], 1, 'PX', ARGV[3])
 redis.call('SET', KEYS[2], ARGV[4] .. ARGV[5] .. ARGV[1], 'PX', ARGV[3])
 redis.call('SET', KEYS[3], ARGV[6], 'PX', ARGV[2])
 local ring = redis.call('HGET', KEYS[1], 'out') or ''
-local from, known = 1, request and string.sub(request, 17, 42) == ARGV[5]
-while not known do
-  local at = string.find(ring, string.sub(ARGV[7], 1, 8), from, true)
-  if not at then break end
-  known = (at - 1) % 40 == 0
-  from = at + 1
-end
-if known then
-  redis.call('XADD', KEYS[4], '*', 'k', 'decision_update', 'a', ARGV[12], 'b', ARGV[8])
-  return {'again'}
-end
 local seq = redis.call('HINCRBY', KEYS[1], 'seq', 1)
 redis.call('HSET', KEYS[1], 'out', ARGV[7] .. string.sub(ring, 1, 47 * 40))
 redis.call('XADD', KEYS[4], '*', 'k', 'decision', 'a', ARGV[12], 's', seq, 'o', 1, 'c', ARGV[7], 'b', ARGV[8])

@@ -1,6 +1,7 @@
 -- Takes what the bank did with the money into the payer's state: status in the ring, pair memory.
--- KEYS: account, status marker, journal, outbox.
--- ARGV: change (40), status (one digit), record, payee token or '', marker's life ms, payer token, payer counterparty (8).
+-- KEYS: account, marker of the newest status, journal, outbox.
+-- ARGV: change (40), status (one digit), record, payee token or '', marker's life ms, payer token, payer counterparty (8),
+--       execution time ms.
 -- Returns: {'same'} | {'changed', outbox id or ''}.
 local ring = redis.call('HGET', KEYS[1], 'out') or ''
 local event, status = string.sub(ARGV[1], 1, 8), tonumber(ARGV[2])
@@ -11,19 +12,21 @@ while true do
   if (at - 1) % 40 == 0 then place = at break end
   from = at + 1
 end
-local before
-if place then
+local before, executed = 0, ARGV[8]
+local marker = redis.call('GET', KEYS[2])
+if marker then
+  before = tonumber(string.sub(marker, 1, 1))
+  -- A report that comes late says nothing about what happened since.
+  if tonumber(executed) < tonumber(string.sub(marker, 2)) then return {'same'} end
+elseif place then
   before = string.byte(ring, place + 35)
-else
-  before = tonumber(redis.call('GET', KEYS[2]) or '0')
 end
 if before == status then return {'same'} end
+redis.call('SET', KEYS[2], status .. executed, 'PX', ARGV[5])
 local change = string.sub(ARGV[1], 1, 17) .. string.char(before) .. string.sub(ARGV[1], 19)
 if place then
   ring = string.sub(ring, 1, place + 34) .. string.char(status) .. string.sub(ring, place + 36)
   redis.call('HSET', KEYS[1], 'out', ring)
-else
-  redis.call('SET', KEYS[2], status, 'PX', ARGV[5])
 end
 local payee = string.sub(change, 25, 32)
 if payee ~= string.rep('\0', 8) and (status == 1) ~= (before == 1) then
