@@ -1,5 +1,6 @@
 """Builds a data set from a table of transfers, cut by time: what was known just before each one."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +69,7 @@ def build_from_table(folder: Path, out: Path, options: BuildOptions, say: Say) -
         **label_columns(labels),
     }
     meta = DatasetMeta(
-        "table", simulated, options.command, as_of_ms, options.label_delay_days
+        "table", simulated, _commands(folder, options), as_of_ms, options.label_delay_days
     )  # fmt: skip
     write_dataset(out, columns, meta)
     return {
@@ -79,3 +80,18 @@ def build_from_table(folder: Path, out: Path, options: BuildOptions, say: Say) -
         **label_counts(labels),
         **{name: count for name, count in repaired.items() if count},
     }
+
+
+def _commands(folder: Path, options: BuildOptions) -> str:
+    """Return the command that made the data set, after the one that made a simulated table."""
+    world = folder / WORLD_FILE
+    if not world.exists():
+        return options.command
+    made = json.loads(world.read_text(encoding="utf-8"))["parameters"]
+    mix = ",".join(f"{script}={weight:g}" for script, weight in made["fraud_mix"].items())
+    simulate = (
+        f"fanzha-training simulate --out {folder} --customers {made['customers']} "
+        f"--days {made['days']} --seed {made['seed']} --start {made['start']} "
+        f"--fraud-per-million {made['fraud_per_million']:g} --fraud-mix {mix}"
+    )
+    return f"{simulate}\n{options.command}"
