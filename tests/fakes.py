@@ -33,7 +33,7 @@ class FixedModel:
     def __init__(self, points: int) -> None:
         self._points = points
 
-    def score(self, vector: npt.NDArray[np.float32]) -> Score:  # noqa: ARG002 - the port's
+    def score(self, vector: npt.NDArray[np.float32]) -> Score:
         return Score(margin=0.0, probability=0.5, points=self._points, model_version="fixed/1")
 
 
@@ -74,7 +74,7 @@ class MemoryJournal:
         self.is_away = is_away
         self.records: list[DecisionRecord] = []
 
-    def commit(self, record: DecisionRecord, body: bytes, now_ms: int) -> Committed:  # noqa: ARG002 - the port's
+    def commit(self, record: DecisionRecord, body: bytes, now_ms: int) -> Committed:
         if self.is_away:
             raise StoreUnavailableError("Redis is away")
         self.records.append(record)
@@ -104,7 +104,7 @@ class MemorySpool:
     def supersede(self, decision_id: str) -> None:
         pass
 
-    def send_later(self, record: DecisionRecord, body: bytes) -> None:  # noqa: ARG002 - the port's
+    def send_later(self, record: DecisionRecord, body: bytes) -> None:
         self.later.append(record)
 
 

@@ -18,6 +18,7 @@ from fanzha.adapters.clock import EventClock, SystemClock
 from fanzha.adapters.codec import Codec, encode
 from fanzha.adapters.embedded_redis import EmbeddedRedis
 from fanzha.adapters.model_registry import ModelRegistry
+from fanzha.adapters.outage_memory import OutageMemory
 from fanzha.adapters.redis_link import RedisLink
 from fanzha.adapters.redis_lists import CommittedLists, import_entries
 from fanzha.adapters.redis_store import Lives, RedisStore
@@ -85,12 +86,14 @@ class App:
         self.lists = CommittedLists(self.link)
         self.relay = Relay(self.link)
         lives = Lives(settings.idempotency_window_s * 1000, settings.idempotency_memory_s * 1000)
-        self.store = RedisStore(self.link, self.lists, self.relay, lives)
+        outage = OutageMemory()
+        self.store = RedisStore(self.link, self.lists, self.relay, lives, outage)
         clock = EventClock() if settings.clock == "event" else SystemClock()
         wall = SystemClock()
         folder = settings.data_dir / "spool"
         self._left_behind = left_behind(folder)
-        self.spool = ResendingSpool(SpoolFile(folder, wall.now_ms), self.store, clock.now_ms)
+        file = SpoolFile(folder, wall.now_ms)
+        self.spool = ResendingSpool(file, self.store, clock.now_ms, outage)
         self._closing.callback(self.relay.close)
         self._closing.callback(self.spool.close)
         self.models = ModelRegistry(settings.models, self._model_changed)
@@ -109,7 +112,7 @@ class App:
             idempotency_window_ms=lives.window_ms,
             service_version=fanzha.__version__,
         )
-        guard = Guard(LocalAdmin(), settings.calls_max)
+        guard = Guard(LocalAdmin(), streams_max=max(1, settings.threads // 4))
         self.server = Server(
             settings.address,
             Servicers(
@@ -118,6 +121,7 @@ class App:
                 WatchlistServicer(guard, tokens, clock, self._import),
             ),
             settings.threads,
+            settings.calls_max,
         )
 
     def start(self) -> None:

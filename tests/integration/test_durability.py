@@ -1,15 +1,17 @@
 """Answered means recorded: through kills, restarts and a Redis that goes away."""
 
 import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pyarrow.dataset as ds
 import pytest
 import redis
-from tests.builders import a_request
+from tests.builders import a_request, requests
 from tests.conftest import Service
 
 from fanzha.adapters import keys
@@ -20,8 +22,8 @@ from fanzha.adapters.spool import read_frames
 from fanzha.archive.collect import collect
 from fanzha.archive.drain import drain
 from fanzha.domain.errors import SetupError
+from fanzha.v1 import outcomes_pb2_grpc, scoring_pb2_grpc
 from fanzha.v1 import scoring_pb2 as scoring
-from fanzha.v1 import scoring_pb2_grpc
 
 HISTORY_AWAY = [
     scoring.DEGRADED_PART_PAYER_HISTORY,
@@ -237,6 +239,65 @@ def test_idle_connections_survive_a_restart_of_redis(
     finally:
         service.stop()
         store.close()
+
+
+def test_in_an_outage_a_retry_to_the_same_worker_gets_the_same_answer(
+    short_dir: Path, start_service: Callable[..., Service]
+) -> None:
+    store = EmbeddedRedis(short_dir / "redis-apart")
+    service = start_service("--redis", store.url)
+    try:
+        stub = a_stub(service)
+        store.close()
+        request, other = a_request("during"), a_request("during", amount=7)
+        first = stub.ScoreTransfer(request)
+
+        batch = stub.ScoreBatch(requests([request, request, other])).results
+        store = EmbeddedRedis(short_dir / "redis-apart")
+        find(stub, first.decision_id)
+
+        assert [result.response for result in batch[:2]] == [first, first]
+        assert batch[2].error.code == 6  # ALREADY_EXISTS
+        assert stub.ScoreTransfer(request) == first
+    finally:
+        service.stop()
+        store.close()
+
+
+def test_idle_client_streams_do_not_stop_decisions(start_service: Callable[..., Service]) -> None:
+    service = start_service("--threads", "4")
+    outcome_stub = outcomes_pb2_grpc.OutcomeServiceStub(service.channel)
+    ends = [threading.Event() for _ in range(8)]
+
+    def hold(end: threading.Event) -> Iterator[Any]:
+        end.wait(20)
+        yield from ()
+
+    held = [outcome_stub.RecordOutcomes.future(hold(end)) for end in ends]
+    try:
+        answer = a_stub(service).ScoreTransfer(a_request(), timeout=10)
+    finally:
+        for end in ends:
+            end.set()
+
+    codes = [call.code() for call in held]
+    assert answer.decision
+    assert codes.count(grpc.StatusCode.RESOURCE_EXHAUSTED) == 7
+
+
+def test_a_damaged_segment_is_kept(start_service: Callable[..., Service], short_dir: Path) -> None:
+    service = start_service()
+    a_stub(service).ScoreTransfer(a_request())
+    archive, spool = short_dir / "archive", short_dir / "spool"
+    drain(RedisLink(service.redis_url, 5_000), archive, progress=lambda _: None)
+    service.stop()
+    (segment,) = spool.glob("*.spool")
+    damaged = bytearray(segment.read_bytes())
+    damaged[20] ^= 1
+    segment.write_bytes(damaged)
+
+    assert collect(spool, archive) == 0
+    assert segment.exists()
 
 
 def test_an_answer_given_beside_another_in_an_outage_is_kept(

@@ -218,6 +218,10 @@ BROKEN: dict[str, tuple[str, wire.Transfer]] = {
             )
         ),
     ),
+    "a reference that is the account": (
+        "transfer.payer.account_ref",
+        wire.Transfer(payer=wire.Party(account_ref=f"ref-{PAYER}")),
+    ),
     "a reference with an address": (
         "transfer.payer.account_ref",
         wire.Transfer(payer=wire.Party(account_ref="a b")),

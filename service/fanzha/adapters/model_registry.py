@@ -97,4 +97,7 @@ class ModelRegistry:
 
     def _follow(self) -> None:
         while not self._stop.wait(_POLL_S):
-            self.refresh()
+            try:
+                self.refresh()
+            except Exception as error:  # noqa: BLE001 - no file may end the look-out
+                self._refuse(f"the registry's model cannot be looked at: {error!r}")

@@ -17,6 +17,8 @@ from fanzha.features.manifest import FEATURE_NAMES, manifest_hash
 from fanzha.pipeline.score import score_of_margin
 
 MARGIN_TOLERANCE = 1e-5
+_CALIBRATION_MAX = 1e3
+"""Beyond this no model is calibrated; also keeps NaN and infinity out."""
 
 # A bank's scorer tells nobody but the bank what it does.
 ort.disable_telemetry_events()
@@ -54,6 +56,11 @@ class OnnxModel:
         self._slope = self.manifest.calibration_slope
         self._intercept = self.manifest.calibration_intercept
         self._label = self.manifest.label
+        if not (0 < self._slope < _CALIBRATION_MAX and abs(self._intercept) < _CALIBRATION_MAX):
+            raise ModelRefusedError(
+                f"{folder}: calibration slope {self._slope} and intercept {self._intercept} make "
+                "no probability; calibrate and export the model again"
+            )
         self._check_golden(folder)
 
     def margins(self, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -9,6 +9,7 @@ import msgspec
 
 from fanzha.adapters import keys
 from fanzha.adapters.codec import decode_decision, decode_entry, decode_record, encode
+from fanzha.adapters.outage_memory import OutageMemory
 from fanzha.adapters.redis_link import Command, RedisLink
 from fanzha.adapters.redis_lists import CommittedLists
 from fanzha.adapters.relay import Relay
@@ -48,11 +49,19 @@ class Lives:
 class RedisStore:
     """Meets the ports `Store` and `Journal`."""
 
-    def __init__(self, link: RedisLink, lists: CommittedLists, relay: Relay, lives: Lives) -> None:
+    def __init__(
+        self,
+        link: RedisLink,
+        lists: CommittedLists,
+        relay: Relay,
+        lives: Lives,
+        outage: OutageMemory,
+    ) -> None:
         self._link = link
         self._lists = lists
         self._relay = relay
         self._lives = lives
+        self._outage = outage
 
     def find(self, transfer: Transfer) -> Findings:
         """Read everything about a transfer in one round trip; an outage gives None parts."""
@@ -60,7 +69,7 @@ class RedisStore:
         try:
             replies = self._link.run(commands)
         except StoreUnavailableError:
-            return Findings(None, None, None, "", None)
+            return Findings(None, None, None, "", self._outage.find(transfer))
         payer = replies[0]
         has_payee = transfer.payee is not None and bool(transfer.payee.account)
         payee = replies[1] if has_payee else None
@@ -70,7 +79,8 @@ class RedisStore:
             payee=None if payee is None else _state(payee),
             entries=self._entries(subjects, lists),
             lists_version=self._lists.version,
-            stored=_stored(payer[6], payer[7]) if payer[6] else None,
+            stored=self._outage.find(transfer)
+            or (_stored(payer[6], payer[7]) if payer[6] else None),
         )
 
     def commit(self, record: DecisionRecord, body: bytes, now_ms: int) -> Committed:
@@ -237,19 +247,20 @@ class RedisStore:
     def _entries(
         self, subjects: list[ListSubject], lists: list[list[bytes]]
     ) -> tuple[tuple[ListSubject, WatchlistEntry], ...] | None:
-        """Return the entries of committed imports, the newest of each kind for a subject."""
+        """Return the entries of committed imports, in the order of their commits."""
         committed = self._lists.order()
         if committed is None:
             return None
         found: list[tuple[ListSubject, WatchlistEntry]] = []
         for subject, flat in zip(subjects, lists, strict=True):
-            newest: dict[bytes, tuple[int, bytes]] = {}
-            for field, body in zip(flat[::2], flat[1::2], strict=True):
-                kind, _, import_id = field.partition(b"|")
-                order = committed.get(import_id)
-                if order is not None and order >= newest.get(kind, (-1, b""))[0]:
-                    newest[kind] = (order, body)
-            found += [(subject, decode_entry(body)) for _, body in newest.values()]
+            if not flat:
+                continue
+            ordered = [
+                (order, body)
+                for field, body in zip(flat[::2], flat[1::2], strict=True)
+                if (order := committed.get(field.partition(b"|")[2])) is not None
+            ]
+            found += [(subject, decode_entry(body)) for _, body in sorted(ordered)]
         return tuple(found)
 
 

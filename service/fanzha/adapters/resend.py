@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from fanzha.adapters.codec import decode_record
+from fanzha.adapters.outage_memory import OutageMemory
 from fanzha.adapters.spool import (
     CONFIRMED,
     DECISION,
@@ -31,11 +32,16 @@ class ResendingSpool:
     """Meets the port `Spool`: the worker's file, and a thread that sends what the store missed."""
 
     def __init__(
-        self, file: SpoolFile, journal: ConflictJournal, now_ms: Callable[[], int]
+        self,
+        file: SpoolFile,
+        journal: ConflictJournal,
+        now_ms: Callable[[], int],
+        outage: OutageMemory,
     ) -> None:
         self._file = file
         self._journal = journal
         self._now_ms = now_ms
+        self._outage = outage
         self._missed: queue.SimpleQueue[tuple[DecisionRecord, bytes] | None] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="resend", daemon=True)
@@ -69,6 +75,7 @@ class ResendingSpool:
 
     def send_later(self, record: DecisionRecord, body: bytes) -> None:
         """Send the record to the store when it is reachable again."""
+        self._outage.keep(record)
         self._missed.put((record, body))
 
     def waiting(self) -> int:
@@ -99,6 +106,7 @@ class ResendingSpool:
                     log.exception("a spooled decision could not be sent to the store")
                     break
                 self.confirm(record.decision.decision_id)
+                self._outage.forget(record)
                 break
             if self._stop.is_set():
                 return

@@ -47,6 +47,12 @@ def read_frames(path: Path) -> Iterator[bytes]:
             yield payload
 
 
+def is_whole(path: Path) -> bool:
+    """Say whether every byte of a segment belongs to a frame that adds up."""
+    sizes = sum(_HEAD.size + len(payload) for payload in read_frames(path))
+    return sizes == path.stat().st_size
+
+
 class SpoolFile:
     """Appends frames with group-committed fsync."""
 

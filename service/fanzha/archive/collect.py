@@ -1,10 +1,20 @@
 """Drops segments of spools once the archive holds all their decisions."""
 
+import logging
 from pathlib import Path
 
 from fanzha.adapters.codec import decode_record
-from fanzha.adapters.spool import DECISION, SUPERSEDED, noted, read_frames, unlocked_segments
+from fanzha.adapters.spool import (
+    DECISION,
+    SUPERSEDED,
+    is_whole,
+    noted,
+    read_frames,
+    unlocked_segments,
+)
 from fanzha.archive.find import archived_decisions
+
+log = logging.getLogger(__name__)
 
 
 def collect(spool: Path, archive: Path) -> int:
@@ -19,6 +29,9 @@ def collect(spool: Path, archive: Path) -> int:
     superseded = noted(spool, SUPERSEDED)
     archived = []
     for segment in unlocked_segments(spool):
+        if not is_whole(segment):
+            log.error("%s has a damaged frame and is kept: look at it before removing it", segment)
+            continue
         answered = {
             decode_record(payload[1:]).decision.decision_id
             for payload in read_frames(segment)

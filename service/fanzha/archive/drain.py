@@ -183,7 +183,14 @@ def _write_part(folder: Path, name: str, rows: list[dict[str, Any]]) -> None:
 def _read_plan(path: Path) -> Plan:
     if not path.exists():
         return {}
-    return {int(b): (first, last) for b, (first, last) in json.loads(path.read_text()).items()}
+    try:
+        plan = json.loads(path.read_text())
+        return {int(b): (str(first), str(last)) for b, (first, last) in plan.items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise SetupError(
+            f"{path} is damaged ({error}); move it away: the next run plans its round anew, and "
+            "record ids show what it repeats"
+        ) from error
 
 
 def _write_plan(path: Path, plan: Plan) -> None:

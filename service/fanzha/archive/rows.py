@@ -1,9 +1,11 @@
 """Turns journal entries into rows of the archive."""
 
+import logging
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -11,6 +13,8 @@ from fanzha.adapters.codec import decode, decode_record
 from fanzha.archive import schema
 from fanzha.domain.record import ExecutionRecord, OutcomeRecord
 from fanzha.features.layout import unpack_record
+
+log = logging.getLogger(__name__)
 
 Fields = dict[bytes, bytes]
 
@@ -22,9 +26,6 @@ def to_row(bucket: int, stream_id: str, fields: Fields) -> dict[str, Any]:
         bucket: bucket of the journal.
         stream_id: the entry's id; its first part is Redis's time in ms.
         fields: k kind, a account, s sequence, o change, c the change's 40 bytes, b record.
-
-    Raises:
-        msgspec.DecodeError: the record is not of its kind.
     """
     kind = fields[b"k"].decode()
     row: dict[str, Any] = {
@@ -40,6 +41,17 @@ def to_row(bucket: int, stream_id: str, fields: Fields) -> dict[str, Any]:
         row["seq"] = int(fields[b"s"])
         row["change"] = int(fields[b"o"])
         row["change_columns"] = unpack_record(fields[b"c"])
+    try:
+        return row | _columns_of(kind, fields)
+    except (msgspec.DecodeError, KeyError):
+        # Kept as it came: one record that this version cannot read must not stop the others.
+        log.exception("journal entry %s cannot be read; its body alone is kept", row["record_id"])
+        return row
+
+
+def _columns_of(kind: str, fields: Fields) -> dict[str, Any]:
+    """Return the columns that a kind adds."""
+    row: dict[str, Any] = {}
     if kind in schema.DECISION_KINDS:
         row |= _decision(fields[b"b"])
     elif kind == schema.KIND_EXECUTION:

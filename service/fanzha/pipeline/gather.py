@@ -22,11 +22,14 @@ def gather(transfer: Transfer, store: Store, now_ms: int, window_ms: int) -> Evi
     findings = store.find(transfer)
     hits = None
     if findings.entries is not None:
-        hits = tuple(
-            ListHit(subject, entry)
+        # Of those in force the newest of a kind counts: one that is not yet or no longer in force
+        # must not hide an older one that is.
+        in_force = {
+            (subject, entry.kind): ListHit(subject, entry)
             for subject, entry in findings.entries
             if entry.valid_from_ms <= now_ms < entry.valid_until_ms
-        )
+        }
+        hits = tuple(in_force.values())
     stored, answer, earlier = findings.stored, None, ""
     if stored is not None:
         if now_ms - stored.decide_time_ms >= window_ms or stored.decision is None:

@@ -49,6 +49,7 @@ class Findings:
     payer: AccountState | None
     payee: AccountState | None
     entries: tuple[tuple[ListSubject, WatchlistEntry], ...] | None
+    """In the order in which they were committed."""
     lists_version: str
     stored: StoredRequest | None
 

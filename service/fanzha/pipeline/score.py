@@ -34,6 +34,8 @@ def score(
     facts = request_facts(transfer, evidence.list_hits, offset)
     features = feature_vector(facts, evidence.payer, evidence.payee)
     says = None if model is None else model.score(features)
+    if says is not None and not math.isfinite(says.margin):
+        says = None
     return Scored(facts.tobytes(), features.tobytes(), says), features
 
 
@@ -56,4 +58,5 @@ def score_of_margin(margin: float, slope: float, intercept: float, model_version
         grown = math.exp(max(log_odds, -700.0))
         probability = grown / (1.0 + grown)
     points = _POINTS_PER_DECADE * (log_odds / math.log(10) + _DECADES_BELOW_EVEN)
-    return Score(margin, probability, min(POINTS_MAX, max(0, round(points))), model_version)
+    shown = round(min(float(POINTS_MAX), max(0.0, points)))
+    return Score(margin, probability, shown, model_version)

@@ -27,6 +27,8 @@ E = TypeVar("E", bound=IntEnum)
 
 _EPOCH = date(1970, 1, 1).toordinal()
 REMARK_MAX = 256
+_TELLING_LENGTH = 7
+"""Shorter identifiers name nobody by themselves, and turn up in other names by chance."""
 
 
 class Door:
@@ -126,6 +128,12 @@ class Door:
             limit_just_raised=session.limit_just_raised if has("limit_just_raised") else None,
         )
 
+    def keep_out(self, identifiers: tuple[str, ...], named: dict[str, str]) -> None:
+        """Note a fault where a name that is kept as it is holds one of the raw identifiers."""
+        for field, value in named.items():
+            if any(len(raw) >= _TELLING_LENGTH and raw in value for raw in identifiers):
+                self.fault(field, "must not hold an account, phone, ID or device number")
+
     def remark(self, text: str, field: str) -> str:
         """Return free text with identifiers redacted; too long a text is a fault."""
         if len(text) > REMARK_MAX:
@@ -140,6 +148,18 @@ def to_draft(request: scoring.ScoreTransferRequest, caller: str, tokens: Tokens)
     transfer = request.transfer
     has = transfer.HasField
     base = transfer.base_amount if has("base_amount") else transfer.amount
+    payer, payee = transfer.payer, transfer.payee
+    door.keep_out(
+        (payer.account, payee.account, payer.phone, payee.phone, payer.person, payee.person),
+        {
+            "request_id": request.request_id,
+            "transfer.transfer_id": transfer.transfer_id,
+            "transfer.payer.account_ref": payer.account_ref,
+            "transfer.payee.account_ref": payee.account_ref,
+            "transfer.branch_id": transfer.branch_id,
+            "transfer.terminal_id": transfer.terminal_id,
+        },
+    )
     return TransferDraft(
         transfer=Transfer(
             caller=caller,

@@ -14,32 +14,34 @@ from fanzha.transport.status import abort, to_failure
 class Guard:
     """Used by every RPC of every servicer."""
 
-    def __init__(self, callers: Callers, calls_max: int) -> None:
+    def __init__(self, callers: Callers, streams_max: int) -> None:
         """Prepare.
 
         Args:
             callers: finds out who calls.
-            calls_max: calls served or waiting at once; more are refused at once.
+            streams_max: client streams served at once. Each holds a thread for as long as its
+                client likes, and must not starve the calls that wait for a decision.
         """
         self._callers = callers
-        self._room = threading.BoundedSemaphore(calls_max)
+        self._streams = threading.BoundedSemaphore(streams_max)
 
     @contextmanager
     def call(self, method: str, context: grpc.ServicerContext) -> Iterator[Caller]:
         """Let one call in, and end it with a status when it fails."""
         try:
-            with self._place():
-                caller = self._callers.identify(context)
-                authorise(method, caller)
-                yield caller
+            caller = self._callers.identify(context)
+            authorise(method, caller)
+            yield caller
         except Exception as error:  # noqa: BLE001 - every error becomes a status here
             abort(context, to_failure(error))
 
     @contextmanager
-    def _place(self) -> Iterator[None]:
-        if not self._room.acquire(blocking=False):
-            raise OverloadedError("too many calls at once; try again after a pause")
-        try:
-            yield
-        finally:
-            self._room.release()
+    def stream(self, method: str, context: grpc.ServicerContext) -> Iterator[Caller]:
+        """Let one client stream in, if there is room for another."""
+        with self.call(method, context) as caller:
+            if not self._streams.acquire(blocking=False):
+                raise OverloadedError("too many streams at once; try again after a pause")
+            try:
+                yield caller
+            finally:
+                self._streams.release()

@@ -8,6 +8,7 @@ import hashlib
 import os
 import re
 import secrets
+import unicodedata
 from pathlib import Path
 
 from fanzha.domain.errors import SetupError
@@ -18,9 +19,10 @@ KEY_BYTES = 32
 IDENTIFIER = re.compile(r"[A-Za-z0-9._:-]+\Z")
 PHONE = re.compile(r"[0-9+ -]+\Z")
 
-# Seven digits or more in a row, also with blanks or hyphens between, as accounts, phones and ID
-# numbers are written; an 18-character ID may end in X.
-_IN_TEXT = re.compile(r"\d(?:[ -]?\d){6,}[Xx]?")
+# Seven digits or more in a row, also with up to three other signs between two of them, as accounts,
+# phones and ID numbers are written, in figures or in Chinese; an 18-character ID may end in X.
+_FIGURE = r"[\d〇零一壹幺二贰两三叁四肆五伍六陆七柒八捌九玖]"
+_IN_TEXT = re.compile(rf"{_FIGURE}(?:[\W_]{{0,3}}{_FIGURE}){{6,}}[Xx]?")
 _MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 
 
@@ -84,7 +86,8 @@ def masked(raw: str) -> str:
 
 def redacted(text: str) -> str:
     """Return free text with everything in it that looks like an identifier taken out."""
-    return _MAIL.sub("[redacted]", _IN_TEXT.sub("[redacted]", text))
+    plain = unicodedata.normalize("NFKC", text)
+    return _MAIL.sub("[redacted]", _IN_TEXT.sub("[redacted]", plain))
 
 
 def load_or_create_key(path: Path) -> bytes:

@@ -49,6 +49,7 @@ class Server:
         address: str,
         servicers: Servicers,
         threads: int,
+        calls_max: int,
     ) -> None:
         """Bind, without serving yet.
 
@@ -56,6 +57,8 @@ class Server:
             address: host:port, or unix:path.
             servicers: what to serve.
             threads: calls served at once.
+            calls_max: calls served or waiting at once; gRPC refuses more with RESOURCE_EXHAUSTED
+                before they reach Python's queue.
 
         Raises:
             SetupError: the address is taken or cannot be bound.
@@ -66,6 +69,7 @@ class Server:
                 ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
                 ("grpc.so_reuseport", 0),
             ],
+            maximum_concurrent_rpcs=calls_max,
         )
         strict: Any = StrictServer(self._server)
         scoring_pb2_grpc.add_ScoringServiceServicer_to_server(servicers.scoring, strict)

@@ -26,6 +26,7 @@ from fanzha.v1 import scoring_pb2 as scoring
 log = logging.getLogger(__name__)
 
 DOMAIN = "fanzha"
+_NAMED_MAX = 12
 
 _TABLE: dict[type[FanzhaError], tuple[int, reasons.ErrorReason.ValueType]] = {
     InvalidFieldsError: (code_pb2.INVALID_ARGUMENT, reasons.ERROR_REASON_INVALID_FIELDS),
@@ -59,6 +60,8 @@ def to_failure(error: Exception) -> Failure:
             if quiet:
                 log.warning("%s", error)
             message = "a part that this call needs is away; try again" if quiet else str(error)
+            if faults:
+                message = _summary(faults)
             return Failure(code, reason, message, _metadata(error), faults)
     error_id = uuid.uuid4().hex[:12]
     log.error("internal error %s", error_id, exc_info=error)
@@ -68,6 +71,13 @@ def to_failure(error: Exception) -> Failure:
         f"internal error {error_id}",
         {"error_id": error_id},
     )
+
+
+def _summary(faults: tuple[FieldFault, ...]) -> str:
+    """Name the fields; what is wrong with each is in the details."""
+    named = ", ".join(fault.field for fault in faults[:_NAMED_MAX])
+    more = f" and {len(faults) - _NAMED_MAX} more" if len(faults) > _NAMED_MAX else ""
+    return f"{len(faults)} invalid field(s): {named}{more}"
 
 
 def _metadata(error: FanzhaError) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """WatchlistService: raw identifiers in, tokens and entries on."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 
 import grpc
@@ -18,7 +19,8 @@ from fanzha.v1 import watchlists_pb2_grpc
 
 _IMPORT = "/fanzha.v1.WatchlistService/ImportEntries"
 _NAME = re.compile(r"[\w.@ -]{1,64}\Z")
-_FAULTS_MAX = 100
+_FAULTS_MAX = 50
+"""So many fit into gRPC's trailing metadata; the last one says how many more there are."""
 ENTRIES_MAX = 1_000
 
 Entries = Iterable[tuple[bytes, WatchlistEntry]]
@@ -42,7 +44,7 @@ class WatchlistServicer(watchlists_pb2_grpc.WatchlistServiceServicer):
         context: grpc.ServicerContext,
     ) -> watchlists.ImportEntriesResponse:
         """Bring entries into effect as one change."""
-        with self._guard.call(_IMPORT, context):
+        with self._guard.stream(_IMPORT, context):
             header = self._header(next(request_iterator, None))
             reader = _EntryReader(self._tokens, self._clock.now_ms(), header)
             # All entries are read and judged before the first is written.
@@ -50,7 +52,7 @@ class WatchlistServicer(watchlists_pb2_grpc.WatchlistServiceServicer):
             if not reader.count:
                 reader.door.fault("entries", "at least one entry must follow the header")
             if reader.door.faults:
-                raise InvalidFieldsError(tuple(reader.door.faults[:_FAULTS_MAX]))
+                raise InvalidFieldsError(_some_of(reader.door.faults))
             count, version = self._import_entries(header, entries)
             return watchlists.ImportEntriesResponse(imported_count=count, lists_version=version)
 
@@ -61,9 +63,9 @@ class WatchlistServicer(watchlists_pb2_grpc.WatchlistServiceServicer):
         faults = [
             FieldFault(f"header.{field}", "must name a person, at most 64 letters")
             for field in ("proposed_by", "approved_by")
-            if not _NAME.match(getattr(header, field))
+            if not _NAME.match(getattr(header, field)) or not _person(getattr(header, field))
         ]
-        if header.proposed_by.strip().lower() == header.approved_by.strip().lower():
+        if _person(header.proposed_by) == _person(header.approved_by):
             faults.append(FieldFault("header.approved_by", "must be another person"))
         if len(header.comment) > 256:
             faults.append(FieldFault("header.comment", "must be at most 256 characters"))
@@ -77,6 +79,19 @@ class WatchlistServicer(watchlists_pb2_grpc.WatchlistServiceServicer):
             entries=(),
             record_time_ms=self._clock.now_ms(),
         )
+
+
+def _person(name: str) -> str:
+    """Return a name without what spelling may vary: width, case, blanks, punctuation."""
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    return "".join(character for character in plain if character.isalnum())
+
+
+def _some_of(faults: list[FieldFault]) -> tuple[FieldFault, ...]:
+    if len(faults) <= _FAULTS_MAX:
+        return tuple(faults)
+    more = FieldFault("entries", f"{len(faults) - _FAULTS_MAX} more faults are not listed here")
+    return (*faults[:_FAULTS_MAX], more)
 
 
 class _EntryReader:
@@ -167,6 +182,8 @@ class _EntryReader:
             self.door.fault(f"{field}.valid_until_time", "must be given: entries expire")
             return since, 0
         until = self.door.time_ms(entry.valid_until_time, f"{field}.valid_until_time")
-        if until and until <= since:
+        if until and until <= self._now_ms:
+            self.door.fault(f"{field}.valid_until_time", "must be in the future")
+        elif until and until <= since:
             self.door.fault(f"{field}.valid_until_time", "must be later than valid_from_time")
         return since, until

@@ -47,6 +47,11 @@ def test_masks_never_show_more_than_half(raw: str, shown: str) -> None:
         ("身份证11010119900307123X", "身份证[redacted]"),
         ("mail wang.wu@example.com", "mail [redacted]"),
         ("订单 123456", "订单 123456"),
+        ("电话１３８００１３８０００", "电话[redacted]"),
+        ("138.0013.8000 或 138　0013　8000", "[redacted] 或 [redacted]"),
+        ("电话一三八零零一三八零零零", "电话[redacted]"),
+        ("zhang＠qq.com", "[redacted]"),
+        ("三月房租一千二", "三月房租一千二"),
     ],
 )
 def test_identifiers_in_remarks_are_redacted(remark: str, kept: str) -> None:
