@@ -20,6 +20,8 @@ $(READY): requirements-dev.lock
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . -e training
+	@# Compiles the kernel once; later starts find it in the cache.
+	@$(BIN)/python -c 'import fanzha.features.fold'
 	@touch $(READY)
 
 .PHONY: demo

@@ -56,7 +56,7 @@ def fast(out: Path, models: Path) -> Options:
         fast=True,
         out=out,
         models=models,
-        customers=140,
+        customers=120,
         days=22,
         fraud_per_million=40_000,
         import_days=(11,),
