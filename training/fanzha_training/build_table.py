@@ -87,10 +87,12 @@ def _commands(folder: Path, options: BuildOptions) -> str:
     world = folder / WORLD_FILE
     if not world.exists():
         return options.command
+    # As everywhere in kept commands: where a folder lies on one machine helps nobody on another.
+    where = folder.name if folder.is_absolute() else str(folder)
     made = json.loads(world.read_text(encoding="utf-8"))["parameters"]
     mix = ",".join(f"{script}={weight:g}" for script, weight in made["fraud_mix"].items())
     simulate = (
-        f"fanzha-training simulate --out {folder} --customers {made['customers']} "
+        f"fanzha-training simulate --out {where} --customers {made['customers']} "
         f"--days {made['days']} --seed {made['seed']} --start {made['start']} "
         f"--fraud-per-million {made['fraud_per_million']:g} --fraud-mix {mix}"
     )

@@ -9,10 +9,10 @@ from dataclasses import replace
 from itertools import islice
 
 from fanzha.adapters import keys
-from fanzha.adapters.codec import encode
+from fanzha.adapters.codec import decode_entry, encode
 from fanzha.adapters.redis_link import RedisLink
 from fanzha.domain.errors import StoreUnavailableError
-from fanzha.domain.evidence import WatchlistEntry
+from fanzha.domain.evidence import ListSubject, WatchlistEntry
 from fanzha.domain.record import ListImportRecord
 
 CHUNK = 1000
@@ -39,9 +39,24 @@ class CommittedLists:
         self._order = {name: order for order, name in enumerate(flat[::2])}
         self.version = _version(int(flat[-1])) if flat else "none"
 
-    def order(self) -> dict[bytes, int] | None:
-        """Return each import's place in order of commit, None before the first refresh."""
-        return self._order
+    def entries(
+        self, subjects: list[ListSubject], lists: list[list[bytes]]
+    ) -> tuple[tuple[ListSubject, WatchlistEntry], ...] | None:
+        """Return the entries of committed imports, in the order of their commits."""
+        committed = self._order
+        if committed is None:
+            return None
+        found: list[tuple[ListSubject, WatchlistEntry]] = []
+        for subject, flat in zip(subjects, lists, strict=True):
+            if not flat:
+                continue
+            ordered = [
+                (order, body)
+                for field, body in zip(flat[::2], flat[1::2], strict=True)
+                if (order := committed.get(field.partition(b"|")[2])) is not None
+            ]
+            found += [(subject, decode_entry(body)) for _, body in sorted(ordered)]
+        return tuple(found)
 
 
 def import_entries(

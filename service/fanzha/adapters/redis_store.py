@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 
 from fanzha.adapters import keys
-from fanzha.adapters.codec import decode_decision, decode_entry, decode_record, encode
+from fanzha.adapters.codec import decode_decision, decode_record, encode
 from fanzha.adapters.outage_memory import OutageMemory
 from fanzha.adapters.redis_link import Command, RedisLink
 from fanzha.adapters.redis_lists import CommittedLists
 from fanzha.adapters.relay import Relay
 from fanzha.domain.errors import StoreUnavailableError
-from fanzha.domain.evidence import AccountState, ListSubject, WatchlistEntry
+from fanzha.domain.evidence import AccountState, ListSubject
 from fanzha.domain.ids import bucket_of, bucket_of_decision, time_ms_of_decision
 from fanzha.domain.record import (
     DecisionOnRecord,
@@ -77,7 +77,7 @@ class RedisStore:
         return Findings(
             payer=_state(payer),
             payee=None if payee is None else _state(payee),
-            entries=self._entries(subjects, lists),
+            entries=self._lists.entries(subjects, lists),
             lists_version=self._lists.version,
             stored=self._outage.find(transfer)
             or (_stored(payer[6], payer[7]) if payer[6] else None),
@@ -243,25 +243,6 @@ class RedisStore:
             subjects.append(subject)
             commands.append(("HGETALL", keys.list_entries(token)))
         return commands, subjects
-
-    def _entries(
-        self, subjects: list[ListSubject], lists: list[list[bytes]]
-    ) -> tuple[tuple[ListSubject, WatchlistEntry], ...] | None:
-        """Return the entries of committed imports, in the order of their commits."""
-        committed = self._lists.order()
-        if committed is None:
-            return None
-        found: list[tuple[ListSubject, WatchlistEntry]] = []
-        for subject, flat in zip(subjects, lists, strict=True):
-            if not flat:
-                continue
-            ordered = [
-                (order, body)
-                for field, body in zip(flat[::2], flat[1::2], strict=True)
-                if (order := committed.get(field.partition(b"|")[2])) is not None
-            ]
-            found += [(subject, decode_entry(body)) for _, body in sorted(ordered)]
-        return tuple(found)
 
 
 def on_record(record: DecisionRecord) -> DecisionOnRecord:
