@@ -21,7 +21,7 @@ class Codec:
 
     def encode(self, record: object) -> bytes:
         """Return the bytes of a record or of a part of one."""
-        return _ENCODER.encode(record)
+        return encode(record)
 
 
 def encode(record: object) -> bytes:

@@ -78,10 +78,6 @@ class ResendingSpool:
         self._outage.keep(record)
         self._missed.put((record, body))
 
-    def waiting(self) -> int:
-        """Return how many records the store is still missing."""
-        return self._missed.qsize()
-
     def close(self) -> None:
         """End the thread and close the file; what is missing is sent at the next start."""
         self._stop.set()
@@ -115,7 +111,7 @@ class ResendingSpool:
 def left_behind(folder: Path) -> list[tuple[DecisionRecord, bytes]]:
     """Return the records of earlier workers' segments that the store has not confirmed."""
     records: dict[str, tuple[DecisionRecord, bytes]] = {}
-    done = noted(folder, CONFIRMED) | noted(folder, SUPERSEDED)
+    done = noted(folder, CONFIRMED, SUPERSEDED)
     for segment in unlocked_segments(folder):
         for payload in read_frames(segment):
             if payload[:1] != DECISION:

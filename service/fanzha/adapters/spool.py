@@ -198,13 +198,13 @@ class SpoolFile:
             return
 
 
-def noted(folder: Path, kind: bytes) -> set[str]:
-    """Return the decision ids of all notes of a kind; a note may lie in a later segment."""
+def noted(folder: Path, *kinds: bytes) -> set[str]:
+    """Return the decision ids of all notes of some kinds; a note may lie in a later segment."""
     return {
         payload[1:].decode()
         for segment in folder.glob(f"*{SUFFIX}")
         for payload in read_frames(segment)
-        if payload[:1] == kind
+        if payload[:1] in kinds
     }
 
 

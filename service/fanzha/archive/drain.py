@@ -109,7 +109,12 @@ def _newest(link: RedisLink) -> list[bytes]:
 def _plan(link: RedisLink, newest: list[bytes]) -> Plan:
     """Choose the entries of the next round: up to 100 of every bucket, none newer than `newest`."""
     cursors = link.run([("GET", keys.archived(bucket)) for bucket in range(BUCKETS)])
-    buckets = [bucket for bucket in range(BUCKETS) if newest[bucket]]
+    behind = [
+        bucket
+        for bucket in range(BUCKETS)
+        if newest[bucket]
+        and (not cursors[bucket] or _order(cursors[bucket]) < _order(newest[bucket]))
+    ]
     looks: list[Command] = [
         (
             "XRANGE",
@@ -119,23 +124,19 @@ def _plan(link: RedisLink, newest: list[bytes]) -> Plan:
             "COUNT",
             _ROUND_ENTRIES,
         )
-        for bucket in buckets
-        if not cursors[bucket] or _order(cursors[bucket]) < _order(newest[bucket])
+        for bucket in behind
     ]
-    found: Plan = {}
-    for look, rows in zip(looks, link.run(looks) if looks else [], strict=True):
-        if rows:
-            found[_bucket_of_key(look[1])] = (rows[0][0].decode(), rows[-1][0].decode())
-    return found
+    replies = link.run(looks) if looks else []
+    return {
+        bucket: (rows[0][0].decode(), rows[-1][0].decode())
+        for bucket, rows in zip(behind, replies, strict=True)
+        if rows
+    }
 
 
 def _order(stream_id: bytes) -> tuple[int, int]:
     time_ms, _, number = stream_id.partition(b"-")
     return int(time_ms), int(number)
-
-
-def _bucket_of_key(key: bytes) -> int:
-    return int(key[2 : key.index(b"}")])
 
 
 def _write(link: RedisLink, archive: Path, plan: Plan, done: Drained) -> None:

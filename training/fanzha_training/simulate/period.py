@@ -56,10 +56,6 @@ class Period:
         """Return the days."""
         return [self.first + timedelta(days=day) for day in range(self.days)]
 
-    def days_where(self, *, day_of_month: int) -> Ints:
-        """Return the positions of the days with this number in their month."""
-        return np.flatnonzero([day.day == day_of_month for day in self.dates()])
-
     def workdays(self) -> Ints:
         """Return the positions of the days from Monday to Friday."""
         return np.flatnonzero([day.weekday() < 5 for day in self.dates()])
