@@ -11,6 +11,14 @@ class TransferKind(IntEnum):
     CASH_WITHDRAWAL = 2
     GOLD_PURCHASE = 3
     OVERSEAS_USE = 4
+    LOAN_PAYOUT = 5
+    DEPOSIT_BREAK = 6
+
+
+KINDS_WITH_PAYEE = frozenset(
+    {TransferKind.TRANSFER, TransferKind.LOAN_PAYOUT, TransferKind.DEPOSIT_BREAK}
+)
+"""Kinds that move money into an account, which must be named."""
 
 
 class Channel(IntEnum):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fanzha.domain.currency import CURRENCIES
 from fanzha.domain.errors import FieldFault, InvalidFieldsError
 from fanzha.domain.transfer import AMOUNT_MINOR_MAX, Party, Transfer, TransferDraft
-from fanzha.domain.vocabulary import Channel, TransferKind
+from fanzha.domain.vocabulary import KINDS_WITH_PAYEE, Channel, TransferKind
 
 ID = re.compile(r"[A-Za-z0-9._:-]{1,64}\Z")
 ID_RULE = "must be 1 to 64 characters of [A-Za-z0-9._:-]"
@@ -125,8 +125,8 @@ def _check_parties(transfer: Transfer, faults: _Faults) -> None:
     if payee is None or not payee.account:
         faults.check(
             "transfer.payee.account",
-            "must be given for a TRANSFER",
-            valid=transfer.kind != TransferKind.TRANSFER,
+            "must be given for a TRANSFER, a LOAN_PAYOUT and a DEPOSIT_BREAK",
+            valid=transfer.kind not in KINDS_WITH_PAYEE,
         )
     else:
         faults.check(

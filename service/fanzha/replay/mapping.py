@@ -11,7 +11,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from fanzha.checked_yaml import ABSENT, Document, read_document
 from fanzha.domain.errors import SetupError
-from fanzha.domain.vocabulary import TransferKind
+from fanzha.domain.vocabulary import KINDS_WITH_PAYEE, TransferKind
 from fanzha.file_shape import Shape
 from fanzha.replay.cells import CellError
 from fanzha.replay.fields import constant_of
@@ -198,7 +198,7 @@ def _check_meaning(document: Document, schema: pa.Schema) -> None:
         except CellError as error:
             document.fault(("columns", field, "constant"), f"columns.{field}.constant {error}")
     is_absent = document.at("columns", "payee_account") is ABSENT
-    if kind is not None and is_absent and TransferKind.TRANSFER in _kinds(kind):
+    if kind is not None and is_absent and KINDS_WITH_PAYEE & _kinds(kind):
         text = "columns.payee_account is missing: a transfer needs it"
         document.fault(("columns",), text, on_key=True)
     if time is not None and time.column in schema.names:

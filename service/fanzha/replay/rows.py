@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from fanzha.domain.transfer import AMOUNT_MINOR_MAX
-from fanzha.domain.vocabulary import TransferKind
+from fanzha.domain.vocabulary import KINDS_WITH_PAYEE
 from fanzha.replay.cells import Cell, CellError, to_minor
 from fanzha.replay.fields import cell_reader, constant_of
 from fanzha.replay.mapping import BASE_CURRENCY, Columns, Mapping
@@ -200,7 +200,7 @@ class _RowReader:
 
 def _check_parties(fields: dict[str, Any], wrong: list[str]) -> None:
     payee = fields.get("payee_account", "")
-    if payee == "" and fields.get("kind") is TransferKind.TRANSFER:
+    if payee == "" and fields.get("kind") in KINDS_WITH_PAYEE:
         wrong.append("payee_account is missing: a transfer needs it")
     if payee and payee == fields.get("payer_account"):
         wrong.append("payee_account is the payer's own account")

@@ -34,6 +34,12 @@ class _TransferKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Transfer
     """Purchase of gold or a gold product (购金)."""
     TRANSFER_KIND_OVERSEAS_USE: _TransferKind.ValueType  # 4
     """Cash or purchase outside the country (境外使用)."""
+    TRANSFER_KIND_LOAN_PAYOUT: _TransferKind.ValueType  # 5
+    """A loan paid out to a customer's account (贷款放款); the payer is the lender's account."""
+    TRANSFER_KIND_DEPOSIT_BREAK: _TransferKind.ValueType  # 6
+    """A term deposit broken before it is due (定期提前支取), back to its owner's current account; the
+    payer is the deposit's account.
+    """
 
 class TransferKind(_TransferKind, metaclass=_TransferKindEnumTypeWrapper):
     """What the customer wants to do. Not frozen: a client must treat values it does not know as an
@@ -50,6 +56,12 @@ TRANSFER_KIND_GOLD_PURCHASE: TransferKind.ValueType  # 3
 """Purchase of gold or a gold product (购金)."""
 TRANSFER_KIND_OVERSEAS_USE: TransferKind.ValueType  # 4
 """Cash or purchase outside the country (境外使用)."""
+TRANSFER_KIND_LOAN_PAYOUT: TransferKind.ValueType  # 5
+"""A loan paid out to a customer's account (贷款放款); the payer is the lender's account."""
+TRANSFER_KIND_DEPOSIT_BREAK: TransferKind.ValueType  # 6
+"""A term deposit broken before it is due (定期提前支取), back to its owner's current account; the
+payer is the deposit's account.
+"""
 Global___TransferKind: _TypeAlias = TransferKind  # noqa: Y015
 
 class _Channel:
@@ -408,7 +420,7 @@ class Party(_message.Message):
     ANTI_FRAUD_APP_FIELD_NUMBER: _builtins.int
     account: _builtins.str
     """Account or card number, 1 to 64 characters of [A-Za-z0-9._:-]. Required for every payer, and
-    for the payee of a TRANSFER. Tokenised on arrival; never stored, logged or returned.
+    for the payee of every kind that moves money into an account. Tokenised on arrival; never stored, logged or returned.
     """
     account_ref: _builtins.str
     """The bank's own opaque reference, at most 64 characters of [A-Za-z0-9._:-], by which a reviewer
@@ -530,7 +542,8 @@ Global___Session: _TypeAlias = Session  # noqa: Y015
 @_typing.final
 class Transfer(_message.Message):
     """One attempt to move money, as the channel asks for it. Only `transfer_id`, `kind`, `channel`,
-    `amount`, `create_time` and `payer.account` are required, and `payee.account` for a TRANSFER.
+    `amount`, `create_time` and `payer.account` are required, and `payee.account` for the kinds
+    that move money into an account: TRANSFER, LOAN_PAYOUT, DEPOSIT_BREAK.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -598,7 +611,9 @@ class Transfer(_message.Message):
 
     @_builtins.property
     def payee(self) -> Global___Party:
-        """Who is paid. Required for a TRANSFER, optional otherwise (a shop that sells gold, for example)."""
+        """Who is paid. Required for TRANSFER, LOAN_PAYOUT and DEPOSIT_BREAK, optional otherwise (a shop
+        that sells gold, for example).
+        """
 
     @_builtins.property
     def balance_before(self) -> Global___Money:
