@@ -28,7 +28,7 @@ PLANTED = {
     "service/fanzha/adapters/clock.py": "import fanzha.transport.guard",
     "service/fanzha/pipeline/score.py": "import redis",
     "service/fanzha/adapters/codec.py": "import fanzha.v1.transfer_pb2",
-    "service/fanzha/replay/times.py": "import fanzha.adapters.keys",
+    "service/fanzha/mapping/times.py": "import fanzha.adapters.keys",
     "service/fanzha/adapters/spool.py": "import fanzha.settings",
     "service/fanzha/transport/guard.py": "import fanzha.checked_yaml",
     "service/fanzha/app.py": "import polars",

@@ -19,12 +19,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table as Grid
 
 from fanzha.domain.errors import SetupError
+from fanzha.mapping.mapping import Mapping, columns_of, find_mapping, load_mapping
+from fanzha.mapping.rows import Rows
+from fanzha.mapping.table import TableFile
 from fanzha.replay.decisions import DecisionsFile, draft_of
 from fanzha.replay.instance import Instance, isolated_instance
-from fanzha.replay.mapping import Mapping, columns_of, find_mapping, load_mapping
 from fanzha.replay.player import Player
-from fanzha.replay.rows import Rows
-from fanzha.replay.table import TableFile
 
 _WORDS: Final = ("allow", "confirm", "pause", "block", "error")
 _SIGNALLED: Final = 128

@@ -6,8 +6,8 @@ from typing import Final
 
 import grpc
 
+from fanzha.mapping.rows import Row
 from fanzha.replay.request import to_request, to_stamp
-from fanzha.replay.rows import Row
 from fanzha.v1 import (
     outcomes_pb2,
     outcomes_pb2_grpc,

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from fanzha.replay.mapping import BASE_CURRENCY
-from fanzha.replay.rows import Row
+from fanzha.mapping.mapping import BASE_CURRENCY
+from fanzha.mapping.rows import Row
 from fanzha.v1 import scoring_pb2 as scoring
 from fanzha.v1 import transfer_pb2 as wire
 

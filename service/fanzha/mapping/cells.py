@@ -8,7 +8,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
 
-from fanzha.replay.sources import TimeSource
+from fanzha.mapping.sources import TimeSource
 
 V = TypeVar("V")
 

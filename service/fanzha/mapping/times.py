@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fanzha.replay.cells import TIME_MS_MAX, TIME_MS_MIN, CellError, checked_time, time_reader
-from fanzha.replay.sources import TimeSource
+from fanzha.mapping.cells import TIME_MS_MAX, TIME_MS_MIN, CellError, checked_time, time_reader
+from fanzha.mapping.sources import TimeSource
 
 _DAY_MS = 86_400_000
 _CHUNK = 65_536

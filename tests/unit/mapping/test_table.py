@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from fanzha.domain.errors import SetupError
-from fanzha.replay.table import Table, TableFile, plain
+from fanzha.mapping.table import Table, TableFile, plain
 
 
 def ignore(_: int) -> None:

@@ -13,9 +13,9 @@ from fanzha.checked_yaml import ABSENT, Document, read_document
 from fanzha.domain.errors import SetupError
 from fanzha.domain.vocabulary import KINDS_WITH_PAYEE, TransferKind
 from fanzha.file_shape import Shape
-from fanzha.replay.cells import CellError
-from fanzha.replay.fields import constant_of
-from fanzha.replay.sources import (
+from fanzha.mapping.cells import CellError
+from fanzha.mapping.fields import constant_of
+from fanzha.mapping.sources import (
     AmountSource,
     ChannelWord,
     Choice,
@@ -113,7 +113,7 @@ def find_mapping(given: str) -> Path:
     path = Path(given)
     if path.exists():
         return path
-    shipped = Path(str(resources.files("fanzha.replay") / "mappings"))
+    shipped = Path(str(resources.files("fanzha.mapping") / "mappings"))
     names = sorted(file.stem for file in shipped.glob("*.yaml"))
     if given in names:
         return shipped / f"{given}.yaml"

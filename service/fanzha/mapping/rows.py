@@ -10,12 +10,12 @@ import pyarrow as pa
 
 from fanzha.domain.transfer import AMOUNT_MINOR_MAX
 from fanzha.domain.vocabulary import KINDS_WITH_PAYEE
-from fanzha.replay.cells import Cell, CellError, to_minor
-from fanzha.replay.fields import cell_reader, constant_of
-from fanzha.replay.mapping import BASE_CURRENCY, Columns, Mapping
-from fanzha.replay.sources import AmountSource
-from fanzha.replay.table import RowFault, Table, plain
-from fanzha.replay.times import in_order, read_times
+from fanzha.mapping.cells import Cell, CellError, to_minor
+from fanzha.mapping.fields import cell_reader, constant_of
+from fanzha.mapping.mapping import BASE_CURRENCY, Columns, Mapping
+from fanzha.mapping.sources import AmountSource
+from fanzha.mapping.table import RowFault, Table, plain
+from fanzha.mapping.times import in_order, read_times
 
 _CHUNK: Final = 8_192
 SHOWN_FAULTS: Final = 20

@@ -7,7 +7,7 @@ import pytest
 
 from fanzha.domain.errors import FileRefusedError, SetupError
 from fanzha.domain.vocabulary import Channel, TransferKind
-from fanzha.replay.mapping import Columns, columns_of, find_mapping, load_mapping
+from fanzha.mapping.mapping import Columns, columns_of, find_mapping, load_mapping
 
 MAPPINGS = Path(__file__).parents[2] / "mappings"
 BANK = pa.schema(

@@ -15,8 +15,8 @@ from fanzha.domain.vocabulary import (
     TransferKind,
     TransferSpeed,
 )
-from fanzha.replay.cells import Cell, CellError, to_choice, to_day, to_decimal, to_flag, to_text
-from fanzha.replay.sources import (
+from fanzha.mapping.cells import Cell, CellError, to_choice, to_day, to_decimal, to_flag, to_text
+from fanzha.mapping.sources import (
     AmountSource,
     Choice,
     CodeSource,

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from fanzha.replay.cells import (
+from fanzha.mapping.cells import (
     CellError,
     checked_time,
     time_reader,
@@ -16,7 +16,7 @@ from fanzha.replay.cells import (
     to_minor,
     to_text,
 )
-from fanzha.replay.sources import TimeSource
+from fanzha.mapping.sources import TimeSource
 
 # 2026-11-22 13:05:09 in Shanghai.
 NOON_MS = 1_795_323_909_000

@@ -1,0 +1,1 @@
+"""Understands a bank's own table of transfers: which column is what, and how its cells are read."""
