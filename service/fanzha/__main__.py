@@ -1,4 +1,4 @@
-"""The command line: `fanzha serve`, `archive`, `lists import`, `replay-file`."""
+"""The command line: `fanzha serve`, `archive`, `lists import`, `replay-file`, `mapping check`."""
 
 import sys
 
@@ -6,6 +6,7 @@ import typer
 
 from fanzha.commands.archive import archive
 from fanzha.commands.lists_import import lists
+from fanzha.commands.mapping_check import mapping
 from fanzha.commands.replay_file import replay_file
 from fanzha.commands.serve import serve
 from fanzha.domain.errors import FanzhaError
@@ -20,6 +21,7 @@ app.command()(serve)
 app.command()(archive)
 app.command()(replay_file)
 app.add_typer(lists, name="lists")
+app.add_typer(mapping, name="mapping")
 
 
 def main() -> None:

@@ -15,13 +15,14 @@ import grpc
 import pyarrow as pa
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 from rich.table import Table as Grid
 
+from fanzha.commands.row_progress import row_progress
 from fanzha.domain.errors import SetupError
-from fanzha.mapping.mapping import Mapping, columns_of, find_mapping, load_mapping
+from fanzha.mapping.mapped import MappedTable, open_mapped, refuse_without_rows, shown
+from fanzha.mapping.mapping import Mapping
 from fanzha.mapping.rows import Rows
-from fanzha.mapping.table import TableFile
 from fanzha.replay.decisions import DecisionsFile, draft_of
 from fanzha.replay.instance import Instance, isolated_instance
 from fanzha.replay.player import Player
@@ -40,7 +41,7 @@ class _Summary:
     rows_skipped: int = 0
     decisions: Counter[str] = field(default_factory=Counter)
     degraded: Counter[str] = field(default_factory=Counter)
-    repaired: Counter[str] = field(default_factory=Counter)
+    repaired: dict[str, int] = field(default_factory=dict)
     score_s: float = 0.0
 
     def as_json(self, out: Path) -> str:
@@ -50,7 +51,7 @@ class _Summary:
                 "rows": self.rows,
                 "decisions": {word: self.decisions[word] for word in _WORDS},
                 "degraded": dict(self.degraded),
-                "repaired": dict(self.repaired),
+                "repaired": self.repaired,
                 "rows_skipped": self.rows_skipped,
                 "rows_per_s": round(self.rows / self.score_s, 1) if self.score_s else 0.0,
                 "out": str(out),
@@ -94,14 +95,13 @@ def replay_file(
     gRPC API, and writes the decisions to Parquet. Nothing else on this machine is touched.
     """
     _check_paths(file, out, models, policy)
-    source = TableFile(file)
-    shape = load_mapping(find_mapping(mapping), source.schema)
+    table, shape = open_mapped(file, mapping, leave=frozenset(), needs_labels=False)
     summary = _Summary()
-    with _ended_by_signals(), draft_of(out) as draft, _progress() as progress:
-        rows = _read(source, shape, days, limit, progress)
-        _check(rows, progress, skip_bad_rows=skip_bad_rows)
+    with _ended_by_signals(), draft_of(out) as draft, row_progress() as progress:
+        rows = _read(table, days, limit, progress)
+        _check(rows, file, skip_bad_rows=skip_bad_rows)
         summary.rows_skipped = rows.faults.count
-        summary.repaired = +rows.repaired
+        summary.repaired = rows.repaired
         _play(rows, shape, draft, summary, progress, models, policy)
     if as_json:
         typer.echo(summary.as_json(out))
@@ -135,51 +135,27 @@ def _check_paths(file: Path, out: Path, models: Path | None, policy: Path | None
         raise SetupError(f"there is no policy file {policy}; name one with --policy")
 
 
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-
-
-def _read(
-    source: TableFile, mapping: Mapping, days: int | None, limit: int | None, progress: Progress
-) -> Rows:
-    task = progress.add_task("reading", total=source.row_count(), rate="")
-    columns = columns_of(mapping, source.schema)
-    table = source.read(columns, lambda rows: progress.update(task, completed=rows))
-    rows = Rows(table, mapping, days=days, limit=limit)
+def _read(table: MappedTable, days: int | None, limit: int | None, progress: Progress) -> Rows:
+    task = progress.add_task("reading", total=table.file.row_count(), rate="")
+    rows = Rows(table, lambda done: progress.update(task, completed=done), days=days, limit=limit)
     progress.remove_task(task)
     return rows
 
 
-def _check(rows: Rows, progress: Progress, *, skip_bad_rows: bool) -> None:
-    """Read every row once before any is scored.
+def _check(rows: Rows, file: Path, *, skip_bad_rows: bool) -> None:
+    """Look at the faults before any row is scored.
 
     Raises:
         SetupError: rows are no transfers and are not to be skipped, or none is a transfer.
     """
-    task = progress.add_task("checking", total=len(rows), rate="")
-    good = rows.check(lambda done: progress.update(task, completed=done))
-    progress.remove_task(task)
     faults = rows.faults
-    shown = "\n".join(f"  row {fault.row}: {fault.text}" for fault in faults.first)
-    more = faults.count - len(faults.first)
-    if more:
-        shown += f"\n  and {more:,} more"
     if faults.count and not skip_bad_rows:
         raise SetupError(
             f"{faults.count:,} row(s) cannot be read as transfers (row 1 is the first after the "
-            f"header):\n{shown}\nmend the file or its mapping, or leave such rows out with "
-            "--skip-bad-rows"
+            f"header):\n{shown(faults)}\nmend the file or its mapping, or leave such rows out with "
+            "--skip-bad-rows; fanzha mapping check shows how the others are understood"
         )
-    if not good:
-        raise SetupError(f"no row is a transfer; mend the file or its mapping\n{shown}".rstrip())
+    refuse_without_rows(len(rows), file, faults)
 
 
 def _play(

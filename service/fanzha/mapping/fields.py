@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import IntEnum
 from functools import partial
 from typing import Any, Final
@@ -10,12 +11,23 @@ from fanzha.domain.currency import CURRENCIES
 from fanzha.domain.vocabulary import (
     Channel,
     CustomerSegment,
+    FraudType,
     NameMatch,
     PartyType,
     TransferKind,
     TransferSpeed,
 )
-from fanzha.mapping.cells import Cell, CellError, to_choice, to_day, to_decimal, to_flag, to_text
+from fanzha.mapping.cells import (
+    Cell,
+    CellError,
+    quoted,
+    to_choice,
+    to_choice_by_start,
+    to_day,
+    to_decimal,
+    to_flag,
+    to_text,
+)
 from fanzha.mapping.sources import (
     AmountSource,
     Choice,
@@ -37,27 +49,46 @@ VOCABULARIES: Final[dict[str, type[IntEnum]]] = {
     "payer_open_channel": Channel,
     "payee_open_channel": Channel,
     "payee_name_match": NameMatch,
+    "fraud_type": FraudType,
 }
 
-_Form = tuple[re.Pattern[str], str]
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How the text of a field must look: the limits of proto/fanzha/v1/transfer.proto."""
+
+    letters: str | None
+    """Inside of a class of a regular expression; None: any letters."""
+    longest: int
+    rule: str
+
+    def fits(self, text: str) -> bool:
+        """Say whether a text that is not empty has this form."""
+        return len(text) <= self.longest and (
+            self.letters is None or re.fullmatch(f"[{self.letters}]+", text) is not None
+        )
 
 
-def _identifier(longest: int) -> _Form:
-    text = f"must be 1 to {longest} characters of [A-Za-z0-9._:-]"
-    return re.compile(rf"[A-Za-z0-9._:-]{{1,{longest}}}\Z"), text
+def _identifier(longest: int) -> Form:
+    letters = "A-Za-z0-9._:-"
+    return Form(letters, longest, f"must be 1 to {longest} characters of [{letters}]")
 
 
-_PHONE: Final = (re.compile(r"[0-9+ -]{1,32}\Z"), "must be 1 to 32 characters of [0-9+ -]")
-_FORMS: Final[dict[str, _Form]] = {
-    # The limits that proto/fanzha/v1/transfer.proto states.
+_PHONE: Final = Form("0-9+ -", 32, "must be 1 to 32 characters of [0-9+ -]")
+_FORMS: Final[dict[str, Form]] = {
     "device_id": _identifier(128),
     "payer_phone": _PHONE,
     "payee_phone": _PHONE,
     "branch_id": _identifier(32),
     "terminal_id": _identifier(32),
-    "remark": (re.compile(r".{1,256}\Z", re.DOTALL), "must be at most 256 characters"),
+    "remark": Form(None, 256, "must be at most 256 characters"),
 }
 _OTHERS: Final = _identifier(64)
+
+
+def form_of(name: str) -> Form:
+    """Return the form of a field's text."""
+    return _FORMS.get(name, _OTHERS)
 
 
 def cell_reader(name: str, source: Any) -> Callable[[Cell], Any]:  # noqa: ANN401 - any source
@@ -76,9 +107,10 @@ def cell_reader(name: str, source: Any) -> Callable[[Cell], Any]:  # noqa: ANN40
         case CodeSource():
             return _to_currency
         case TextSource():
-            return partial(_to_form, source.prefix, _FORMS.get(name, _OTHERS))
+            return partial(_to_form, source.prefix, form_of(name))
         case Choice():
-            return partial(to_choice, source.values or words_of(VOCABULARIES[name]))
+            reader = to_choice if source.by == "whole" else to_choice_by_start
+            return partial(reader, source.values or words_of(VOCABULARIES[name]))
     raise AssertionError(f"{name} has no source of a known shape")
 
 
@@ -93,13 +125,12 @@ def constant_of(name: str, source: Any) -> Any:  # noqa: ANN401 - any source, an
     return source.constant
 
 
-def _to_form(prefix: str, form: _Form, cell: Cell) -> str | None:
+def _to_form(prefix: str, form: Form, cell: Cell) -> str | None:
     text = to_text(cell)
     if not text:
         return None
-    pattern, rule = form
-    if pattern.match(prefix + text) is None:
-        raise CellError(rule)
+    if not form.fits(prefix + text):
+        raise CellError(form.rule, "not of the form")
     return prefix + text
 
 
@@ -107,4 +138,6 @@ def _to_currency(cell: Cell) -> str | None:
     text = to_text(cell)
     if not text or text in CURRENCIES:
         return text or None
-    raise CellError(f"{text[:40]!r} is no ISO 4217 code in use, such as CNY")
+    raise CellError(
+        f"{quoted(text, 6)} is no ISO 4217 code in use, such as CNY", "unknown currency"
+    )

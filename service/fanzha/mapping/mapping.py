@@ -4,7 +4,7 @@ from collections import Counter
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final, Literal, cast
+from typing import Annotated, Any, Final, Literal, cast
 
 import pyarrow as pa
 from pydantic import Field, TypeAdapter, ValidationError
@@ -14,6 +14,7 @@ from fanzha.domain.errors import SetupError
 from fanzha.domain.vocabulary import KINDS_WITH_PAYEE, TransferKind
 from fanzha.file_shape import Shape
 from fanzha.mapping.cells import CellError
+from fanzha.mapping.encoding import Encoding
 from fanzha.mapping.fields import constant_of
 from fanzha.mapping.sources import (
     AmountSource,
@@ -22,6 +23,7 @@ from fanzha.mapping.sources import (
     CodeSource,
     DateSource,
     FlagSource,
+    Fraud,
     Kind,
     Match,
     Segment,
@@ -86,9 +88,19 @@ class Columns(Shape):
 
 
 class Label(Shape):
-    """A column that is passed through to the decisions, and never shown to the service."""
+    """What became known of each row later; never shown to the service."""
 
-    column: str
+    column: str = Field(description="column that says whether a row turned out to be fraud")
+    values: dict[str, bool] = Field(
+        default={},
+        description="what the column holds: true for fraud; without it, true, false, 1 and 0",
+    )
+    known_after_days: Annotated[float, Field(ge=0, le=3650, strict=False)] = Field(
+        default=7.0, description="how many days after the transfer it became known"
+    )
+    fraud_type: Choice[Fraud] | None = Field(
+        default=None, description="the type of fraud; a column of it is never an input either"
+    )
 
 
 class Mapping(Shape):
@@ -97,6 +109,10 @@ class Mapping(Shape):
     columns: Columns
     execution: Literal["posted", "none"] = Field(
         description="posted: each row's money left, and counts in history; none: not known"
+    )
+    encoding: Encoding = Field(
+        default="auto",
+        description="of a CSV file; auto: UTF-8 where rows are valid UTF-8, else GB18030",
     )
     label: Label | None = None
     truth: list[str] = Field(
@@ -146,13 +162,15 @@ def _check_columns(document: Document, schema: pa.Schema) -> None:
     """Check names against the table, also in a file whose shapes have faults."""
     given = document.at("columns")
     fields = [("columns", name) for name in given] if isinstance(given, dict) else []
-    label, truth = document.at("label", "column"), document.at("truth")
-    hidden = [label, *(truth if isinstance(truth, list) else ())]
-    for loc in [*fields, ("label",)]:
+    truth = document.at("truth")
+    labels: list[tuple[str, ...]] = [("label",), ("label", "fraud_type")]
+    hidden = [document.at(*loc, "column") for loc in labels]
+    hidden += truth if isinstance(truth, list) else []
+    for loc in [*fields, *labels]:
         column = document.at(*loc, "column")
         if not isinstance(column, str):
             continue
-        if loc != ("label",) and column in hidden:
+        if loc not in labels and column in hidden:
             text = f"{'.'.join(loc)} reads {column}, which is the label or a truth; never an input"
             document.fault((*loc, "column"), text)
         if document.at(*loc, "optional") is not True or column in schema.names:
@@ -173,8 +191,28 @@ def _check_column(document: Document, loc: tuple[str, ...], column: str, schema:
     document.fault(loc, f"{name}: the table has no column {column}{hint}; it has: {existing}")
 
 
-def _sound_sources(document: Document) -> dict[str, Any]:
-    """Return the sources that are sound in themselves, also in a file where others are not."""
+def sound_sources(document: Document, schema: pa.Schema) -> dict[str, Any]:
+    """Return the sources that a table can be read with, also in a file where others have faults.
+
+    Columns that the table lacks, constants that a field cannot have, times of another type and
+    columns that tell the truth are left out.
+    """
+    truth = document.at("truth")
+    hidden = [document.at("label", "column"), *(truth if isinstance(truth, list) else [])]
+    sound = _sound_in_themselves(document)
+    for name, source in list(sound.items()):
+        probe = Document(document.path, document.root, document.data)
+        if name == "time" and source.column in schema.names:
+            _check_time(probe, source, schema.field(source.column).type)
+        elif name != "time":
+            _check_constant(probe, name, source)
+        in_table = source.column is None or schema.names.count(source.column) == 1
+        if probe.faults or not in_table or source.column in hidden:
+            del sound[name]
+    return sound
+
+
+def _sound_in_themselves(document: Document) -> dict[str, Any]:
     sound: dict[str, Any] = {}
     for field, declared in Columns.model_fields.items():
         given = document.at("columns", field)
@@ -187,22 +225,26 @@ def _sound_sources(document: Document) -> dict[str, Any]:
 
 
 def _check_meaning(document: Document, schema: pa.Schema) -> None:
-    sources = _sound_sources(document)
+    sources = _sound_in_themselves(document)
     time, kind = sources.pop("time", None), sources.get("kind")
     for field, source in sources.items():
         if field in _REQUIRED and source.optional:
             text = f"columns.{field} is required and must not be optional"
             document.fault(("columns", field, "optional"), text)
-        try:
-            constant_of(field, source)
-        except CellError as error:
-            document.fault(("columns", field, "constant"), f"columns.{field}.constant {error}")
+        _check_constant(document, field, source)
     is_absent = document.at("columns", "payee_account") is ABSENT
     if kind is not None and is_absent and KINDS_WITH_PAYEE & _kinds(kind):
         text = "columns.payee_account is missing: a transfer needs it"
         document.fault(("columns",), text, on_key=True)
     if time is not None and time.column in schema.names:
         _check_time(document, time, schema.field(time.column).type)
+
+
+def _check_constant(document: Document, field: str, source: Any) -> None:  # noqa: ANN401 - any source
+    try:
+        constant_of(field, source)
+    except CellError as error:
+        document.fault(("columns", field, "constant"), f"columns.{field}.constant {error}")
 
 
 def _kinds(source: "Choice[Kind]") -> set[TransferKind]:
@@ -214,7 +256,7 @@ def _kinds(source: "Choice[Kind]") -> set[TransferKind]:
 
 def _check_time(document: Document, time: TimeSource, kind: Any) -> None:  # noqa: ANN401 - any Arrow type
     is_timestamp = pa.types.is_timestamp(kind)
-    if is_timestamp != (time.format == "timestamp"):
+    if is_timestamp != (time.format[0] == "timestamp"):
         right = "use timestamp" if is_timestamp else "use another format"
         text = f"columns.time.format: {time.column} has the type {kind}; {right}"
         document.fault(("columns", "time", "format"), text)
@@ -226,5 +268,7 @@ def _check_time(document: Document, time: TimeSource, kind: Any) -> None:  # noq
 def columns_of(mapping: Mapping, schema: pa.Schema) -> list[str]:
     """Return the columns of a table that a mapping reads."""
     sources = [getattr(mapping.columns, field) for field in Columns.model_fields]
-    names = [source.column for source in [*sources, mapping.label] if source is not None]
+    if mapping.label is not None:
+        sources += [mapping.label, mapping.label.fraud_type]
+    names = [source.column for source in sources if source is not None]
     return [name for name in dict.fromkeys(names) if name in schema.names]

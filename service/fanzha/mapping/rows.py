@@ -1,25 +1,20 @@
-"""Reads a table's rows as transfers, in order of time, and notes every row that is none."""
+"""The rows of a bank's table as transfers, in order of time."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-from fanzha.domain.transfer import AMOUNT_MINOR_MAX
-from fanzha.domain.vocabulary import KINDS_WITH_PAYEE
-from fanzha.mapping.cells import Cell, CellError, to_minor
-from fanzha.mapping.fields import cell_reader, constant_of
-from fanzha.mapping.mapping import BASE_CURRENCY, Columns, Mapping
-from fanzha.mapping.sources import AmountSource
-from fanzha.mapping.table import RowFault, Table, plain
-from fanzha.mapping.times import in_order, read_times
+from fanzha.mapping.batch import DUPLICATES, OUT_OF_ORDER, Batch
+from fanzha.mapping.mapped import MappedTable, note_repeats
+from fanzha.mapping.times import ABSENT
 
-_CHUNK: Final = 8_192
-SHOWN_FAULTS: Final = 20
-_REQUIRED: Final = ("kind", "channel", "amount", "payer_account")
+Ints = npt.NDArray[np.int64]
+
+_DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,172 +30,97 @@ class Row:
     """Fields by the mapping's names; amounts in minor units; what is not known is left out."""
 
 
-@dataclass(slots=True)
-class Faults:
-    """Rows that cannot be played: how many, and the first of them."""
-
-    count: int = 0
-    first: list[RowFault] = field(default_factory=list)
-
-    def add(self, fault: RowFault) -> None:
-        """Note one row."""
-        self.count += 1
-        if len(self.first) < SHOWN_FAULTS:
-            self.first.append(fault)
-
-
-class _LeftOutError(Exception):
-    """The mapping says to leave the row out."""
-
-
 class Rows:
     """The rows of a table that a replay plays."""
 
     def __init__(
-        self, table: Table, mapping: Mapping, *, days: int | None, limit: int | None
+        self,
+        table: MappedTable,
+        progress: Callable[[int], None],
+        *,
+        days: int | None,
+        limit: int | None,
     ) -> None:
-        """Put the rows in order of time.
+        """Read all rows and put them in order of time.
 
         Args:
-            table: the columns that the mapping names.
-            mapping: what they mean.
+            table: a bank's file and its mapping.
+            progress: told of the rows read so far.
             days: see `in_order`.
             limit: see `in_order`.
         """
-        self.faults = Faults()
-        self.repaired: Counter[str] = Counter()
-        for fault in table.faults:
-            self.faults.add(fault)
-        source = mapping.columns.time
-        times = read_times(table.columns.column(source.column), source)
-        for line, text in sorted(times.faults.items()):
-            self.faults.add(RowFault(int(table.rows[line]), f"time {text}"))
-        lines, late = in_order(times, days, limit)
+        self._batches = list(table.batches(progress))
+        self.faults = table.file.faults
+        self.repaired = dict(table.file.repaired)
+        starts = np.cumsum([0, *(len(batch.rows) for batch in self._batches)])
+        self._starts: Ints = starts
+        self._numbers = np.concatenate([batch.rows for batch in self._batches])
+        times_ms = np.concatenate([batch.times.ms for batch in self._batches])
+        lines, late = in_order(times_ms, days, limit)
         if late:
-            self.repaired["rows_out_of_order"] = late
-        in_place = np.array_equal(lines, np.arange(len(lines)))
-        columns = table.columns.slice(0, len(lines)) if in_place else table.columns.take(lines)
-        self._columns = plain(columns)
-        self._numbers = table.rows[lines]
-        self._times_ms = times.ms[lines]
-        self._reader = _RowReader(mapping.columns, columns.schema)
-        self.label: pa.ChunkedArray[Any] | None = None
-        """The label of each row in the order played."""
-        if mapping.label is not None:
-            self.label = columns.column(mapping.label.column)
+            self.repaired[OUT_OF_ORDER] = late
+        self._lines = self._judged(lines, times_ms, table)
+        self._times_ms = times_ms
 
     def __len__(self) -> int:
-        return len(self._times_ms)
+        return len(self._lines)
 
-    def check(self, progress: Callable[[int], None]) -> int:
-        """Read all rows once and note faults and repairs; return how many rows are transfers."""
-        return sum(1 for _ in self._read(self.faults, self.repaired, progress))
+    def _judged(self, lines: Ints, times_ms: Ints, table: MappedTable) -> Ints:
+        """Note faults and repairs of the lines that count; return those that are transfers."""
+        counts = np.zeros(len(times_ms), np.bool_)
+        counts[lines] = True
+        # Lines without a time have no place in the order; they are faults all the same.
+        counts |= times_ms == ABSENT
+        good = np.zeros(len(times_ms), np.bool_)
+        for start, batch in zip(self._starts, self._batches, strict=False):
+            here = slice(start, start + len(batch.rows))
+            batch.note(self.faults, self.repaired, np.flatnonzero(counts[here]))
+            good[here] = batch.good & counts[here]
+        same, other = table.repeats()
+        place_of = {int(row): line for line, row in enumerate(self._numbers)} if len(other) else {}
+        again = np.isin(self._numbers, same) & good if len(same) else np.zeros_like(good)
+        if again.any():
+            self.repaired[DUPLICATES] = int(again.sum())
+        pairs = [pair for pair in other.tolist() if good[place_of[pair[0]]]]
+        note_repeats(np.array(pairs, np.int64).reshape(-1, 2), self.faults)
+        good &= ~again
+        good[[place_of[row] for row, _ in pairs]] = False
+        return lines[good[lines]]
+
+    @property
+    def label(self) -> "pa.ChunkedArray[Any] | None":
+        """The label of each row in the order played, as it is in the file; None without one."""
+        labels = [batch.raw_label for batch in self._batches]
+        if not labels or labels[0] is None:
+            return None
+        taken: pa.ChunkedArray[Any] = pa.chunked_array(labels).take(pa.array(self._lines))
+        return taken
 
     def read(self) -> Iterator[Row]:
-        """Yield the rows that are transfers."""
-        return self._read(Faults(), Counter(), lambda _: None)
-
-    def _read(
-        self, faults: Faults, repaired: Counter[str], progress: Callable[[int], None]
-    ) -> Iterator[Row]:
-        names = self._reader.names
-        for start in range(0, len(self), _CHUNK):
-            chunk = self._columns.slice(start, _CHUNK)
-            cells = [chunk.column(name).to_pylist() for name in names]
-            # A table of constants alone has no cells but those of its times.
-            rows = zip(*cells, strict=True) if cells else iter([()] * chunk.num_rows)
-            for line, row in enumerate(rows, start):
-                number = int(self._numbers[line])
-                try:
-                    fields = self._reader.read(number, row, repaired)
-                except CellError as error:
-                    faults.add(RowFault(number, str(error)))
-                except _LeftOutError:
-                    repaired["rows_of_amount_zero_left_out"] += 1
-                else:
-                    yield Row(line, number, int(self._times_ms[line]), fields)
-            progress(start + chunk.num_rows)
+        """Yield the rows."""
+        places = np.searchsorted(self._starts, self._lines, side="right") - 1
+        for line, (which, place) in enumerate(
+            zip(self._lines.tolist(), places.tolist(), strict=True)
+        ):
+            batch: Batch = self._batches[place]
+            fields = batch.fields(which - int(self._starts[place]))
+            yield Row(line, int(self._numbers[which]), int(self._times_ms[which]), fields)
 
 
-class _RowReader:
-    """Reads cells as fields: one function for each mapped column."""
+def in_order(times_ms: Ints, days: int | None, limit: int | None) -> tuple[Ints, int]:
+    """Return the lines in order of time, and how many stood out of order.
 
-    def __init__(self, columns: Columns, schema: pa.Schema) -> None:
-        self._amounts: dict[str, AmountSource] = {}
-        self._constants: dict[str, Any] = {}
-        self._columns: list[tuple[str, Callable[[Cell], Any]]] = []
-        self.names: list[str] = []
-        """Columns to read, in the order of `read`'s cells."""
-        for name in Columns.model_fields:
-            source = getattr(columns, name)
-            if name == "time" or source is None:
-                continue
-            if isinstance(source, AmountSource):
-                self._amounts[name] = source
-            if source.column is None:
-                self._constants[name] = constant_of(name, source)
-            elif source.column in schema.names:
-                self.names.append(source.column)
-                self._columns.append((name, cell_reader(name, source)))
-
-    def read(self, number: int, cells: tuple[Cell, ...], repaired: Counter[str]) -> dict[str, Any]:
-        """Return the fields of one row.
-
-        Raises:
-            CellError: with all that is wrong with the row.
-            _LeftOutError: the row moves no money, and the mapping leaves such rows out.
-        """
-        fields = dict(self._constants)
-        wrong: list[str] = []
-        for (name, read), cell in zip(self._columns, cells, strict=True):
-            try:
-                value = read(cell)
-            except CellError as error:
-                wrong.append(f"{name} {error}")
-                fields[name] = None
-                continue
-            if value is not None:
-                fields[name] = value
-        wrong += [f"{name} is missing" for name in _REQUIRED if name not in fields]
-        zero = self._to_minor_units(fields, wrong, repaired)
-        _check_parties(fields, wrong)
-        if wrong:
-            raise CellError("; ".join(wrong))
-        if zero:
-            raise _LeftOutError
-        fields.setdefault("transfer_id", f"row-{number}")
-        fields.setdefault("request_id", f"row-{number}")
-        return fields
-
-    def _to_minor_units(
-        self, fields: dict[str, Any], wrong: list[str], repaired: Counter[str]
-    ) -> bool:
-        """Put minor units in place of amounts; return whether the row is to be left out."""
-        zero = False
-        currency = fields.setdefault("currency", BASE_CURRENCY)
-        for name, source in self._amounts.items():
-            amount = fields.get(name)
-            if amount is None or currency is None:
-                continue
-            try:
-                code = currency if name == "amount" else BASE_CURRENCY
-                minor, noisy = to_minor(amount, code, source.unit)
-            except CellError as error:
-                wrong.append(f"{name} {error}")
-                continue
-            repaired["amounts_rounded"] += noisy
-            fields[name] = minor
-            least = 0 if name == "balance_before" else 1
-            if minor == 0 and source.zero == "leave_out" and least:
-                zero = True
-            elif not least <= minor <= AMOUNT_MINOR_MAX:
-                wrong.append(f"{name} {amount} is not {least} to {AMOUNT_MINOR_MAX} minor units")
-        return zero
-
-
-def _check_parties(fields: dict[str, Any], wrong: list[str]) -> None:
-    payee = fields.get("payee_account", "")
-    if payee == "" and fields.get("kind") in KINDS_WITH_PAYEE:
-        wrong.append("payee_account is missing: a transfer needs it")
-    if payee and payee == fields.get("payer_account"):
-        wrong.append("payee_account is the payer's own account")
+    Args:
+        times_ms: of all lines; those that are ABSENT are left out.
+        days: only what lies less than this many times 24 hours after the first; None for all.
+        limit: only the first so many; None for all.
+    """
+    lines = np.flatnonzero(times_ms != ABSENT)
+    ms = times_ms[lines]
+    late = int(np.count_nonzero(ms[1:] < np.maximum.accumulate(ms)[:-1])) if len(ms) else 0
+    if late:
+        order = np.argsort(ms, kind="stable")
+        lines, ms = lines[order], ms[order]
+    if days is not None and len(ms):
+        lines = lines[: np.searchsorted(ms, ms[0] + days * _DAY_MS)]
+    return lines[:limit], late

@@ -14,6 +14,7 @@ from fanzha.domain.currency import CURRENCIES
 from fanzha.domain.vocabulary import (
     Channel,
     CustomerSegment,
+    FraudType,
     NameMatch,
     PartyType,
     TransferKind,
@@ -23,8 +24,11 @@ from fanzha.file_shape import Shape
 
 V = TypeVar("V")
 
-TIME_FORMATS: Final = ("epoch_s", "epoch_ms", "iso", "timestamp", "seconds_since")
+SINCE: Final = ("seconds_since", "hours_since")
+"""Formats that count from the time given as `start`."""
+TIME_FORMATS: Final = ("epoch_s", "epoch_ms", "iso", "timestamp", *SINCE)
 _ZONELESS: Final = ("epoch_s", "epoch_ms")
+_ALONE: Final = ("epoch_s", "epoch_ms", "timestamp", *SINCE)
 _PREFIX: Final = re.compile(r"[A-Za-z0-9._:-]*\Z")
 _DATED: Final = datetime(2026, 11, 22, 13, 5, 9, tzinfo=UTC)
 
@@ -57,6 +61,7 @@ Speed = Annotated[TransferSpeed, word(TransferSpeed)]
 Type = Annotated[PartyType, word(PartyType)]
 Segment = Annotated[CustomerSegment, word(CustomerSegment)]
 Match = Annotated[NameMatch, word(NameMatch)]
+Fraud = Annotated[FraudType, word(FraudType)]
 
 
 def _checked(rule: str, is_valid: Callable[[str], bool]) -> AfterValidator:
@@ -101,14 +106,24 @@ _CODE: Final = _checked(
 )
 Code = Annotated[str, _CODE]
 Zone = Annotated[str, _checked("must be an IANA time zone, such as Asia/Shanghai", _is_zone)]
-TimeFormat = Annotated[
-    str,
-    _checked(
-        f"must be one of {', '.join(TIME_FORMATS)}, or a strptime pattern with day, month and year "
-        "such as '%Y-%m-%d %H:%M:%S'",
-        _is_time_format,
-    ),
-]
+
+
+def _read_formats(value: object) -> object:
+    formats = [value] if isinstance(value, str) else value
+    if (
+        not isinstance(formats, list | tuple)
+        or not formats
+        or not all(isinstance(form, str) and _is_time_format(form) for form in formats)
+        or (len(formats) > 1 and not set(formats).isdisjoint(_ALONE))
+    ):
+        raise ValueError(
+            f"must be one of {', '.join(TIME_FORMATS)}, or a strptime pattern with day, month and "
+            "year such as '%Y-%m-%d %H:%M:%S', or a list of patterns and iso, tried in order"
+        )
+    return tuple(formats)
+
+
+TimeFormats = Annotated[tuple[str, ...], BeforeValidator(_read_formats)]
 DateFormat = Annotated[
     str,
     _checked(
@@ -160,6 +175,25 @@ class Choice(Source[V], Generic[V]):
         default={},
         description="what the column holds: the word it stands for; without it, the words",
     )
+    by: Literal["whole", "start"] = Field(
+        default="whole",
+        description="start: values name what the column's text begins with; whole: all of it",
+    )
+    leave_out: list[str] = Field(
+        default=[],
+        description="what the column holds in rows that are no transfers; they are left out",
+    )
+
+    @model_validator(mode="after")
+    def _values_fit(self) -> Self:
+        if self.by == "start" and not self.values:
+            raise ValueError("must have values with by: start")
+        if self.column is None and (self.values or self.leave_out):
+            raise ValueError("must have a column with values or leave_out: a constant has none")
+        both = [text for text in self.leave_out if text in self.values]
+        if both:
+            raise ValueError(f"must either read or leave out {', '.join(both)}")
+        return self
 
 
 class FlagSource(Source[bool]):
@@ -198,21 +232,24 @@ class TimeSource(Shape):
     """When the customer asked."""
 
     column: str = Field(description="name of a column of the table")
-    format: TimeFormat
+    format: TimeFormats = Field(
+        description="one format of times, or a list of formats tried in order"
+    )
     zone: Zone | None = Field(default=None, description="zone of times that name none")
     start: LocalTime | None = Field(
-        default=None, description="for seconds_since: local time of second 0"
+        default=None, description="for seconds_since and hours_since: local time of second 0"
     )
 
     @model_validator(mode="after")
     def _fits_format(self) -> Self:
-        if self.format in _ZONELESS and self.zone is not None:
-            raise ValueError(f"must not have a zone: {self.format} counts from 1970 in UTC")
-        if self.zone is None and (self.format == "seconds_since" or self._is_zoneless_pattern()):
+        first = self.format[0]
+        if first in _ZONELESS and self.zone is not None:
+            raise ValueError(f"must not have a zone: {first} counts from 1970 in UTC")
+        if self.zone is None and (first in SINCE or self._has_zoneless_pattern()):
             raise ValueError("must have a zone, such as Asia/Shanghai: the times name none")
-        if (self.format == "seconds_since") != (self.start is not None):
-            raise ValueError("must have start with format seconds_since, and only with it")
+        if (first in SINCE) != (self.start is not None):
+            raise ValueError(f"must have start with format {' or '.join(SINCE)}, and only with it")
         return self
 
-    def _is_zoneless_pattern(self) -> bool:
-        return self.format not in TIME_FORMATS and "%z" not in self.format
+    def _has_zoneless_pattern(self) -> bool:
+        return any(form not in TIME_FORMATS and "%z" not in form for form in self.format)

@@ -1,7 +1,9 @@
 """Reads the columns that a mapping names out of a CSV or Parquet file."""
 
 import csv
-from collections.abc import Callable, Iterable, Iterator
+import io
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -13,45 +15,39 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from fanzha.domain.errors import SetupError
+from fanzha.mapping.encoding import Encoding, Transcoder
+from fanzha.mapping.faults import Faults, RowFault
 
 _PARQUET_MARK: Final = b"PAR1"
 _PARQUET_NAMES: Final = (".parquet", ".pq")
 _PARQUET_ROWS: Final = 131_072
 _CSV_BLOCK_BYTES: Final = 8 * 2**20
 
-Progress = Callable[[int], None]
-
 
 @dataclass(frozen=True, slots=True)
-class RowFault:
-    """What is wrong with one row; row 1 is the first after the header."""
+class TableBatch:
+    """Some rows of a file, with the columns that were asked for."""
 
-    row: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """The columns of a file that were asked for."""
-
-    columns: pa.Table
+    columns: pa.RecordBatch
     rows: npt.NDArray[np.int64]
     """Each line's row in the file, from 1."""
-    faults: tuple[RowFault, ...]
-    """Rows that could not be read as rows, and are not in `columns`."""
 
 
 class TableFile:
     """A CSV or Parquet file: its columns' names first, the columns when they are known."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, encoding: Encoding = "auto") -> None:
         """Look at the file's head.
+
+        Args:
+            path: the file.
+            encoding: what a CSV is in.
 
         Raises:
             SetupError: there is no such file, it is empty, cut off, damaged, or neither CSV nor
                 Parquet.
         """
-        self._path = path
+        self._path, self._asked = path, encoding
         try:
             with path.open("rb") as file:
                 head = file.read(4)
@@ -61,50 +57,43 @@ class TableFile:
             ) from error
         if not head:
             raise SetupError(f"{path} is empty; name a CSV file with a header, or a Parquet file")
-        self._is_parquet = head == _PARQUET_MARK or path.suffix.lower() in _PARQUET_NAMES
-        self.schema: pa.Schema = self._parquet_schema() if self._is_parquet else self._csv_header()
+        self.is_parquet = head == _PARQUET_MARK or path.suffix.lower() in _PARQUET_NAMES
+        self.schema: pa.Schema = self._parquet_schema() if self.is_parquet else self._csv_header()
         """Names and types of the columns; a CSV's are all text."""
+        self.faults = Faults()
+        """Rows that could not be read as rows; complete when all batches were taken."""
+        self.unreadable = 0
+        """How many rows that are; the same."""
+        self.repaired: dict[str, int] = {}
+        """Rows that were repaired before they were rows, by name."""
+        self.encoding: str | None = None
+        """What a CSV's rows are in, for most of them; known when all batches were taken."""
 
-    def read(self, names: Iterable[str], progress: Progress) -> Table:
-        """Read the columns of these names.
+    def batches(self, names: Iterable[str]) -> Iterator[TableBatch]:
+        """Yield all rows with the columns of these names.
 
         Args:
             names: columns of the schema.
-            progress: told of the rows read so far.
 
         Raises:
             SetupError: the file is cut off or damaged, has no rows, or does not fit memory.
         """
         wanted = sorted(set(names))
-        faults: list[RowFault] = []
+        count = 0
         try:
-            batches = (
-                self._parquet_batches(wanted)
-                if self._is_parquet
-                else self._csv_batches(wanted, faults)
-            )
-            read = []
-            rows = 0
-            for batch in batches:
-                read.append(batch)
-                rows += batch.num_rows
-                progress(rows)
+            for batch in self._parquet(wanted) if self.is_parquet else self._csv(wanted):
+                count += len(batch.rows)
+                yield batch
         except (pa.ArrowMemoryError, MemoryError) as error:
-            raise SetupError(
-                f"{self._path} does not fit memory: its {len(wanted)} columns are read as a whole; "
-                "cut the file into parts by time"
-            ) from error
-        except (pa.ArrowException, OSError) as error:
+            raise SetupError(f"{self._path} does not fit memory; cut it into parts") from error
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise self._damaged(error) from error
-        if not rows:
+        if not count:
             raise SetupError(f"{self._path} has no rows that can be read; name a file with rows")
-        broken = np.array([fault.row for fault in faults], np.int64)
-        numbers = np.delete(np.arange(1, rows + len(faults) + 1), broken - 1)
-        return Table(pa.Table.from_batches(read), numbers, tuple(faults))
 
     def row_count(self) -> int | None:
         """Return the number of rows where the file says it."""
-        if not self._is_parquet:
+        if not self.is_parquet:
             return None
         with pq.ParquetFile(self._path) as file:
             return int(file.metadata.num_rows)
@@ -115,46 +104,78 @@ class TableFile:
         except (pa.ArrowException, OSError) as error:
             raise self._damaged(error) from error
 
-    def _parquet_batches(self, names: list[str]) -> Iterator[pa.RecordBatch]:
+    def _parquet(self, names: list[str]) -> Iterator[TableBatch]:
+        start = 1
         with pq.ParquetFile(self._path) as file:
-            yield from file.iter_batches(_PARQUET_ROWS, columns=names)
+            for batch in file.iter_batches(_PARQUET_ROWS, columns=names):
+                yield TableBatch(batch, np.arange(start, start + batch.num_rows))
+                start += batch.num_rows
 
     def _csv_header(self) -> pa.Schema:
         try:
-            with self._path.open(encoding="utf-8-sig", newline="") as file:
-                names = next(csv.reader(file, strict=True), [])
-        except (UnicodeDecodeError, csv.Error) as error:
+            with Transcoder(self._path, self._asked) as source:
+                lines = io.TextIOWrapper(io.BufferedReader(source), "utf-8", newline="")
+                names = next(csv.reader(lines, strict=True), [])
+            if 0 in source.broken:
+                raise UnicodeError("its header is in neither UTF-8 nor GB18030")  # noqa: TRY301
+        except (UnicodeError, csv.Error) as error:
             raise SetupError(
-                f"{self._path} is neither Parquet nor CSV in UTF-8 with a header: {error}; "
-                "save it as one of them"
+                f"{self._path} is neither Parquet nor CSV with a header: {error}; save it as "
+                "one of them, in UTF-8"
             ) from error
         if not any(names):
             raise SetupError(f"{self._path} does not begin with a header; name the columns there")
         return pa.schema([(name, pa.string()) for name in names])
 
-    def _csv_batches(self, names: list[str], faults: list[RowFault]) -> Iterator[pa.RecordBatch]:
+    def _csv(self, names: list[str]) -> Iterator[TableBatch]:
+        skipped: list[int] = []
+
         def note(row: pa_csv.InvalidRow) -> Literal["skip"]:
             # The header is a row to the reader. The row's text may hold identifiers: never shown.
             text = f"has {row.actual_columns} fields, the header has {row.expected_columns}"
-            faults.append(RowFault((row.number or 0) - 1, text))
+            skipped.append((row.number or 0) - 1)
+            self.unreadable += 1
+            self.faults.add(RowFault(skipped[-1], text), "row has another number of fields")
             return "skip"
 
-        with pa_csv.open_csv(
-            self._path,
-            # One thread: only then does the reader know the numbers of broken rows.
-            pa_csv.ReadOptions(use_threads=False, block_size=_CSV_BLOCK_BYTES),
-            pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=note),
-            pa_csv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()),
-                include_columns=names,
-                strings_can_be_null=True,
-                null_values=[""],
-            ),
-        ) as reader:
-            yield from reader
+        with (
+            Transcoder(self._path, self._asked) as source,
+            pa_csv.open_csv(
+                source,
+                # One thread: only then does the reader know the numbers of broken rows.
+                pa_csv.ReadOptions(use_threads=False, block_size=_CSV_BLOCK_BYTES),
+                pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=note),
+                pa_csv.ConvertOptions(
+                    column_types=dict.fromkeys(names, pa.string()),
+                    include_columns=names,
+                    strings_can_be_null=True,
+                    null_values=[""],
+                ),
+            ) as reader,
+        ):
+            start = 1
+            for batch in reader:
+                numbers, start = _numbers(start, batch.num_rows, skipped)
+                yield self._without_broken(TableBatch(batch, numbers), source)
+            self.encoding = source.encoding or "utf-8"
+            if source.others:
+                self.repaired["rows_of_another_encoding"] = len(source.others)
+
+    def _without_broken(self, batch: TableBatch, source: Transcoder) -> TableBatch:
+        """Take the rows out that are in no encoding; the source is always ahead of the batches."""
+        if not source.broken or not len(batch.rows):
+            return batch
+        is_broken = np.isin(batch.rows, source.broken)
+        self.unreadable += int(is_broken.sum())
+        for row in batch.rows[is_broken].tolist():
+            self.faults.add(
+                RowFault(row, "is in neither UTF-8 nor GB18030"), "row in no known encoding"
+            )
+        kept = batch.columns.filter(pa.array(~is_broken))
+        return TableBatch(kept, batch.rows[~is_broken])
 
     def _damaged(self, error: Exception) -> SetupError:
-        form = "Parquet" if self._is_parquet else "CSV in UTF-8"
+        form = "Parquet" if self.is_parquet else "CSV"
         cause = str(error).splitlines()[0] if str(error) else type(error).__name__
         return SetupError(
             f"{self._path} cannot be read as {form}; it is cut off, damaged, or something else "
@@ -162,21 +183,39 @@ class TableFile:
         )
 
 
-def plain(table: pa.Table) -> pa.Table:
-    """Return the table with columns of types that Python reads without loss.
+def _numbers(start: int, count: int, skipped: list[int]) -> tuple[npt.NDArray[np.int64], int]:
+    """Return the rows in the file of the next lines, and the row after them.
+
+    Args:
+        start: first row that can be meant.
+        count: number of lines.
+        skipped: rows that are not among the lines, sorted.
+    """
+    gaps = [
+        row for row in skipped[bisect_left(skipped, start) :] if row < start + count + len(skipped)
+    ]
+    numbers = np.setdiff1d(np.arange(start, start + count + len(gaps)), gaps)[:count]
+    return numbers, int(numbers[-1]) + 1 if count else start
+
+
+def plain(columns: pa.RecordBatch) -> pa.RecordBatch:
+    """Return columns of types that Python reads without loss.
 
     Narrow floats become the shortest digits that name them (12.34 as a float of 32 bits is
     12.34000015… once it is widened), and times lose what is finer than a microsecond.
     """
-    for place, field in enumerate(table.schema):
+    for place, field in enumerate(columns.schema):
         kind: Any = field.type
         target: Any = None
-        if pa.types.is_floating(kind) and kind.bit_width < 64:
+        if (
+            (pa.types.is_floating(kind) and kind.bit_width < 64)
+            or pa.types.is_large_string(kind)
+            or pa.types.is_string_view(kind)
+        ):
             target = pa.string()
-        elif pa.types.is_timestamp(kind) and kind.unit == "ns":
-            target = pa.timestamp("us", kind.tz)
+        elif pa.types.is_dictionary(kind):
+            target = kind.value_type
         if target is not None:
-            table = table.set_column(
-                place, field.name, table.column(place).cast(target, safe=False)
-            )
-    return table
+            cast = columns.column(place).cast(target, safe=False)
+            columns = columns.set_column(place, field.name, cast)
+    return columns

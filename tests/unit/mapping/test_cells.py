@@ -2,13 +2,13 @@
 
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from fanzha.mapping.cells import (
     CellError,
-    checked_time,
-    time_reader,
     to_choice,
     to_day,
     to_decimal,
@@ -17,6 +17,7 @@ from fanzha.mapping.cells import (
     to_text,
 )
 from fanzha.mapping.sources import TimeSource
+from fanzha.mapping.times import Times, read_times
 
 # 2026-11-22 13:05:09 in Shanghai.
 NOON_MS = 1_795_323_909_000
@@ -28,8 +29,15 @@ def minor(cell: object, unit: str = "yuan", currency: str = "CNY") -> int:
     return to_minor(amount, currency, unit)[0]
 
 
-def time_of(cell: object, **source: str) -> int:
-    return time_reader(TimeSource(column="t", **source))(cell)
+def times_of(*cells: object, **source: Any) -> Times:
+    return read_times(pa.array(cells), TimeSource(column="t", **source))
+
+
+def time_of(cell: object, **source: Any) -> int:
+    times = times_of(cell, **source)
+    for error in times.faults.values():
+        raise error
+    return int(times.ms[0])
 
 
 @pytest.mark.parametrize(
@@ -161,8 +169,9 @@ def test_a_time_that_cannot_be_read_says_why(
 
 @pytest.mark.parametrize("time_ms", [-1, 0, 631_151_999_999, 4_102_444_800_000, 2**60])
 def test_a_time_outside_1990_to_2099_is_absurd(time_ms: int) -> None:
-    with pytest.raises(CellError, match="is absurd"):
-        checked_time(time_ms)
+    for cell in (time_ms, str(time_ms), float(time_ms)):
+        with pytest.raises(CellError, match="is absurd"):
+            time_of(cell, format="epoch_ms")
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ FAULTS = {
         "5:46: columns.amount is required and must not be optional",
     ],
     "seconds_without_start": [
-        "2:9: columns.time must have start with format seconds_since, and only with it",
+        "2:9: columns.time must have start with format seconds_since or hours_since, a",
     ],
     "time_of_another_type": [
         "2:32: columns.time.format: 交易时间 has the type string; use another format",
