@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from tests.training.slow_account import SlowAccount, SlowLink
+from tests.slow_history import SlowAccount, SlowLink
 from tests.training.streams import DAY_MS, MINUTE_MS, START_MS, UTC_OFFSET_S
 
 from fanzha.archive import schema

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
-from tests.training.slow_account import SlowAccount, SlowLink
+from tests.slow_history import SlowAccount, SlowLink
 
 from fanzha.domain.ids import counterparty_of
 from fanzha.domain.transfer import Party, Session, Transfer
