@@ -1,16 +1,17 @@
 """What the pipeline's ports ask for, in plain Python: nothing outside the process is needed."""
 
-from dataclasses import replace
+from collections import defaultdict
 
 import numpy as np
 import numpy.typing as npt
+from tests.slow_history import SlowAccount, SlowLink
 
 from fanzha.domain.decision import Score
 from fanzha.domain.errors import NotRecordedError, StoreUnavailableError
-from fanzha.domain.evidence import AccountState, ListSubject, WatchlistEntry
+from fanzha.domain.evidence import ListSubject, WatchlistEntry
 from fanzha.domain.ids import counterparty_of
 from fanzha.domain.record import DecisionRecord
-from fanzha.domain.transfer import Transfer
+from fanzha.domain.transfer import Transfer, link_tokens
 from fanzha.pipeline.ports import Committed, Findings, Model
 
 
@@ -52,8 +53,8 @@ class FakeStore:
 
     def __init__(self, *, is_away: bool = False) -> None:
         self.is_away = is_away
-        self.states: dict[bytes, AccountState] = {}
-        self.pairs: dict[tuple[bytes, int], bytes] = {}
+        self.accounts: defaultdict[bytes, SlowAccount] = defaultdict(SlowAccount)
+        self.links: defaultdict[bytes, SlowLink] = defaultdict(SlowLink)
         self.entries: dict[bytes, list[WatchlistEntry]] = {}
 
     def find(self, transfer: Transfer) -> Findings:
@@ -61,10 +62,11 @@ class FakeStore:
             return Findings(None, None, None, "", None)
         payer, payee = transfer.payer.account, transfer.payee.account if transfer.payee else b""
         known = [(s, e) for s, token in subjects(transfer) for e in self.entries.get(token, [])]
-        pair = self.pairs.get((payer, counterparty_of(payee)), b"")
-        ours = replace(self.states.get(payer, AccountState()), pair=pair)
-        theirs = self.states.get(payee, AccountState()) if payee else None
-        return Findings(ours, theirs, tuple(known), "lists-1", None)
+        ours = self.accounts[payer].state(counterparty_of(payee))
+        theirs = self.accounts[payee].state(0) if payee else None
+        tokens = link_tokens(transfer)
+        links = tuple(None if token is None else self.links[token].state() for token in tokens)
+        return Findings(ours, theirs, tuple(known), "lists-1", None, links)
 
 
 class MemoryJournal:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import typer
+from tests.feature_example import example
 
 from fanzha.__main__ import app
 from fanzha.checked_yaml import read_document
@@ -26,11 +27,12 @@ _UNKNOWN = {FactType.BOOL: "false", FactType.DOUBLE: "NaN", FactType.STRING: "em
 
 def features() -> str:
     """Return the table of features, in the order of the vector."""
+    values = example()
     rows = (
-        (str(place), code(x.name), x.family, x.unit, x.meaning, x.unknown)
+        (str(place), code(x.name), x.family, x.unit, x.meaning, x.unknown, values[x.name])
         for place, x in enumerate(FEATURES)
     )
-    return table("place,name,family,unit,meaning,unknown (NaN) when", rows)
+    return table("place,name,family,unit,meaning,unknown (NaN) when,example", rows)
 
 
 def settings() -> str:

@@ -9,16 +9,27 @@ import pytest
 
 from fanzha.adapters import keys
 from fanzha.adapters.redis_link import RedisLink
-from fanzha.domain.evidence import AccountState
-from fanzha.domain.vocabulary import ExecutionStatus, FraudType
+from fanzha.domain.evidence import AccountState, LinkState
+from fanzha.domain.ids import counterparty_of
+from fanzha.domain.vocabulary import (
+    Channel,
+    DecisionKind,
+    ExecutionStatus,
+    FraudType,
+    PartyType,
+    TransferKind,
+)
 from fanzha.features import fold as folding
 from fanzha.features.facts import AMOUNT_MINOR, FACTS, PAYEE_ID, TIME_MS, UNKNOWN, UTC_OFFSET_S
-from fanzha.features.kernel import PAYER_START, feature_vector
+from fanzha.features.kernel import LINKS_START, PAYER_START, feature_vector
 from fanzha.features.layout import (
     Change,
     ReportRole,
+    link_row,
     pack_event,
     pack_execution,
+    pack_flags,
+    pack_link,
     pack_report,
     unpack_record,
 )
@@ -45,7 +56,7 @@ class AccountInRedis:
             "commit": (account, *own, journal, outbox, *more_keys),
             "execution": (account, *own, journal, outbox),
             "outcome": (account, *own, journal, outbox),
-            "apply": (account, *own, journal),
+            "apply": (account, *own, journal, outbox),
         }[script]
         return self._link.run([self._link.scripts.call(script, all_keys, args)])[0]
 
@@ -53,28 +64,29 @@ class AccountInRedis:
         self._number += 1
         return keys.tag(self._bucket) + f"{name}:{self._number}".encode()
 
-    def attempt(self, change: bytes, recorded: bytes = b"") -> object:
+    def attempt(self, change: bytes, recorded: bytes = b"", links: bytes = b"") -> object:
         self._number += 1
         args = (START_MS, 1, 1000, b"d" * 16, f"{self._number:026d}", b"answer", change, b"body")
         own = (self.key("request"), self.key("decision"))
         marker = recorded or self.key("recorded")
-        reply = self._run("commit", own, (*args, b"", b"", b"{b17}decision:", ACCOUNT), marker)
+        tail = (b"", b"", b"{b17}decision:", ACCOUNT, links, b"")
+        reply = self._run("commit", own, (*args, *tail), marker)
         return reply[0]
 
-    def execute(self, change: bytes, status: int, executed_ms: int | None = None) -> object:
+    def execute(self, attempt: bytes, status: ExecutionStatus, executed_ms: int) -> object:
         # One marker for each event, as each has one decision.
-        marker = keys.tag(self._bucket) + b"execution:" + change[:8].hex().encode()
-        executed = unpack_record(change)[4] if executed_ms is None else executed_ms
-        tail = (b"body", b"", 60_000, ACCOUNT, b"p" * 8, executed)
+        marker = keys.tag(self._bucket) + b"execution:" + attempt[:8].hex().encode()
+        tail = (b"body", b"", 60_000, ACCOUNT, b"p" * 8, executed_ms)
+        change = pack_execution(attempt, status)
         return self._run("execution", (marker,), (change, int(status), *tail))[0]
 
     def report(self, change: bytes) -> None:
         args = ("outcome", b"body", change, b"", b"", 60_000, ACCOUNT)
         self._run("outcome", (self.key("outcomes"),), args)
 
-    def apply(self, change: bytes, kind: Change) -> object:
+    def apply(self, change: bytes, kind: Change, links: bytes = b"") -> object:
         received = keys.received(self._bucket, change[:8])
-        args = (change, int(kind), ACCOUNT, 60_000, 0)
+        args = (change, int(kind), ACCOUNT, 60_000, 0, links)
         return self._run("apply", (self.key("applied"), received), args)
 
     def state(self, counterparty: int) -> AccountState:
@@ -86,39 +98,53 @@ class AccountInRedis:
                 )
             ]
         )[0]
-        return AccountState(int(reply[0]), reply[1], reply[2], reply[3], reply[4])
+        return AccountState(int(reply[0]), *reply[1:7])
 
     def journaled(self) -> list[tuple[int, int, bytes]]:
-        """Return sequence, kind and bytes of every change, in the journal's order."""
-        rows = self._link.run([("XRANGE", keys.journal(self._bucket), "-", "+")])[0]
-        entries = [dict(zip(flat[::2], flat[1::2], strict=True)) for _, flat in rows]
-        return [(int(e[b"s"]), int(e[b"o"]), e[b"c"]) for e in entries if b"s" in e]
+        return journaled(self._link, ACCOUNT)
+
+
+def journaled(link: RedisLink, token: bytes) -> list[tuple[int, int, bytes]]:
+    """Return sequence, kind and bytes of every change of a subject, in the journal's order."""
+    rows = link.run([("XRANGE", keys.journal(token[-1]), "-", "+")])[0]
+    entries = [dict(zip(flat[::2], flat[1::2], strict=True)) for _, flat in rows]
+    return [(int(e[b"s"]), int(e[b"o"]), e[b"c"]) for e in entries if b"s" in e]
+
+
+def an_event(event_id: int, time_ms: int, amount: int, other: int, more: int = 0) -> bytes:
+    """A payment of a mobile transfer, decided ALLOW; `more` are further flags."""
+    flags = pack_flags(
+        Channel.MOBILE, TransferKind.TRANSFER, DecisionKind.ALLOW, PartyType.PERSON, 28_800,
+        same_owner=None,
+    )  # fmt: skip
+    return pack_event(event_id, time_ms, amount, other, flags | more)
 
 
 def random_changes(account: AccountInRedis, seed: int, count: int) -> None:
     rng = random.Random(seed)
-    events: list[tuple[int, int, int]] = []
-    received: list[tuple[int, int, int]] = []
+    events: list[bytes] = []
+    received: list[bytes] = []
     for i in range(count):
-        time_ms = START_MS + i * 60_000 - rng.choice((0, 0, 3_600_000))
+        late_ms = rng.choice((0, 0, 3_600_000, 3 * 86_400_000))
+        time_ms = START_MS + i * rng.choice((60_000, 3_600_000)) - late_ms
         other = rng.choice([*OTHERS, 0])
         choice = rng.random()
         event_id = rng.getrandbits(64) - 2**63
+        amount = rng.choice((1, rng.randint(1, 10**15), 2**32 - 1, 2**63 - 1))
+        # A decision of up to BLOCK: some attempts count once they are reported as posted.
+        more = rng.choice((0, 0, 1 << 16, 3 << 16))
         if choice < 0.35 or not events:
-            account.attempt(pack_event(event_id, time_ms, rng.randint(1, 10**15), other, 4))
-            events.append((event_id, time_ms, other))
+            events.append(an_event(event_id, time_ms, amount, other, more))
+            account.attempt(events[-1])
         elif choice < 0.55:
-            account.apply(pack_event(event_id, time_ms, 5, other or 7, 4), Change.RECEIVE)
-            received.append((event_id, time_ms, other or 7))
+            received.append(an_event(event_id, time_ms, amount, other or 7, more))
+            account.apply(received[-1], Change.RECEIVE)
         elif choice < 0.80:
-            event = rng.choice(events[-60:])
             status = rng.choice([ExecutionStatus.POSTED, ExecutionStatus.REVERSED])
-            account.execute(pack_execution(event[0], event[1], status, event[2], time_ms), status)
+            account.execute(rng.choice(events[-60:]), status, time_ms)
         elif choice < 0.92 and received:
-            event = rng.choice(received)
             status = rng.choice([ExecutionStatus.POSTED, ExecutionStatus.FAILED])
-            change = pack_execution(event[0], event[1], status, event[2], time_ms)
-            account.apply(change, Change.EXECUTION_IN)
+            account.apply(pack_execution(rng.choice(received), status), Change.EXECUTION_IN)
         else:
             role = rng.choice([ReportRole.VICTIM, ReportRole.MULE])
             change = pack_report(event_id, time_ms, FraudType.ROMANCE, role, other, time_ms)
@@ -173,9 +199,9 @@ def test_the_pair_memory_keeps_the_256_pairs_used_last(link: RedisLink) -> None:
     account = AccountInRedis(link)
     for number in range(1, 300):
         event = (number, START_MS + number, number)
-        account.attempt(pack_event(*event[:2], 100, event[2], 4))
-        change = pack_execution(*event[:2], ExecutionStatus.POSTED, event[2], START_MS + number)
-        account.execute(change, ExecutionStatus.POSTED)
+        attempt = an_event(*event[:2], 100, event[2])
+        account.attempt(attempt)
+        account.execute(attempt, ExecutionStatus.POSTED, START_MS + number)
 
     assert account.state(43).pair == b""
     assert len(account.state(44).pair) == 32
@@ -187,10 +213,10 @@ def test_the_pair_memory_keeps_the_256_pairs_used_last(link: RedisLink) -> None:
 
 def test_a_relayed_change_is_applied_once(link: RedisLink) -> None:
     account = AccountInRedis(link)
-    change = pack_event(9, START_MS, 100, 5, 4)
+    change = an_event(9, START_MS, 100, 5)
     marker = keys.applied(ACCOUNT[-1], b"1-2")
     own = (marker, keys.received(ACCOUNT[-1], change[:8]))
-    args = (change, int(Change.RECEIVE), ACCOUNT, 60_000, 0)
+    args = (change, int(Change.RECEIVE), ACCOUNT, 60_000, 0, b"")
 
     answers = [account._run("apply", own, args) for _ in range(3)]
 
@@ -200,10 +226,11 @@ def test_a_relayed_change_is_applied_once(link: RedisLink) -> None:
 
 def test_an_execution_waits_for_the_receipt_that_it_belongs_to(link: RedisLink) -> None:
     account = AccountInRedis(link)
-    execution = pack_execution(9, START_MS, ExecutionStatus.FAILED, 5, START_MS)
+    receipt = an_event(9, START_MS, 100, 5)
+    execution = pack_execution(receipt, ExecutionStatus.FAILED)
 
     before = account.apply(execution, Change.EXECUTION_IN)
-    account.apply(pack_event(9, START_MS, 100, 5, 4), Change.RECEIVE)
+    account.apply(receipt, Change.RECEIVE)
     after = account.apply(execution, Change.EXECUTION_IN)
 
     assert (before, after) == (-1, 1)
@@ -213,10 +240,10 @@ def test_an_execution_waits_for_the_receipt_that_it_belongs_to(link: RedisLink) 
 def test_a_decision_sent_again_changes_no_state_however_late(link: RedisLink) -> None:
     account = AccountInRedis(link)
     marker = account.key("recorded")
-    first = pack_event(1, START_MS, 100, 5, 4)
+    first = an_event(1, START_MS, 100, 5)
     account.attempt(first, marker)
     for number in range(2, 60):
-        account.attempt(pack_event(number, START_MS + number, 100, 5, 4))
+        account.attempt(an_event(number, START_MS + number, 100, 5))
     before = account.state(5)
 
     again = account.attempt(first, marker)
@@ -228,18 +255,17 @@ def test_a_decision_sent_again_changes_no_state_however_late(link: RedisLink) ->
 @pytest.mark.parametrize("later_attempts", [0, 60])
 def test_a_repeated_execution_counts_a_payment_once(link: RedisLink, later_attempts: int) -> None:
     account = AccountInRedis(link)
-    account.attempt(pack_event(1, START_MS, 100, 5, 4))
-    posted = pack_execution(1, START_MS, ExecutionStatus.POSTED, 5, START_MS + 10)
-    reversed_ = pack_execution(1, START_MS, ExecutionStatus.REVERSED, 5, START_MS + 20)
+    attempt = an_event(1, START_MS, 100, 5)
+    account.attempt(attempt)
 
-    answers = [account.execute(posted, ExecutionStatus.POSTED)]
+    answers = [account.execute(attempt, ExecutionStatus.POSTED, START_MS + 10)]
     for number in range(2, 2 + later_attempts):
-        account.attempt(pack_event(number, START_MS + number, 100, 6, 4))
-    answers.append(account.execute(posted, ExecutionStatus.POSTED))
+        account.attempt(an_event(number, START_MS + number, 100, 6))
+    answers.append(account.execute(attempt, ExecutionStatus.POSTED, START_MS + 10))
     times_paid = unpack_pair(account.state(5).pair)
-    answers.append(account.execute(reversed_, ExecutionStatus.REVERSED))
+    answers.append(account.execute(attempt, ExecutionStatus.REVERSED, START_MS + 20))
     # A retry of the first report that arrives after the reversal says nothing new.
-    answers.append(account.execute(posted, ExecutionStatus.POSTED))
+    answers.append(account.execute(attempt, ExecutionStatus.POSTED, START_MS + 10))
 
     assert answers == [b"changed", b"same", b"changed", b"same"]
     assert times_paid == 1
@@ -249,3 +275,70 @@ def test_a_repeated_execution_counts_a_payment_once(link: RedisLink, later_attem
 def unpack_pair(pair: bytes) -> int:
     """Return how many times a pair was paid."""
     return int(np.frombuffer(pair, np.int64)[3])
+
+
+class LinkInRedis:
+    """Sends sightings and taints to one link through the real script."""
+
+    def __init__(self, link: RedisLink, token: bytes = bytes(15) + b"\x12") -> None:
+        self._link = link
+        self.token = token
+        self._number = 0
+
+    def apply(self, change: bytes, kind: Change) -> int:
+        self._number += 1
+        bucket = self.token[-1]
+        marker = keys.applied(bucket, b"%d" % self._number)
+        script_keys = (
+            keys.link(self.token), marker, marker + b"r", keys.journal(bucket), keys.outbox(bucket),
+        )  # fmt: skip
+        args = (change, int(kind), self.token, 60_000, 0, b"")
+        return int(self._link.run([self._link.scripts.call("apply", script_keys, args)])[0])
+
+    def state(self) -> LinkState:
+        seq, seen = self._link.run([("HMGET", keys.link(self.token), "seq", "seen")])[0]
+        return LinkState(int(seq or 0), seen or b"")
+
+    def journaled(self) -> list[tuple[int, int, bytes]]:
+        return journaled(self._link, self.token)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_folding_the_journal_gives_the_memory_of_a_link(link: RedisLink, seed: int) -> None:
+    rng = random.Random(seed)
+    device = LinkInRedis(link)
+    for number in range(200):
+        since = rng.choice((0, 0, START_MS + rng.randrange(10**9)))
+        time_ms = START_MS + number * 3_600_000
+        change = pack_link(number, time_ms, since, rng.randrange(1, 60))
+        device.apply(change, rng.choice((Change.SIGHTING, Change.SIGHTING, Change.TAINT)))
+    state, changes = device.state(), device.journaled()
+    facts = facts_at(START_MS + 200 * 3_600_000, 5)
+
+    served = feature_vector(facts[0], None, None, [state, None, None, None, None])
+    steps = [[1, kind, 0, *unpack_record(change)] for _, kind, change in changes]
+    steps.append([1, folding.READ_LINK, 0, 0, 0, 0, 0, 0])
+    trained = folding.fold(facts, np.array(steps, np.int64))[0]
+
+    assert state.seq == len(changes)
+    assert len(state.seen) == 32 * 24
+    assert served[LINKS_START:].tobytes() == trained[LINKS_START:].tobytes()
+
+
+def test_a_report_of_a_mule_taints_what_its_account_was_seen_with(link: RedisLink) -> None:
+    account, device = AccountInRedis(link), LinkInRedis(link)
+    phone = bytes(15) + b"\x13"
+    account.attempt(an_event(1, START_MS, 100, 5), links=device.token)
+    account.apply(an_event(2, START_MS, 100, 5), Change.RECEIVE, links=phone)
+    report = pack_report(3, START_MS, FraudType.ROMANCE, ReportRole.MULE, 5, START_MS + 9)
+
+    account.apply(report, Change.REPORT)
+    rows = link.run([("XRANGE", keys.outbox(ACCOUNT[-1]), "-", "+")])[0]
+    sent = [dict(zip(flat[::2], flat[1::2], strict=True)) for _, flat in rows]
+    device.apply(pack_link(1, START_MS, 0, counterparty_of(ACCOUNT)), Change.SIGHTING)
+    device.apply(sent[0][b"c"], Change.TAINT)
+
+    assert {message[b"t"] for message in sent} == {device.token, phone}
+    assert link_row(device.state().seen, counterparty_of(ACCOUNT)) == (
+        counterparty_of(ACCOUNT), START_MS, START_MS + 9,
+    )  # fmt: skip

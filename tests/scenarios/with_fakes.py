@@ -1,7 +1,6 @@
 """Plays a story through `Assessor.assess`, with fakes for everything outside."""
 
 import json
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -18,9 +17,9 @@ from tests.scenarios.story import PaymentPart
 
 from fanzha.adapters.codec import Codec
 from fanzha.adapters.onnx_model import OnnxModel
-from fanzha.domain.evidence import AccountState, WatchlistEntry
+from fanzha.domain.evidence import WatchlistEntry
 from fanzha.domain.ids import counterparty_of
-from fanzha.domain.transfer import Transfer
+from fanzha.domain.transfer import LINKS_OF_PAYER, Transfer, link_tokens
 from fanzha.domain.vocabulary import (
     DecisionKind,
     ExecutionStatus,
@@ -28,10 +27,19 @@ from fanzha.domain.vocabulary import (
     WatchlistGrade,
     WatchlistKind,
 )
-from fanzha.features.layout import ReportRole, pack_event, pack_flags, pack_report
+from fanzha.features.layout import (
+    Change,
+    ReportRole,
+    pack_event,
+    pack_execution,
+    pack_flags,
+    pack_link,
+    pack_report,
+)
 from fanzha.pipeline.assess import Assessor
 from fanzha.pipeline.ports import Model
 from fanzha.pipeline.record import Recorder
+from fanzha.pipeline.score import utc_offset_s
 from fanzha.pipeline.validate import Rules
 from fanzha.policy.load import load_policy
 from fanzha.policy.prompts import load_prompts
@@ -42,7 +50,6 @@ from fanzha.v1 import watchlists_pb2 as watchlists
 
 MODELS = Path(__file__).parents[2] / "models"
 _TOKENS = Tokens(bytes(32))
-_PAIR = 8
 _POLICY, _PROMPTS = load_policy(), load_prompts()
 
 
@@ -68,39 +75,36 @@ def play(staging: Staging) -> scoring.ScoreTransferResponse:
 
 
 def remember(store: FakeStore, transfer: Transfer, payment: PaymentPart, number: int) -> None:
-    """Put a payment that was carried out into both accounts' history."""
+    """Put a payment that was carried out into the history of everything that took part in it."""
     payer, payee = transfer.payer.account, transfer.payee.account if transfer.payee else b""
     event = (number, transfer.create_time_ms, transfer.base_amount_minor)
-    kinds = (transfer.channel, transfer.kind, DecisionKind.ALLOW, PartyType.UNSPECIFIED)
-    flags = pack_flags(*kinds) | ExecutionStatus.POSTED << 24
+    flags = pack_flags(
+        transfer.channel, transfer.kind, DecisionKind.ALLOW, PartyType.UNSPECIFIED,
+        utc_offset_s(transfer.create_time_ms, ZONE), same_owner=transfer.payee_same_owner,
+    )  # fmt: skip
     ours, theirs = counterparty_of(payer), counterparty_of(payee)
-    state = store.states.get(payer, AccountState())
-    out = pack_event(*event, theirs, flags) + state.out_ring
-    store.states[payer] = replace(state, out_ring=out)
-    if not payee:
-        return
-    state = store.states.get(payee, AccountState())
-    into = pack_event(*event, ours, flags) + state.in_ring
-    store.states[payee] = replace(state, in_ring=into)
-    _remember_pair(store, payer, theirs, transfer.create_time_ms)
-    if payment.fraud is not None:
+    _pay(store, payer, Change.ATTEMPT, Change.EXECUTION_OUT, pack_event(*event, theirs, flags))
+    if payee:
+        receipt = pack_event(*event, ours, flags)
+        _pay(store, payee, Change.RECEIVE, Change.EXECUTION_IN, receipt)
+    for place, token in enumerate(link_tokens(transfer)):
+        account = ours if place < LINKS_OF_PAYER else theirs
+        if token is not None:
+            store.links[token].apply(Change.SIGHTING, pack_link(*event[:2], 0, account))
+    if payee and payment.fraud is not None:
         for account, role, other in (
             (payer, ReportRole.VICTIM, theirs),
             (payee, ReportRole.MULE, ours),
         ):
             report = pack_report(*event[:2], payment.fraud, role, other, event[1])
-            state = store.states[account]
-            store.states[account] = replace(state, reports=report + state.reports)
+            store.accounts[account].apply(Change.REPORT, report)
+        for link in store.links.values():
+            link.apply(Change.TAINT, pack_link(*event[:2], event[1], theirs))
 
 
-def _remember_pair(store: FakeStore, payer: bytes, payee: int, time_ms: int) -> None:
-    pair = store.pairs.get((payer, payee), b"")
-    first, times = time_ms, 0
-    if pair:
-        first, times = (int.from_bytes(pair[i : i + _PAIR], "little") for i in (_PAIR, 3 * _PAIR))
-    columns = (payee, first, time_ms, times + 1)
-    packed = [column.to_bytes(_PAIR, "little", signed=True) for column in columns]
-    store.pairs[payer, payee] = b"".join(packed)
+def _pay(store: FakeStore, account: bytes, moved: Change, executed: Change, event: bytes) -> None:
+    store.accounts[account].apply(moved, event)
+    store.accounts[account].apply(executed, pack_execution(event, ExecutionStatus.POSTED))
 
 
 def _listed(entry: watchlists.WatchlistEntry) -> tuple[bytes, WatchlistEntry]:

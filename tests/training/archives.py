@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from tests.training.slow_account import SlowAccount
+from tests.slow_history import SlowAccount, SlowLink
 from tests.training.streams import DAY_MS, MINUTE_MS, START_MS, UTC_OFFSET_S
 
 from fanzha.archive import schema
 from fanzha.domain.ids import bucket_of, counterparty_of, event_id_of_decision, new_decision_id
-from fanzha.domain.transfer import Party, Transfer
+from fanzha.domain.transfer import LINKS_OF_PAYER, Party, Session, Transfer, link_tokens
 from fanzha.domain.vocabulary import (
     Channel,
     DecisionKind,
@@ -35,6 +35,7 @@ from fanzha.features.layout import (
     pack_event,
     pack_execution,
     pack_flags,
+    pack_link,
     pack_report,
     unpack_record,
 )
@@ -50,12 +51,14 @@ class PlayedService:
     rows: list[Row] = field(default_factory=list)
     decided: list[Row] = field(default_factory=list)
     _accounts: dict[bytes, SlowAccount] = field(default_factory=dict)
+    _links: dict[bytes, SlowLink] = field(default_factory=dict)
     _read: list[tuple[Row, Transfer]] = field(default_factory=list)
     _outbox: list[tuple[bytes, Change, bytes]] = field(default_factory=list)
     _now_ms: int = START_MS
 
     def play(self, steps: int, days: float = 10) -> "PlayedService":
         self._accounts = {self.rng.randbytes(16): SlowAccount() for _ in range(6)}
+        self._links = {self.rng.randbytes(16): SlowLink() for _ in range(5)}
         actions = (self._gather, self._gather, self._commit, self._commit, self._relay, self._relay)
         more = (self._execute, self._report)
         for _ in range(steps):
@@ -82,9 +85,14 @@ class PlayedService:
             currency="CNY",
             amount_minor=1,
             base_amount_minor=self.rng.randrange(1, 10**6),
-            payer=Party(account=payer),
-            payee=Party(account=to, type=PartyType.PERSON) if to else None,
+            payer=Party(account=payer, phone=self._maybe_link(), person=self._maybe_link()),
+            payee=Party(account=to, type=PartyType.PERSON, phone=self._maybe_link())
+            if to
+            else None,
+            session=Session(device=self._maybe_link()),
         )
+        tokens = link_tokens(transfer)
+        links = [None if token is None else self._links[token].state() for token in tokens]
         payer_state = self._accounts[payer].state(counterparty_of(to) if to else 0)
         payee_state = self._accounts[to].state(0) if to else None
         if self.rng.random() < 0.05:
@@ -96,7 +104,9 @@ class PlayedService:
             "payer_seq": payer_state.seq if payer_state else -1,
             "payee_seq": payee_state.seq if payee_state else -1,
             "facts": facts,
-            "vector": feature_vector(facts, payer_state, payee_state),
+            "links": tokens,
+            "link_seqs": [-1 if link is None else link.seq for link in links],
+            "vector": feature_vector(facts, payer_state, payee_state, links),
         }
         self._read.append((row, transfer))
 
@@ -108,7 +118,8 @@ class PlayedService:
         decision_id = new_decision_id(self._now_ms, bucket_of(payer), self.rng.randbytes(9))
         event = event_id_of_decision(decision_id)
         decision = self.rng.choice([kind for kind in DecisionKind if kind])
-        flags = pack_flags(transfer.channel, transfer.kind, decision, PartyType.PERSON)
+        kinds = (transfer.channel, transfer.kind, decision, PartyType.PERSON)
+        flags = pack_flags(*kinds, UTC_OFFSET_S, same_owner=None)
         row |= {
             "decision_id": decision_id,
             "request_id": transfer.request_id,
@@ -129,27 +140,36 @@ class PlayedService:
         if payee:
             into = pack_event(event, time_ms, amount, counterparty_of(payer), flags)
             self._outbox.append((payee, Change.RECEIVE, into))
-        self.decided.append(row | {"payer": payer, "event": event})
+        for number, token in enumerate(link_tokens(transfer)):
+            account = payer if number < LINKS_OF_PAYER else payee
+            if token is not None and account:
+                seen = pack_link(event, time_ms, 0, counterparty_of(account))
+                self._outbox.append((token, Change.SIGHTING, seen))
+        self.decided.append(row | {"payer": payer, "event": event, "attempt": change})
 
     def _relay(self) -> None:
         if self._outbox:
-            account, change, record = self._outbox.pop(self.rng.randrange(len(self._outbox)))
-            self._change(schema.KIND_CHANGE, account, change, record, {})
+            subject, change, record = self._outbox.pop(self.rng.randrange(len(self._outbox)))
+            if subject not in self._links:
+                self._change(schema.KIND_CHANGE, subject, change, record, {})
+            elif self._links[subject].apply(change, record):
+                self._journal(
+                    schema.KIND_CHANGE, subject, self._links[subject].seq, change, record, {}
+                )
 
     def _execute(self) -> None:
         if not self.decided:
             return
         done = self.rng.choice(self.decided)
         status = self.rng.choice([status for status in ExecutionStatus if status])
-        payer, payee, event = done["payer"], done["payee"], done["event"]
-        other = counterparty_of(payee) if payee else 0
-        change = pack_execution(event, done["create_time_ms"], status, other, self._now_ms)
+        payer, payee = done["payer"], done["payee"]
+        change = pack_execution(done["attempt"], status)
         more = {"decision_id": done["decision_id"], "execution_status": status}
-        self._change(schema.KIND_EXECUTION, payer, Change.EXECUTION_OUT, change, more)
+        done_out = self._change(schema.KIND_EXECUTION, payer, Change.EXECUTION_OUT, change, more)
         if payee:
-            theirs = pack_execution(
-                event, done["create_time_ms"], status, counterparty_of(payer), self._now_ms
-            )
+            # As the store does: the payee's record is the payer's, status before included.
+            event, time_ms, execution, _, amount = unpack_record(done_out)
+            theirs = pack_event(event, time_ms, execution, counterparty_of(payer), amount)
             self._outbox.append((payee, Change.EXECUTION_IN, theirs))
 
     def _report(self) -> None:
@@ -182,17 +202,28 @@ class PlayedService:
                 of["event"], happened, fraud, ReportRole.MULE, other, report_time_ms
             )
             self._outbox.append((payee, Change.REPORT, report))
+            taint = pack_link(of["event"], happened, report_time_ms, counterparty_of(payee))
+            self._outbox += [(token, Change.TAINT, taint) for token in self._links]
 
-    def _change(self, kind: str, account: bytes, change: Change, record: bytes, more: Row) -> None:
+    def _change(self, kind: str, account: bytes, change: Change, record: bytes, more: Row) -> bytes:
         state = self._accounts[account]
         filled = state.apply(change, record)
+        self._journal(kind, account, state.seq, change, filled, more)
+        return filled
+
+    def _journal(
+        self, kind: str, subject: bytes, seq: int, change: Change, record: bytes, more: Row
+    ) -> None:
         columns = {
-            "account": account,
-            "seq": state.seq,
+            "account": subject,
+            "seq": seq,
             "change": change,
-            "change_columns": unpack_record(filled),
+            "change_columns": unpack_record(record),
         }
         self._row(kind, more | columns)
+
+    def _maybe_link(self) -> bytes | None:
+        return self.rng.choice(list(self._links)) if self.rng.random() < 0.6 else None
 
     def _row(self, kind: str, more: Row) -> None:
         number = len(self.rows)

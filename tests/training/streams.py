@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
-from tests.training.slow_account import SlowAccount
+from tests.slow_history import SlowAccount, SlowLink
 
 from fanzha.domain.ids import counterparty_of
 from fanzha.domain.transfer import Party, Session, Transfer
@@ -35,10 +35,13 @@ from fanzha.features.kernel import feature_vector
 from fanzha.features.layout import (
     Change,
     ReportRole,
+    known_as_mule,
     pack_event,
     pack_execution,
     pack_flags,
+    pack_link,
     pack_report,
+    unpack_record,
 )
 from fanzha.features.manifest import FEATURES
 from fanzha_training.table import OUTCOMES, OUTCOMES_FILE, TRANSFERS, TRANSFERS_FILE, word_of
@@ -127,6 +130,11 @@ def random_rows(seed: int, count: int, days: int = 20) -> tuple[list[Row], list[
             payee_open_date=_maybe(rng, _a_date(rng)) if payee else None,
             payee_open_channel=_maybe(rng, _word(rng, Channel)) if payee else None,
             payee_dual_recording_done=_maybe(rng, rng.random() < 0.5) if payee else None,
+            payer_phone=_maybe(rng, f"phone{rng.randrange(6)}") or "none",
+            payer_person=_maybe(rng, f"person{rng.randrange(6)}") or "none",
+            payee_phone=_maybe(rng, f"phone{rng.randrange(6)}"),
+            payee_person=_maybe(rng, f"person{rng.randrange(6)}"),
+            device_id=_maybe(rng, f"device{rng.randrange(4)}"),
             payee_same_owner=_maybe(rng, rng.random() < 0.1),
             payee_same_bank=_maybe(rng, rng.random() < 0.5),
             payee_name_match=_maybe(rng, _word(rng, NameMatch)),
@@ -153,6 +161,7 @@ def write_table(folder: Path, transfers: Iterable[Row], outcomes: Iterable[Row])
 def slow_vectors(transfers: list[Row], outcomes: list[Row]) -> npt.NDArray[np.float32]:
     """Vectors by `feature_vector`, one by one: at each instant all reads, then all changes."""
     accounts: defaultdict[str, SlowAccount] = defaultdict(SlowAccount)
+    links: defaultdict[str, SlowLink] = defaultdict(SlowLink)
     vectors = np.empty((len(transfers), len(FEATURES)), np.float32)
     steps: list[tuple[int, int, int, str, Change | None, bytes]] = []
     for row, transfer in enumerate(transfers):
@@ -164,17 +173,57 @@ def slow_vectors(transfers: list[Row], outcomes: list[Row]) -> npt.NDArray[np.fl
     for _, instant in groupby(sorted(steps, key=lambda step: step[:3]), key=lambda step: step[0]):
         for _, _, row, account, change, record in instant:
             if change is None:
-                vectors[row] = _slow_vector(transfers[row], accounts)
-            else:
-                accounts[account].apply(change, record)
+                vectors[row] = _slow_vector(transfers[row], accounts, links)
+                continue
+            if change == Change.ATTEMPT:
+                _see(transfers[row], accounts, links)
+            accounts[account].apply(change, record)
+            report = unpack_record(record)
+            if change == Change.REPORT and report[2] >> 8 == ReportRole.MULE:
+                _taint(account, report[4], links)
     return vectors
 
 
-def _slow_vector(transfer: Row, accounts: dict[str, SlowAccount]) -> npt.NDArray[np.float32]:
+def _slow_vector(
+    transfer: Row, accounts: dict[str, SlowAccount], links: dict[str, SlowLink]
+) -> npt.NDArray[np.float32]:
     payee = transfer["payee_account"]
     payer_state = accounts[transfer["payer_account"]].state(number_of(payee))
     payee_state = accounts[payee].state(0) if payee else None
-    return feature_vector(_facts(transfer), payer_state, payee_state)
+    states = [None if name is None else links[name].state() for name in _links(transfer)]
+    return feature_vector(_facts(transfer), payer_state, payee_state, states)
+
+
+def _links(transfer: Row) -> tuple[str | None, ...]:
+    """Names of the links, in the order of the vector."""
+    own_device = transfer["channel"] in ("mobile", "online")
+    named = {
+        "device": transfer["device_id"] if own_device else None,
+        "phone": transfer["payer_phone"],
+        "person": transfer["payer_person"],
+    }
+    payee = [("phone", transfer["payee_phone"]), ("person", transfer["payee_person"])]
+    if not transfer["payee_account"]:
+        payee = [("phone", None), ("person", None)]
+    return tuple(name and f"{kind}:{name}" for kind, name in [*named.items(), *payee])
+
+
+def _see(transfer: Row, accounts: dict[str, SlowAccount], links: dict[str, SlowLink]) -> None:
+    """Let the links of a transfer see its accounts, as a decision does."""
+    names = _links(transfer)
+    for side, own in (("payer", names[:3]), ("payee", names[3:])):
+        account = transfer[f"{side}_account"]
+        if account:
+            mule_since = known_as_mule(accounts[account].state(0).reports)
+            row = (0, transfer["time_ms"], mule_since, number_of(account))
+            for name in own:
+                if name:
+                    links[name].apply(Change.SIGHTING, pack_link(*row))
+
+
+def _taint(account: str, known_ms: int, links: dict[str, SlowLink]) -> None:
+    for link in links.values():
+        link.apply(Change.TAINT, pack_link(0, 0, known_ms, number_of(account)))
 
 
 def token_of(account: str) -> bytes:
@@ -194,14 +243,14 @@ def _changes(row: int, transfer: Row) -> list[tuple[int, int, int, str, Change |
     payee_type = _number(PartyType, transfer["payee_type"])
     status = _number(ExecutionStatus, transfer["execution"])
     done = transfer["execution_time_ms"]
-    out = pack_event(
-        row, time_ms, amount, number_of(payee), pack_flags(channel, kind, allow, payee_type)
-    )
-    into = pack_event(
-        row, time_ms, amount, number_of(payer), pack_flags(channel, kind, allow, payer_type)
-    )
-    posted_out = pack_execution(row, time_ms, status, number_of(payee), done)
-    posted_in = pack_execution(row, time_ms, status, number_of(payer), done)
+
+    def event(other: str | None, other_type: PartyType) -> bytes:
+        owner = transfer["payee_same_owner"]
+        flags = pack_flags(channel, kind, allow, other_type, UTC_OFFSET_S, same_owner=owner)
+        return pack_event(row, time_ms, amount, number_of(other), flags)
+
+    out, into = event(payee, payee_type), event(payer, payer_type)
+    posted_out, posted_in = pack_execution(out, status), pack_execution(into, status)
     changes: list[tuple[int, int, int, str, Change | None, bytes]] = [
         (time_ms, 1, row, payer, Change.ATTEMPT, out),
         (done, 2, row, payer, Change.EXECUTION_OUT, posted_out),

@@ -1,4 +1,4 @@
-"""Reads the archive of a service: decisions as served, and every change of every account's state.
+"""Reads the archive of a service: decisions as served, and every change of every subject's state.
 
 Only the columns that training needs are read. Records that were archived twice are dropped.
 """
@@ -17,6 +17,7 @@ from fanzha.archive.schema import KIND_DECISION, KIND_EXECUTION, KIND_OUTCOME, S
 from fanzha.domain.errors import SetupError
 from fanzha.features.facts import FACTS
 from fanzha.features.layout import RING_COLUMNS
+from fanzha.features.links import LINKS
 from fanzha.features.manifest import FEATURES
 
 Ints = npt.NDArray[np.int64]
@@ -41,6 +42,8 @@ _COLUMNS: Final = (
     "model_version",
     "payer_seq",
     "payee_seq",
+    "links",
+    "link_seqs",
     "facts",
     "vector",
     "execution_status",
@@ -55,7 +58,8 @@ class Decisions:
     """Decisions as served, one entry each, sorted by (time, decision id).
 
     `facts` is int64 (rows, len(FACTS)), `vectors` float32 (rows, len(FEATURES)); `payer` and
-    `payee` are account codes; a sequence of -1 says that the side was not read.
+    `payee` are subject codes; a sequence of -1 says that the side was not read. `links` and
+    `link_seqs` are the same, of shape (rows, links).
     """
 
     frame: pl.DataFrame
@@ -67,13 +71,15 @@ class Decisions:
     payee: Ints
     payer_seq: Ints
     payee_seq: Ints
+    links: Ints
+    link_seqs: Ints
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Changes of accounts' states, one entry each, in no order; `columns` is int64 (changes, 5)."""
+    """Changes of subjects' states, one entry each, in no order; `columns` is int64 (changes, 5)."""
 
-    account: Ints
+    subject: Ints
     seq: Ints
     change: Ints
     columns: Ints
@@ -81,7 +87,7 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """An archive in memory. Accounts are codes from 0, -1 for none."""
+    """An archive in memory. Subjects are codes from 0, -1 for none."""
 
     decisions: Decisions
     changes: Changes
@@ -111,6 +117,8 @@ def read_archive(folder: Path) -> Archive:
     fits = (
         (pl.col("facts").list.len() == len(FACTS))
         & (pl.col("vector").list.len() == len(FEATURES))
+        & (pl.col("links").list.len() == len(LINKS))
+        & (pl.col("link_seqs").list.len() == len(LINKS))
         & pl.col("account").is_not_null()
         & pl.col("request_id").is_not_null()
         & pl.col("create_time_ms").is_not_null()
@@ -133,19 +141,24 @@ def read_archive(folder: Path) -> Archive:
     )
     dropped["changes_unusable"] = len(changed) - len(whole)
 
-    payer, payee, account = _codes(usable["account"], usable["payee"], whole["account"])
+    tokens_of_links = usable["links"].explode(empty_as_null=False)
+    payer, payee, links, subject = _codes(
+        usable["account"], usable["payee"], tokens_of_links, whole["account"]
+    )
     return Archive(
         decisions=Decisions(
-            frame=usable.drop("facts", "vector", "change_columns"),
+            frame=usable.drop("facts", "vector", "change_columns", "links", "link_seqs"),
             facts=_matrix(usable["facts"], len(FACTS)),
             vectors=_matrix(usable["vector"], len(FEATURES)),
             payer=payer,
             payee=payee,
             payer_seq=usable["payer_seq"].fill_null(-1).to_numpy(),
             payee_seq=usable["payee_seq"].fill_null(-1).to_numpy(),
+            links=links.reshape(len(usable), len(LINKS)),
+            link_seqs=_matrix(usable["link_seqs"], len(LINKS)),
         ),
         changes=Changes(
-            account=account,
+            subject=subject,
             seq=whole["seq"].to_numpy(),
             change=whole["change"].cast(pl.Int64).to_numpy(),
             columns=_matrix(whole["change_columns"], RING_COLUMNS),
@@ -190,7 +203,7 @@ def _rows(folder: Path) -> pl.DataFrame:
 
 
 def _codes(*columns: pl.Series) -> tuple[Ints, ...]:
-    """Return account tokens as codes from 0, equal for equal tokens, -1 for null."""
+    """Return tokens as codes from 0, equal for equal tokens, -1 for null."""
     tokens = pl.concat([column.rename("token").cast(pl.Binary) for column in columns])
     distinct = tokens.drop_nulls().unique().to_frame().with_row_index("code")
     joined = tokens.to_frame().join(distinct, on="token", how="left", maintain_order="left")

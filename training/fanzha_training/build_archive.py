@@ -102,7 +102,7 @@ def build_from_archive(
         **archive.dropped,
         "outcomes_unmatched": unmatched,
         "rows_after_as_of": int((~known).sum()),
-        "accounts_with_gaps": replay.accounts_with_gaps,
+        "subjects_with_gaps": replay.subjects_with_gaps,
         "decisions_after_gap": int((~replay.whole).sum()),
     }
     return {

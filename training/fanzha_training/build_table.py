@@ -11,8 +11,9 @@ from fanzha_training.building import BuildOptions, Say, label_columns, label_cou
 from fanzha_training.dataset import DatasetMeta, vector_column, write_dataset
 from fanzha_training.labels import Outcomes, label_transfers
 from fanzha_training.table import WORLD_FILE
-from fanzha_training.table_history import account_numbers, table_facts, table_steps
+from fanzha_training.table_history import table_facts, table_steps
 from fanzha_training.table_source import read_table
+from fanzha_training.table_subjects import subjects_of
 
 
 def build_from_table(folder: Path, out: Path, options: BuildOptions, say: Say) -> dict[str, object]:
@@ -36,10 +37,9 @@ def build_from_table(folder: Path, out: Path, options: BuildOptions, say: Say) -
     reported = outcomes.filter(pl.col("row") < len(known))
 
     say("computing the vectors")
-    parties = account_numbers(pl.concat([known["payer_account"], known["payee_account"]]))
-    payer, payee = parties[: len(known)], parties[len(known) :]
-    facts = table_facts(known, payer, payee, options.utc_offset_s)
-    vectors = fold(facts, table_steps(known, reported, payer, payee))
+    subjects = subjects_of(known)
+    facts = table_facts(known, subjects, options.utc_offset_s)
+    vectors = fold(facts, table_steps(known, reported, subjects, options.utc_offset_s))
 
     say("labelling")
     labels = label_transfers(

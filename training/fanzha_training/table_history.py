@@ -1,26 +1,22 @@
-"""Turns a table into the kernel's facts and steps: what was known about each account at each time.
+"""Turns a table into the kernel's facts and steps: what was known about each subject at each time.
 
-Within one account everything is ordered by time. Where times are equal, reads come before changes,
+Within one subject everything is ordered by time. Where times are equal, reads come before changes,
 so that no transfer sees itself or anything of its own millisecond; then attempts, executions and
 reports, each in the order of the transfers.
 """
 
-import hashlib
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from fanzha.domain.vocabulary import DecisionKind, OutcomeType
 from fanzha.features.facts import FACTS, UNKNOWN
 from fanzha.features.fold import READ_PAYEE, READ_PAYER
-from fanzha.features.layout import Change, ReportRole
-
-Ints = npt.NDArray[np.int64]
-
-_READ, _EVENT, _EXECUTED, _REPORTED = range(4)
-"""Order of steps of one account that have the same time."""
+from fanzha.features.layout import Change, ReportRole, zone_byte
+from fanzha_training.step_blocks import EVENT, EXECUTED, READ, REPORTED, Ints, block, in_order
+from fanzha_training.table_links import link_blocks, mules_of
+from fanzha_training.table_subjects import Subjects
 
 _TABLE_COLUMNS: Final = {
     "payer_open_day": pl.col("payer_open_date").to_physical(),
@@ -41,32 +37,14 @@ _CODE_FACTS: Final = (
 _NOT_IN_TABLES: Final = ("payer_list_grade", "payee_list_grade", "contact_list_grade")
 
 
-def account_numbers(accounts: pl.Series) -> Ints:
-    """Return a number for each account, int64 (rows,), 0 for null; equal for equal names.
-
-    It is the first 8 bytes of BLAKE2b-128, signed: stable over machines, and as unlikely to
-    collide as the tokens of served accounts.
-    """
-    names = accounts.unique().drop_nulls()
-    numbers = [
-        int.from_bytes(
-            hashlib.blake2b(name.encode(), digest_size=16).digest()[:8], "little", signed=True
-        )
-        for name in names
-    ]
-    mapped = accounts.replace_strict(names, numbers, default=0, return_dtype=pl.Int64)
-    return mapped.fill_null(0).to_numpy()
-
-
-def table_facts(transfers: pl.DataFrame, payer: Ints, payee: Ints, utc_offset_s: int) -> Ints:
+def table_facts(transfers: pl.DataFrame, subjects: Subjects, utc_offset_s: int) -> Ints:
     """Return the facts of all transfers, int64 of shape (rows, len(FACTS)).
 
     Grades of watchlists are UNKNOWN: a table does not say what was listed at the time.
 
     Args:
         transfers: from `fanzha_training.table_source.read_table`.
-        payer: account numbers of the payers.
-        payee: account numbers of the payees, 0 for none.
+        subjects: of the transfers.
         utc_offset_s: the bank's offset from UTC in seconds.
 
     """
@@ -75,9 +53,9 @@ def table_facts(transfers: pl.DataFrame, payer: Ints, payee: Ints, utc_offset_s:
         if name == "utc_offset_s":
             facts[:, position] = utc_offset_s
         elif name == "payer_id":
-            facts[:, position] = payer
+            facts[:, position] = subjects.payer
         elif name == "payee_id":
-            facts[:, position] = np.where(payee == 0, UNKNOWN, payee)
+            facts[:, position] = np.where(subjects.payee == 0, UNKNOWN, subjects.payee)
         elif name not in _NOT_IN_TABLES:
             column = pl.col(name) if name not in _TABLE_COLUMNS else _TABLE_COLUMNS[name]
             values = transfers.select(column.cast(pl.Int64)).to_series()
@@ -87,8 +65,10 @@ def table_facts(transfers: pl.DataFrame, payer: Ints, payee: Ints, utc_offset_s:
     return facts
 
 
-def table_steps(transfers: pl.DataFrame, outcomes: pl.DataFrame, payer: Ints, payee: Ints) -> Ints:
-    """Return the steps of all accounts for `fanzha.features.fold.fold`, int64 (steps, 8).
+def table_steps(
+    transfers: pl.DataFrame, outcomes: pl.DataFrame, subjects: Subjects, utc_offset_s: int
+) -> Ints:
+    """Return the steps of all subjects for `fanzha.features.fold.fold`, int64 (steps, 8).
 
     A table has no decisions, so every attempt stands as ALLOW: paid until it is known to have
     failed. Event ids are the transfers' rows.
@@ -96,55 +76,68 @@ def table_steps(transfers: pl.DataFrame, outcomes: pl.DataFrame, payer: Ints, pa
     Args:
         transfers: from `fanzha_training.table_source.read_table`.
         outcomes: those that are known.
-        payer: account numbers of the payers.
-        payee: account numbers of the payees, 0 for none.
+        subjects: of the transfers.
+        utc_offset_s: the bank's offset from UTC in seconds.
 
     """
+    payer, payee = subjects.payer, subjects.payee
     row = transfers["row"].to_numpy()
     time = transfers["time_ms"].to_numpy()
     amount = transfers["amount_minor"].to_numpy()
+    same_owner = transfers["payee_same_owner"].cast(pl.Int64)
     flags = (
         _int(transfers, "channel")
         | _int(transfers, "kind") << 8
         | np.int64(DecisionKind.ALLOW) << 16
+        | np.int64(zone_byte(utc_offset_s)) << 40
+        | (same_owner + 1).fill_null(0).to_numpy() << 48
     )
     payer_type, payee_type = _int(transfers, "payer_type"), _int(transfers, "payee_type")
     paid = np.flatnonzero(payee != 0)
     none = np.zeros_like(row)
     blocks = [
-        _block(payer, time, _READ, READ_PAYER, row, (none, none, none, payee, none)),
-        _block(
-            payer, time, _EVENT, Change.ATTEMPT, row,
+        block(payer, time, READ, READ_PAYER, row, (none, none, none, payee, none)),
+        block(
+            payer, time, EVENT, Change.ATTEMPT, row,
             (row, time, amount, payee, flags | payee_type << 32),
         ),
-        _block(payee, time, _READ, READ_PAYEE, row, (none,) * 5)[paid],
-        _block(
-            payee, time, _EVENT, Change.RECEIVE, row,
+        block(payee, time, READ, READ_PAYEE, row, (none,) * 5)[paid],
+        block(
+            payee, time, EVENT, Change.RECEIVE, row,
             (row, time, amount, payer, flags | payer_type << 32),
         )[paid],
     ]  # fmt: skip
-    blocks += _execution_blocks(transfers, payer, payee)
+    blocks += _execution_blocks(transfers, payer, payee, utc_offset_s)
     blocks += _report_blocks(outcomes, time, payer, payee)
-    steps = np.concatenate(blocks)
-    order = np.lexsort((steps[:, 4], steps[:, 2], steps[:, 1], steps[:, 0]))
-    # Account, step, row and five columns; time and order among equals have done their work.
-    return np.ascontiguousarray(steps[:, [0, 3, 4, 5, 6, 7, 8, 9]][order])
+    blocks += link_blocks(time, subjects, mules_of(outcomes, time, payee))
+    return in_order(blocks)
 
 
-def _execution_blocks(transfers: pl.DataFrame, payer: Ints, payee: Ints) -> list[Ints]:
+def _execution_blocks(
+    transfers: pl.DataFrame, payer: Ints, payee: Ints, utc_offset_s: int
+) -> list[Ints]:
     done = transfers.filter((pl.col("execution") > 0) & pl.col("execution_time_ms").is_not_null())
     row = done["row"].to_numpy()
     at = done["execution_time_ms"].to_numpy()
     happened = done["time_ms"].to_numpy()
+    amount = done["amount_minor"].to_numpy()
     # The second byte, the status before, stays 0: a table tells the last status only.
-    status = _int(done, "execution")
+    execution = (
+        _int(done, "execution")
+        | np.int64(DecisionKind.ALLOW) << 16
+        | np.int64(zone_byte(utc_offset_s)) << 24
+    )
     out, into = payer[row], payee[row]
     return [
-        _block(out, at, _EXECUTED, Change.EXECUTION_OUT, row, (row, happened, status, into, at)),
-        _block(into, at, _EXECUTED, Change.EXECUTION_IN, row, (row, happened, status, out, at))[
-            into != 0
-        ],
-    ]
+        block(
+            out, at, EXECUTED, Change.EXECUTION_OUT, row,
+            (row, happened, execution, into, amount),
+        ),
+        block(
+            into, at, EXECUTED, Change.EXECUTION_IN, row,
+            (row, happened, execution, out, amount),
+        )[into != 0],
+    ]  # fmt: skip
 
 
 def _report_blocks(outcomes: pl.DataFrame, time: Ints, payer: Ints, payee: Ints) -> list[Ints]:
@@ -159,12 +152,12 @@ def _report_blocks(outcomes: pl.DataFrame, time: Ints, payer: Ints, payee: Ints)
     as_victim = fraud_type | np.int64(ReportRole.VICTIM) << 8
     as_mule = fraud_type | np.int64(ReportRole.MULE) << 8
     return [
-        _block(
-            victim, known, _REPORTED, Change.REPORT, row,
+        block(
+            victim, known, REPORTED, Change.REPORT, row,
             (row, time[row], as_victim, mule, known),
         )[fraud],
-        _block(
-            mule, known, _REPORTED, Change.REPORT, row,
+        block(
+            mule, known, REPORTED, Change.REPORT, row,
             (row, time[row], as_mule, victim, known),
         )[names_mule],
     ]  # fmt: skip
@@ -172,20 +165,3 @@ def _report_blocks(outcomes: pl.DataFrame, time: Ints, payer: Ints, payee: Ints)
 
 def _int(frame: pl.DataFrame, name: str) -> Ints:
     return frame[name].cast(pl.Int64).to_numpy()
-
-
-def _block(
-    account: Ints, time: Ints, order: int, step: int, row: Ints, columns: tuple[Ints, ...]
-) -> Ints:
-    """Return steps of one kind: account, time, order among equals, step, row, five columns."""
-    block = np.empty((len(row), 10), np.int64)
-    block[:, 0], block[:, 1], block[:, 2], block[:, 3], block[:, 4] = (
-        account,
-        time,
-        order,
-        step,
-        row,
-    )
-    for position, column in enumerate(columns):
-        block[:, 5 + position] = column
-    return block

@@ -26,7 +26,17 @@ from fanzha.domain.vocabulary import (
 )
 from fanzha_training.table import OUTCOMES_FILE, TRANSFERS_FILE, words_of
 
-_TEXTS: Final = ("request_id", "currency", "payer_account", "payee_account")
+_TEXTS: Final = (
+    "request_id",
+    "currency",
+    "payer_account",
+    "payer_phone",
+    "payer_person",
+    "payee_account",
+    "payee_phone",
+    "payee_person",
+    "device_id",
+)
 _NUMBERS: Final = ("time_ms", "amount_minor", "balance_before_minor", "execution_time_ms")
 _FLAGS: Final = (
     "payer_dual_recording_done",

@@ -18,6 +18,11 @@ def account(token: bytes) -> bytes:
     return tag(bucket_of(token)) + b"account:" + token.hex().encode()
 
 
+def link(token: bytes) -> bytes:
+    """Return the key of a link's memory: accounts seen with a device, phone or person."""
+    return tag(bucket_of(token)) + b"link:" + token.hex().encode()
+
+
 def list_entries(token: bytes) -> bytes:
     """Return the key of the list entries that name a token."""
     return tag(bucket_of(token)) + b"list:" + token.hex().encode()

@@ -28,7 +28,10 @@ class Scripts:
 
     def __init__(self) -> None:
         folder = resources.files("fanzha.adapters") / "scripts"
-        self.source = {name: (folder / f"{name}.lua").read_bytes() for name in SCRIPT_NAMES}
+        shared = (folder / "history.lua").read_bytes()
+        self.source = {
+            name: shared + (folder / f"{name}.lua").read_bytes() for name in SCRIPT_NAMES
+        }
         self.sha = {
             name: hashlib.sha1(source, usedforsecurity=False).hexdigest()
             for name, source in self.source.items()

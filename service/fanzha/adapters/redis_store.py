@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from itertools import chain
 from struct import Struct
 from typing import Any
 
@@ -14,7 +15,7 @@ from fanzha.adapters.redis_link import Command, RedisLink
 from fanzha.adapters.redis_lists import CommittedLists
 from fanzha.adapters.relay import Relay
 from fanzha.domain.errors import StoreUnavailableError
-from fanzha.domain.evidence import AccountState, ListSubject
+from fanzha.domain.evidence import AccountState, LinkState, ListSubject
 from fanzha.domain.ids import bucket_of, bucket_of_decision, time_ms_of_decision
 from fanzha.domain.record import (
     DecisionOnRecord,
@@ -22,7 +23,7 @@ from fanzha.domain.record import (
     ExecutionRecord,
     OutcomeRecord,
 )
-from fanzha.domain.transfer import Party, Transfer
+from fanzha.domain.transfer import Party, Transfer, link_tokens
 from fanzha.pipeline.ports import Committed, Findings, StoredRequest
 
 _ANSWER_HEAD = Struct("16s16s40s")
@@ -66,6 +67,9 @@ class RedisStore:
     def find(self, transfer: Transfer) -> Findings:
         """Read everything about a transfer in one round trip; an outage gives None parts."""
         commands, subjects = self._reads(transfer)
+        links = link_tokens(transfer)
+        given = [token for token in dict.fromkeys(links) if token is not None]
+        commands += [("HMGET", keys.link(token), "seq", "seen") for token in given]
         try:
             replies = self._link.run(commands)
         except StoreUnavailableError:
@@ -73,14 +77,22 @@ class RedisStore:
         payer = replies[0]
         has_payee = transfer.payee is not None and bool(transfer.payee.account)
         payee = replies[1] if has_payee else None
-        lists = [payer[5]] + ([payee[5]] if payee else []) + replies[2 if payee else 1 :]
+        contacts = len(subjects) - 1 - has_payee
+        links_from = len(commands) - len(given)
+        lists = [
+            payer[7],
+            *([payee[7]] if payee else []),
+            *replies[links_from - contacts : links_from],
+        ]
+        found = dict(zip(given, replies[links_from:], strict=True))
         return Findings(
             payer=_state(payer),
             payee=None if payee is None else _state(payee),
             entries=self._lists.entries(subjects, lists),
             lists_version=self._lists.version,
             stored=self._outage.find(transfer)
-            or (_stored(payer[6], payer[7]) if payer[6] else None),
+            or (_stored(payer[8], payer[9]) if payer[8] else None),
+            links=tuple(None if token is None else _link(found[token]) for token in links),
         )
 
     def commit(self, record: DecisionRecord, body: bytes, now_ms: int) -> Committed:
@@ -113,6 +125,7 @@ class RedisStore:
                         record.payee_change,
                         keys.decision_prefix(bucket),
                         payer,
+                        *_new_links(record),
                     ),
                 )
             ]
@@ -120,7 +133,8 @@ class RedisStore:
         if reply[0] == b"first":
             return Committed(_stored(reply[1], reply[2]))
         if reply[0] == b"recorded":
-            self._hint(bucket, reply[2])
+            for outbox_id in reply[1:]:
+                self._hint(bucket, outbox_id)
         return Committed()
 
     def keep_conflict(self, record: DecisionRecord, body: bytes) -> None:
@@ -274,7 +288,19 @@ def _contacts(
 
 
 def _state(reply: list[Any]) -> AccountState:
-    return AccountState(int(reply[0]), reply[1], reply[2], reply[3], reply[4])
+    return AccountState(int(reply[0]), *reply[1:7])
+
+
+def _link(reply: list[Any]) -> LinkState:
+    return LinkState(int(reply[0] or 0), reply[1] or b"")
+
+
+def _new_links(record: DecisionRecord) -> tuple[bytes, ...]:
+    """Return what commit.lua wants to know of links that do not know their account yet."""
+    of_payer, of_payee = record.payer_sightings, record.payee_sightings
+    new_to_payer = b"".join(token for token, _ in of_payer)
+    new_to_payee = b"".join(token for token, _ in of_payee)
+    return (new_to_payer, new_to_payee, *chain.from_iterable((*of_payer, *of_payee)))
 
 
 def _stored(request: bytes, answer: bytes) -> StoredRequest:

@@ -1,4 +1,4 @@
-"""Carries changes from the payer's slot to the payee's: outbox to account, each exactly once.
+"""Carries changes to other slots, the payee's and the links': outbox to subject, each exactly once.
 
 The worker that recorded a decision relays it right away; a sweep finds what a crash left behind.
 Each message is applied under a marker, so that a repetition changes nothing.
@@ -14,21 +14,25 @@ from fanzha.adapters import keys
 from fanzha.adapters.redis_link import Command, RedisLink
 from fanzha.domain.errors import StoreUnavailableError
 from fanzha.domain.ids import BUCKETS, bucket_of
+from fanzha.features.layout import Change
 
 _BATCH = 128
 _SWEEP_S = 1.0
 _LEFT_BEHIND_MS = 2_000
 _FORCE_MS = 60_000
 _MARKER_LIFE_MS = 2 * 86_400_000
+_OF_LINKS = (b"%d" % Change.SIGHTING, b"%d" % Change.TAINT)
 
 
 @dataclass(frozen=True, slots=True)
 class _Message:
     bucket: int
     outbox_id: bytes
-    account: bytes
+    subject: bytes
     kind: bytes
     change: bytes
+    links: bytes
+    """Tokens of the payee's links, which come with a receipt."""
     age_ms: int
 
 
@@ -117,26 +121,31 @@ class Relay:
             self._link.run(done)
 
     def _apply(self, message: _Message) -> Command:
-        bucket = bucket_of(message.account)
+        bucket = bucket_of(message.subject)
+        key_of = keys.link if message.kind in _OF_LINKS else keys.account
         marker = b"%d-%b" % (message.bucket, message.outbox_id)
         return self._link.scripts.call(
             "apply",
             (
-                keys.account(message.account),
+                key_of(message.subject),
                 keys.applied(bucket, marker),
                 keys.received(bucket, message.change[:8]),
                 keys.journal(bucket),
+                keys.outbox(bucket),
             ),
             (
                 message.change,
                 message.kind,
-                message.account,
+                message.subject,
                 _MARKER_LIFE_MS,
                 int(message.age_ms > _FORCE_MS),
+                message.links,
             ),
         )
 
 
 def _message(bucket: int, row: list[Any], *, age_ms: int) -> _Message:
     fields = dict(zip(row[1][::2], row[1][1::2], strict=True))
-    return _Message(bucket, row[0], fields[b"t"], fields[b"o"], fields[b"c"], age_ms)
+    return _Message(
+        bucket, row[0], fields[b"t"], fields[b"o"], fields[b"c"], fields.get(b"l", b""), age_ms
+    )

@@ -12,6 +12,7 @@ import pyarrow as pa
 from fanzha.adapters.codec import decode, decode_record
 from fanzha.archive import schema
 from fanzha.domain.record import ExecutionRecord, OutcomeRecord
+from fanzha.domain.transfer import link_tokens
 from fanzha.features.layout import unpack_record
 
 log = logging.getLogger(__name__)
@@ -94,6 +95,8 @@ def _decision(body: bytes) -> dict[str, Any]:
         "model_version": decision.versions.model,
         "payer_seq": record.payer_seq,
         "payee_seq": record.payee_seq,
+        "links": link_tokens(transfer),
+        "link_seqs": record.link_seqs,
         "facts": np.frombuffer(record.facts, "<i8"),
         "vector": np.frombuffer(record.vector, "<f4"),
     }

@@ -5,8 +5,9 @@ The archive is a folder of `day=YYYY-MM-DD/part-*.parquet`, where the day is the
 (msgpack of a type in `fanzha.domain.record`); the other columns repeat what reports and training
 read in bulk, and are null where a kind has no such thing.
 
-A row that changed an account's state carries `account`, `seq`, `change` and `change_columns`; all
-such rows of one account, ordered by `seq`, replay its state (see `fanzha.features.fold`).
+A row that changed the state of a subject (an account, or a link) carries its token in `account`,
+with `seq`, `change` and `change_columns`; all such rows of one subject, ordered by `seq`, replay
+its state (see `fanzha.features.fold`).
 """
 
 from typing import Any, Final
@@ -17,7 +18,7 @@ KIND_DECISION: Final = "decision"
 KIND_DECISION_UPDATE: Final = "decision_update"
 """A newer content of a decision that is on record: it was answered with another mark."""
 KIND_CHANGE: Final = "change"
-"""A change relayed from another account: RECEIVE, EXECUTION_IN or REPORT."""
+"""A change relayed from another account: RECEIVE, EXECUTION_IN, REPORT, SIGHTING or TAINT."""
 KIND_EXECUTION: Final = "execution"
 KIND_OUTCOME: Final = "outcome"
 KIND_LIST_IMPORT: Final = "list_import"
@@ -37,7 +38,7 @@ _FIELDS: "Final[list[pa.Field[Any]]]" = [
     pa.field("bucket", pa.int16(), nullable=False),
     pa.field("stream_id", pa.string()),
     pa.field("record_time_ms", pa.int64(), nullable=False),
-    pa.field("account", pa.binary(16)),
+    pa.field("account", pa.binary(16)),  # Or a link's token.
     pa.field("seq", pa.int64()),
     pa.field("change", pa.int8()),
     pa.field("change_columns", pa.list_(pa.int64())),
@@ -60,6 +61,8 @@ _FIELDS: "Final[list[pa.Field[Any]]]" = [
     pa.field("policy_version", pa.string()),
     pa.field("payer_seq", pa.int64()),
     pa.field("payee_seq", pa.int64()),
+    pa.field("links", pa.list_(pa.binary(16))),
+    pa.field("link_seqs", pa.list_(pa.int64())),
     pa.field("facts", pa.list_(pa.int64())),
     pa.field("vector", pa.list_(pa.float32())),
     # Executions.
@@ -72,5 +75,6 @@ _FIELDS: "Final[list[pa.Field[Any]]]" = [
 ]
 SCHEMA: Final = pa.schema(_FIELDS)
 """`payer_seq` and `payee_seq` name the states that a decision's vector was computed from; -1 when
-that side could not be read or does not exist. `facts` has one int64 for each name in
-`fanzha.features.facts.FACTS`, `vector` one float32 for each feature of the manifest."""
+that side could not be read or does not exist. So do `link_seqs` for the tokens in `links`, one for
+each of `fanzha.features.links.LINKS`, null where it was not given. `facts` has one int64 for each
+name in `fanzha.features.facts.FACTS`, `vector` one float32 for each feature of the manifest."""

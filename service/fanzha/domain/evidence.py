@@ -23,6 +23,17 @@ class AccountState:
     """Memory of paying this counterparty; empty when never paid."""
     reports: bytes = b""
     """Confirmed fraud reports that name the account, newest first."""
+    hours: bytes = b""
+    days: bytes = b""
+    """Exact totals by local hour and day, newest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkState:
+    """Accounts seen with one device, phone or person, as packed by `fanzha.features.layout`."""
+
+    seq: int = 0
+    seen: bytes = b""
 
 
 class ListSubject(IntEnum):
@@ -76,6 +87,9 @@ class Evidence:
     list_hits: tuple[ListHit, ...] | None
     """None: lists could not be read."""
     lists_version: str
+    links: tuple[LinkState | None, ...] = ()
+    """One for each link of the transfer, in the order of `link_tokens`; None: not given, or could
+    not be read."""
     stored: Decision | None = None
     """The answer given to the same request id and body within the idempotency window."""
     earlier_decision_id: str = ""

@@ -13,9 +13,10 @@ class DecisionRecord:
     """One decision with its full inputs.
 
     `facts` and `vector` are the kernel's input and output (int64 and float32, little endian);
-    `payer_seq` and `payee_seq` name the states that the kernel saw, -1 when it saw none.
-    `payer_change` and `payee_change` are the changes of state that the decision leaves behind, in
-    the layout of `fanzha.features.layout`.
+    `payer_seq`, `payee_seq` and `link_seqs` name the states that the kernel saw, -1 when it saw
+    none; links are in the order of `fanzha.domain.transfer.link_tokens`. `payer_change` and
+    `payee_change` are the changes of state that the decision leaves behind, in the layout of
+    `fanzha.features.layout`. Links that do not know an account yet are sent a sighting of it.
     """
 
     transfer: Transfer
@@ -27,6 +28,10 @@ class DecisionRecord:
     payee_seq: int
     payer_change: bytes
     payee_change: bytes
+    link_seqs: tuple[int, ...] = ()
+    payer_sightings: tuple[tuple[bytes, bytes], ...] = ()
+    payee_sightings: tuple[tuple[bytes, bytes], ...] = ()
+    """Tokens of links, and the SIGHTING of the payer's or payee's account that each is to take."""
     shadow_reasons: tuple[str, ...] = ()
     """Codes of shadow rules that held."""
     step_us: dict[str, int] = field(default_factory=dict)

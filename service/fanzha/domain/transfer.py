@@ -81,6 +81,26 @@ class Transfer:
     terminal_id: str = ""
 
 
+BRINGS_OWN_DEVICE = frozenset({Channel.MOBILE, Channel.ONLINE})
+"""Channels in which the device is the customer's own; a teller terminal is everybody's."""
+
+
+LINKS_OF_PAYER = 3
+"""So many of a transfer's links belong to the payer's account, the others to the payee's."""
+
+
+def link_tokens(transfer: Transfer) -> tuple[bytes | None, ...]:
+    """Return the tokens by which accounts hang together, in the order of the features' links.
+
+    Device, payer's phone and person, payee's phone and person; None where one is not given.
+    """
+    payer, payee = transfer.payer, transfer.payee
+    device = transfer.session.device if transfer.channel in BRINGS_OWN_DEVICE else None
+    if payee is None or not payee.account:
+        return device, payer.phone, payer.person, None, None
+    return device, payer.phone, payer.person, payee.phone, payee.person
+
+
 @dataclass(frozen=True, slots=True)
 class TransferDraft:
     """A transfer as it came through the door, not yet judged valid.

@@ -1,7 +1,9 @@
 """Family `amount`: the amount by itself and against the balance."""
 
+import numpy as np
+
 from fanzha.features import facts as f
-from fanzha.features.compiled import compiled, known
+from fanzha.features.compiled import compiled
 from fanzha.features.feature import Feature
 
 _NO_BALANCE = "balance not given, or not above zero"
@@ -31,6 +33,12 @@ def compute(facts, out):
         rest //= 10
         zeros += 1
     out[TRAILING_ZEROS] = zeros
-    balance = known(facts[f.BALANCE_BEFORE_MINOR])
-    out[BALANCE_SHARE] = amount / balance if balance > 0 else float("nan")
-    out[BALANCE_LEFT] = balance - amount
+    balance = facts[f.BALANCE_BEFORE_MINOR]
+    out[BALANCE_SHARE] = np.nan
+    out[BALANCE_LEFT] = np.nan
+    if balance != f.UNKNOWN:
+        # In whole numbers: near 2**63 a float64 difference has lost its last digits. Neither an
+        # amount nor a balance is below zero, so that it does not wrap.
+        out[BALANCE_LEFT] = balance - amount
+        if balance > 0:
+            out[BALANCE_SHARE] = amount / balance

@@ -66,15 +66,26 @@ def known(value: int) -> float:
 
 
 @compiled()
-def is_paid(flags: int) -> bool:
-    """Say whether an event counts as money moved, by the status known so far.
+def counts_as_paid(status: int, decision: int) -> bool:
+    """Say whether an attempt counts as money moved.
 
     Posted; or not reported and decided ALLOW or CONFIRM. Failed, reversed, paused and blocked
     attempts moved nothing.
     """
-    execution = (flags >> 24) & 0xFF
-    decision = (flags >> 16) & 0xFF
-    return execution == 1 or (execution == 0 and decision <= 2)
+    return status == 1 or (status == 0 and decision <= 2)
+
+
+@compiled()
+def is_paid(flags: int) -> bool:
+    """Say whether an event counts as money moved, by the status known so far."""
+    return counts_as_paid((flags >> 24) & 0xFF, (flags >> 16) & 0xFF)
+
+
+@compiled()
+def plus(total: int, amount: int) -> int:
+    """Return the sum of two numbers from 0 to 2**63 - 1, 2**63 - 1 where it would be larger."""
+    room = 9223372036854775807 - total
+    return total + amount if amount <= room else 9223372036854775807
 
 
 @compiled()

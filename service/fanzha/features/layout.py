@@ -1,24 +1,40 @@
-"""How an account's history is laid out: the same bytes in Redis, in the journal and in the kernel.
+"""How history is laid out: the same bytes in Redis, in the journal and in the kernel.
 
-Every change of an account's state is one record of five little-endian int64 (40 bytes):
+Every change of a subject's state is one record of five little-endian int64 (40 bytes). A subject is
+an account, or a link: a device, phone or person that accounts share.
 
 | change        | 0        | 1              | 2                  | 3            | 4                |
 |---------------|----------|----------------|--------------------|--------------|------------------|
 | ATTEMPT       | event id | event time ms  | base amount, minor | counterparty | flags            |
 | RECEIVE       | event id | event time ms  | base amount, minor | counterparty | flags            |
-| EXECUTION_OUT | event id | event time ms  | status, status was | counterparty | executed at ms   |
-| EXECUTION_IN  | event id | event time ms  | status, status was | counterparty | executed at ms   |
+| EXECUTION_OUT | event id | event time ms  | execution          | counterparty | base amount      |
+| EXECUTION_IN  | event id | event time ms  | execution          | counterparty | base amount      |
 | REPORT        | event id | happened at ms | fraud type, role   | counterparty | reported at ms   |
+| SIGHTING      | event id | event time ms  | mule since ms      | account      | 0                |
+| TAINT         | event id | happened at ms | mule since ms      | account      | 0                |
 
-ATTEMPT and RECEIVE records are kept, newest first, in the ring of payments out and the ring of
-money in; REPORT records in the ring of reports. EXECUTION_OUT changes the status byte of the event
-with its id where the ring of payments out still holds it, and the pair memory; EXECUTION_IN the
-status byte in the ring of money in. Where a column holds two values, they are its lowest bytes.
-Flags are bytes, from the lowest: channel, kind, decision, execution status, type of the
-counterparty.
+ATTEMPT and RECEIVE records are kept, the last to arrive first, in the ring of payments out and the
+ring of money in; REPORT records in the ring of reports. EXECUTION_OUT changes the status byte of
+the event with its id where the ring of payments out still holds it, and the pair memory;
+EXECUTION_IN the status byte in the ring of money in.
 
-A pair record is four int64: counterparty, first and last time paid (event time, ms), times paid.
-Payments count as paid when they are reported as posted; the memory holds the most recent pairs.
+Several values in a column are its bytes, from the lowest. Flags: channel, kind, decision, execution
+status, type of the counterparty, zone, owner. Execution: status, status before, decision, zone. The
+zone is the bank's offset from UTC at the event in quarters of an hour, plus 64; the owner is 1 when
+both accounts are known to be different owners', 2 when they are one's, 0 when it is not known. They
+make a record say by itself what it counts for.
+
+**Pair memory**: four int64 a pair: counterparty, first and last time paid (event time, ms), times
+paid. Payments count as paid when they are reported as posted; it holds the most recent pairs.
+
+**Totals**: five int64 a period: number of the local hour (or day) since 1970-01-01, and count and
+sum of payments out, count and sum of money in, all as far as they are paid. ATTEMPT and RECEIVE
+add, EXECUTION adds or takes away what its status changes. They hold the newest 24 hours and the
+newest 31 days in which there was something, the newest first; sums stay within 0 and 2**63 - 1.
+
+**Link memory**: three int64 an account: account, first seen with it (event time, ms), mule since
+(0: not known as one). Those first seen last come first; a SIGHTING of an account that is there
+already, and a TAINT, only set since when it is known as a mule.
 """
 
 from enum import IntEnum
@@ -38,20 +54,31 @@ RING_COLUMNS = 5
 REPORT_EVENTS = 16
 PAIRS = 256
 PAIR_COLUMNS = 4
+HOURS = 24
+DAYS = 31
+LINK_ACCOUNTS = 32
+LINK_COLUMNS = 3
 
 EVENT_ID, TIME, AMOUNT, COUNTERPARTY, FLAGS = range(RING_COLUMNS)
 REPORT_TIME = 4
 """Column of a REPORT that says when the fraud became known."""
 REPORT_KIND = 2
 EXECUTION_KIND = 2
+EXECUTION_AMOUNT = 4
 PAIR_COUNTERPARTY, PAIR_FIRST, PAIR_LAST, PAIR_TIMES = range(PAIR_COLUMNS)
+PERIOD, OUT_COUNT, OUT_SUM, IN_COUNT, IN_SUM = range(RING_COLUMNS)
+MULE_SINCE = 2
+"""Column of a SIGHTING or TAINT."""
+LINK_ACCOUNT, LINK_FIRST, LINK_MULE_SINCE = range(LINK_COLUMNS)
 
+_ZONE_QUARTER_S = 900
+_ZONE_BIAS = 64
 
 _RECORD = Struct("<5q")
 
 
 class Change(IntEnum):
-    """Changes of an account's state."""
+    """Changes of a subject's state."""
 
     UNSPECIFIED = 0
     ATTEMPT = 1
@@ -59,6 +86,8 @@ class Change(IntEnum):
     EXECUTION_OUT = 3
     EXECUTION_IN = 4
     REPORT = 5
+    SIGHTING = 6
+    TAINT = 7
 
 
 class ReportRole(IntEnum):
@@ -69,11 +98,30 @@ class ReportRole(IntEnum):
     MULE = 2
 
 
+def zone_byte(utc_offset_s: int) -> int:
+    """Return how records write an offset from UTC (seconds, a multiple of a quarter of an hour)."""
+    return utc_offset_s // _ZONE_QUARTER_S + _ZONE_BIAS
+
+
 def pack_flags(
-    channel: Channel, kind: TransferKind, decision: DecisionKind, counterparty_type: PartyType
+    channel: Channel,
+    kind: TransferKind,
+    decision: DecisionKind,
+    counterparty_type: PartyType,
+    utc_offset_s: int,
+    *,
+    same_owner: bool | None,
 ) -> int:
     """Return the flags of a new event, whose execution is not yet reported."""
-    return channel | kind << 8 | decision << 16 | counterparty_type << 32
+    owner = 0 if same_owner is None else 1 + same_owner
+    return (
+        channel
+        | kind << 8
+        | decision << 16
+        | counterparty_type << 32
+        | zone_byte(utc_offset_s) << 40
+        | owner << 48
+    )
 
 
 def pack_event(event_id: int, time_ms: int, amount_minor: int, other: int, flags: int) -> bytes:
@@ -81,11 +129,19 @@ def pack_event(event_id: int, time_ms: int, amount_minor: int, other: int, flags
     return _RECORD.pack(event_id, time_ms, amount_minor, other, flags)
 
 
-def pack_execution(
-    event_id: int, event_time_ms: int, status: ExecutionStatus, other: int, execute_time_ms: int
-) -> bytes:
-    """Return the 40 bytes of an EXECUTION; the store fills in the status before."""
-    return _RECORD.pack(event_id, event_time_ms, status, other, execute_time_ms)
+def pack_execution(change: bytes, status: ExecutionStatus) -> bytes:
+    """Return the 40 bytes of an EXECUTION_OUT; the store fills in the status before.
+
+    Args:
+        change: the ATTEMPT that was executed.
+        status: what the bank did with the money.
+
+    """
+    event_id, time_ms, amount_minor, other, flags = unpack_record(change)
+    decision, zone = flags >> 16 & 0xFF, flags >> 40 & 0xFF
+    return _RECORD.pack(
+        event_id, time_ms, status | decision << 16 | zone << 24, other, amount_minor
+    )
 
 
 def pack_report(
@@ -93,6 +149,32 @@ def pack_report(
 ) -> bytes:
     """Return the 40 bytes of a REPORT."""
     return _RECORD.pack(event_id, happened_ms, fraud | role << 8, other, known_ms)
+
+
+def pack_link(event_id: int, time_ms: int, mule_since_ms: int, account: int) -> bytes:
+    """Return the 40 bytes of a SIGHTING or TAINT."""
+    return _RECORD.pack(event_id, time_ms, mule_since_ms, account, 0)
+
+
+_LINK_ROW = Struct("<3q")
+
+
+def link_row(seen: bytes, account: int) -> tuple[int, int, int] | None:
+    """Return what a link's memory holds of an account, None when it does not know it."""
+    for row in _LINK_ROW.iter_unpack(seen):
+        if row[LINK_ACCOUNT] == account:
+            return row[LINK_ACCOUNT], row[LINK_FIRST], row[LINK_MULE_SINCE]
+    return None
+
+
+def known_as_mule(reports: bytes) -> int:
+    """Return since when (ms) a ring of reports names its account as a mule's, 0 for never."""
+    since = [
+        record[REPORT_TIME]
+        for record in _RECORD.iter_unpack(reports)
+        if record[REPORT_KIND] >> 8 & 0xFF == ReportRole.MULE
+    ]
+    return min(since, default=0)
 
 
 def unpack_record(record: bytes) -> tuple[int, int, int, int, int]:

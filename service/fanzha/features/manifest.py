@@ -3,7 +3,19 @@
 import hashlib
 from typing import Final
 
-from fanzha.features import amount, calendar, customer, lists, pair, session, velocity
+from fanzha.features import (
+    amount,
+    calendar,
+    customer,
+    escalation,
+    inflow,
+    links,
+    lists,
+    pair,
+    session,
+    totals,
+    velocity,
+)
 from fanzha.features.feature import Feature
 from fanzha.features.flow import flow_features
 from fanzha.features.reports import report_features
@@ -17,13 +29,25 @@ REQUEST_FEATURES: Final = (
 )
 PAYER_FEATURES: Final = (
     *velocity.FEATURES,
+    *escalation.FEATURES,
     *pair.FEATURES,
+    *inflow.FEATURES,
+    *totals.PAYER_FEATURES,
     *flow_features("payer"),
     *report_features("payer"),
 )
-PAYEE_FEATURES: Final = (*flow_features("payee"), *report_features("payee"))
+PAYEE_FEATURES: Final = (
+    *totals.PAYEE_FEATURES,
+    *flow_features("payee"),
+    *report_features("payee"),
+)
 
-FEATURES: Final[tuple[Feature, ...]] = (*REQUEST_FEATURES, *PAYER_FEATURES, *PAYEE_FEATURES)
+FEATURES: Final[tuple[Feature, ...]] = (
+    *REQUEST_FEATURES,
+    *PAYER_FEATURES,
+    *PAYEE_FEATURES,
+    *links.FEATURES,
+)
 FEATURE_NAMES: Final = tuple(feature.name for feature in FEATURES)
 FEATURE_INDEX: Final = {name: index for index, name in enumerate(FEATURE_NAMES)}
 

@@ -54,8 +54,7 @@ class Reporter:
             faults,
         )
         found, _ = self._find(report.decision_id)
-        event_id, time_ms, _, payee, _ = unpack_record(found.payer_change)
-        change = pack_execution(event_id, time_ms, report.status, payee, report.execute_time_ms)
+        change = pack_execution(found.payer_change, report.status)
         return self.aftermath.execute(found, report, change)
 
     def record_outcome(self, outcome: OutcomeRecord, faults: tuple[FieldFault, ...] = ()) -> bool:

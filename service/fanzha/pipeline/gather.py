@@ -43,6 +43,7 @@ def gather(transfer: Transfer, store: Store, now_ms: int, window_ms: int) -> Evi
         payee=findings.payee,
         list_hits=hits,
         lists_version=findings.lists_version,
+        links=findings.links,
         stored=answer,
         earlier_decision_id=earlier,
     )

@@ -2,15 +2,17 @@
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from fanzha.domain.decision import Decision
 from fanzha.domain.errors import NotRecordedError, RequestIdReusedError, StoreUnavailableError
-from fanzha.domain.evidence import Evidence
-from fanzha.domain.ids import counterparty_of, event_id_of_decision
+from fanzha.domain.evidence import AccountState, Evidence, LinkState
 from fanzha.domain.record import DecisionRecord
 from fanzha.domain.scored import Scored
 from fanzha.domain.transfer import Transfer
-from fanzha.domain.vocabulary import DegradedPart, PartyType
-from fanzha.features.layout import pack_event, pack_flags
+from fanzha.domain.vocabulary import DegradedPart
+from fanzha.features.facts import UTC_OFFSET_S
+from fanzha.pipeline.changes import changes_of
 from fanzha.pipeline.ports import Codec, Journal, Spool, StoredRequest
 
 NO_STATE = -1
@@ -35,30 +37,28 @@ def to_record(
     step_us: dict[str, int],
 ) -> DecisionRecord:
     """Return the record of a decision with everything that it stood on and leaves behind."""
-    payer, payee = transfer.payer, transfer.payee
-    has_payee = payee is not None and payee.account != b""
-    payee_type = payee.type if payee is not None else PartyType.UNSPECIFIED
-    event_id = event_id_of_decision(decision.decision_id)
-    event = (event_id, transfer.create_time_ms, transfer.base_amount_minor)
-    kinds = (transfer.channel, transfer.kind, decision.kind)
-    payee_number = counterparty_of(payee.account) if payee is not None and has_payee else 0
-    payee_change = b""
-    if has_payee:
-        flags = pack_flags(*kinds, payer.type)
-        payee_change = pack_event(*event, counterparty_of(payer.account), flags)
+    utc_offset_s = int(np.frombuffer(scored.facts, np.int64)[UTC_OFFSET_S])
+    changes = changes_of(transfer, evidence, decision, utc_offset_s)
     return DecisionRecord(
         transfer=transfer,
         decision=decision,
         list_hits=evidence.list_hits,
         facts=scored.facts,
         vector=scored.vector,
-        payer_seq=NO_STATE if evidence.payer is None else evidence.payer.seq,
-        payee_seq=NO_STATE if evidence.payee is None else evidence.payee.seq,
-        payer_change=pack_event(*event, payee_number, pack_flags(*kinds, payee_type)),
-        payee_change=payee_change,
+        payer_seq=_seq(evidence.payer),
+        payee_seq=_seq(evidence.payee),
+        link_seqs=tuple(_seq(link) for link in evidence.links),
+        payer_change=changes.payer,
+        payee_change=changes.payee,
+        payer_sightings=changes.payer_sightings,
+        payee_sightings=changes.payee_sightings,
         shadow_reasons=shadow_reasons,
         step_us=step_us,
     )
+
+
+def _seq(state: AccountState | LinkState | None) -> int:
+    return NO_STATE if state is None else state.seq
 
 
 class Recording:

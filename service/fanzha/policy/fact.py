@@ -35,6 +35,7 @@ class FactFamily(Enum):
     PAYER_MULE = "payer_mule"
     PAYEE_MULE = "payee_mule"
     KNOWN_FRAUD = "known_fraud"
+    LINKS = "links"
     LISTS = "lists"
     SCORE = "score"
     CHANNEL = "channel"

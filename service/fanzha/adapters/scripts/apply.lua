@@ -1,33 +1,56 @@
--- Applies a change that another account's slot sent, once: money received, its execution, a report.
--- KEYS: account, marker of this message, marker of the event's receipt, journal.
--- ARGV: change (40), kind of change, account token, life of markers ms, 1 to apply an execution even
---       when its receipt was never seen.
--- Returns: 1 applied, 0 applied before, -1 not yet: the receipt has to come first.
+-- Applies a change that another subject's slot sent, once: money received, its execution, a report, a
+-- link's sighting or taint.
+-- KEYS: subject (account or link), marker of this message, marker of the event's receipt, journal,
+--       outbox.
+-- ARGV: change (40), kind of change, subject's token, life of markers ms, 1 to apply an execution even
+--       when its receipt was never seen, tokens of the account's links that came with a receipt.
+-- Returns: 1 applied, 0 applied before or nothing new, -1 not yet: the receipt has to come first.
 if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
-local kind, event = tonumber(ARGV[2]), string.sub(ARGV[1], 1, 8)
+local change, kind = ARGV[1], tonumber(ARGV[2])
 if kind == 4 and ARGV[5] ~= '1' and redis.call('EXISTS', KEYS[3]) == 0 then return -1 end
+redis.call('SET', KEYS[2], 1, 'PX', ARGV[4])
 if kind == 2 then
   local ring = redis.call('HGET', KEYS[1], 'in') or ''
-  redis.call('HSET', KEYS[1], 'in', ARGV[1] .. string.sub(ring, 1, 47 * 40))
+  redis.call('HSET', KEYS[1], 'in', change .. string.sub(ring, 1, 47 * 40))
+  add_to_totals(KEYS[1], change, string.byte(change, 38), string.sub(change, 17, 24), 3,
+    effect_of_event(change))
   redis.call('SET', KEYS[3], 1, 'PX', ARGV[4])
+  remember_links(KEYS[1], ARGV[6])
 elseif kind == 4 then
-  local ring, from = redis.call('HGET', KEYS[1], 'in') or '', 1
-  while true do
-    local at = string.find(ring, event, from, true)
-    if not at then break end
-    if (at - 1) % 40 == 0 then
-      local status = string.sub(ARGV[1], 17, 17)
-      ring = string.sub(ring, 1, at + 34) .. status .. string.sub(ring, at + 36)
-      redis.call('HSET', KEYS[1], 'in', ring)
-      break
+  local ring = redis.call('HGET', KEYS[1], 'in') or ''
+  local place = place_of(ring, 40, string.sub(change, 1, 8))
+  if place then
+    redis.call('HSET', KEYS[1], 'in', with_status(ring, place, string.byte(change, 17)))
+  end
+  add_to_totals(KEYS[1], change, string.byte(change, 20), string.sub(change, 33, 40), 3,
+    effect_of_execution(change))
+elseif kind == 5 then
+  local reports = redis.call('HGET', KEYS[1], 'reports') or ''
+  redis.call('HSET', KEYS[1], 'reports', change .. string.sub(reports, 1, 15 * 40))
+  if string.byte(change, 18) == 2 then
+    -- The account is a mule's: everything that it was seen with is tainted from when that was known.
+    local links = redis.call('HGET', KEYS[1], 'links') or ''
+    local taint = string.sub(change, 1, 16) .. string.sub(change, 33, 40)
+      .. string.sub(ARGV[3], 1, 8) .. string.rep('\0', 8)
+    for from = 1, #links, 16 do
+      redis.call('XADD', KEYS[5], '*', 't', string.sub(links, from, from + 15), 'o', 7, 'c', taint)
     end
-    from = at + 1
   end
 else
-  local reports = redis.call('HGET', KEYS[1], 'reports') or ''
-  redis.call('HSET', KEYS[1], 'reports', ARGV[1] .. string.sub(reports, 1, 15 * 40))
+  local seen = redis.call('HGET', KEYS[1], 'seen') or ''
+  local place, since = place_of(seen, 24, string.sub(change, 25, 32)), string.sub(change, 17, 24)
+  local none = string.rep('\0', 8)
+  if place then
+    if since == none or string.sub(seen, place + 16, place + 23) ~= none then return 0 end
+    seen = string.sub(seen, 1, place + 15) .. since .. string.sub(seen, place + 24)
+  elseif kind == 6 then
+    local row = string.sub(change, 25, 32) .. string.sub(change, 9, 16) .. since
+    seen = row .. string.sub(seen, 1, 31 * 24)
+  else
+    return 0
+  end
+  redis.call('HSET', KEYS[1], 'seen', seen)
 end
-redis.call('SET', KEYS[2], 1, 'PX', ARGV[4])
 local seq = redis.call('HINCRBY', KEYS[1], 'seq', 1)
-redis.call('XADD', KEYS[4], '*', 'k', 'change', 'a', ARGV[3], 's', seq, 'o', kind, 'c', ARGV[1])
+redis.call('XADD', KEYS[4], '*', 'k', 'change', 'a', ARGV[3], 's', seq, 'o', kind, 'c', change)
 return 1

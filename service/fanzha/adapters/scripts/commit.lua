@@ -1,8 +1,10 @@
 -- Records a decision if its request id is free: answer, change of the payer's state, journal, outbox.
 -- KEYS: account, request, decision, journal, outbox, marker of this decision.
 -- ARGV: now ms, window ms, memory ms, request digest (16 bytes), decision id (26), answer, change (40),
---       record, payee token or '', payee's change or '', prefix of decision keys, payer token.
--- Returns: {'first', stored request, its answer} | {'again'} | {'recorded', seq, outbox id or ''}.
+--       record, payee token or '', payee's change or '', prefix of decision keys, payer token,
+--       tokens of links new to the payer's account, and to the payee's; then for each link that does
+--       not know its account: token, SIGHTING (40).
+-- Returns: {'first', stored request, its answer} | {'again'} | {'recorded', outbox ids ...}.
 if redis.call('EXISTS', KEYS[6]) == 1 then
   -- Sent once more: only its content may be newer (another mark).
   redis.call('SET', KEYS[3], ARGV[6], 'PX', ARGV[2])
@@ -24,9 +26,15 @@ redis.call('SET', KEYS[3], ARGV[6], 'PX', ARGV[2])
 local ring = redis.call('HGET', KEYS[1], 'out') or ''
 local seq = redis.call('HINCRBY', KEYS[1], 'seq', 1)
 redis.call('HSET', KEYS[1], 'out', ARGV[7] .. string.sub(ring, 1, 47 * 40))
+add_to_totals(KEYS[1], ARGV[7], string.byte(ARGV[7], 38), string.sub(ARGV[7], 17, 24), 1,
+  effect_of_event(ARGV[7]))
+remember_links(KEYS[1], ARGV[13])
 redis.call('XADD', KEYS[4], '*', 'k', 'decision', 'a', ARGV[12], 's', seq, 'o', 1, 'c', ARGV[7], 'b', ARGV[8])
-local outbox = ''
+local reply = {'recorded'}
 if ARGV[9] ~= '' then
-  outbox = redis.call('XADD', KEYS[5], '*', 't', ARGV[9], 'o', 2, 'c', ARGV[10])
+  reply[2] = redis.call('XADD', KEYS[5], '*', 't', ARGV[9], 'o', 2, 'c', ARGV[10], 'l', ARGV[14])
 end
-return {'recorded', seq, outbox}
+for place = 15, #ARGV, 2 do
+  reply[#reply + 1] = redis.call('XADD', KEYS[5], '*', 't', ARGV[place], 'o', 6, 'c', ARGV[place + 1])
+end
+return reply

@@ -5,13 +5,7 @@
 -- Returns: {'same'} | {'changed', outbox id or ''}.
 local ring = redis.call('HGET', KEYS[1], 'out') or ''
 local event, status = string.sub(ARGV[1], 1, 8), tonumber(ARGV[2])
-local from, place = 1, nil
-while true do
-  local at = string.find(ring, event, from, true)
-  if not at then break end
-  if (at - 1) % 40 == 0 then place = at break end
-  from = at + 1
-end
+local place = place_of(ring, 40, event)
 local before, executed = 0, ARGV[8]
 local marker = redis.call('GET', KEYS[2])
 if marker then
@@ -25,21 +19,16 @@ if before == status then return {'same'} end
 redis.call('SET', KEYS[2], status .. executed, 'PX', ARGV[5])
 local change = string.sub(ARGV[1], 1, 17) .. string.char(before) .. string.sub(ARGV[1], 19)
 if place then
-  ring = string.sub(ring, 1, place + 34) .. string.char(status) .. string.sub(ring, place + 36)
-  redis.call('HSET', KEYS[1], 'out', ring)
+  redis.call('HSET', KEYS[1], 'out', with_status(ring, place, status))
 end
+add_to_totals(KEYS[1], change, string.byte(change, 20), string.sub(change, 33, 40), 1,
+  effect_of_execution(change))
 local payee = string.sub(change, 25, 32)
 if payee ~= string.rep('\0', 8) and (status == 1) ~= (before == 1) then
   local pairs = redis.call('HGET', KEYS[1], 'pairs') or ''
   local first = string.sub(change, 9, 16)
   local last, times = first, 0
-  local start, found = 1, nil
-  while true do
-    local at = string.find(pairs, payee, start, true)
-    if not at then break end
-    if (at - 1) % 32 == 0 then found = at break end
-    start = at + 1
-  end
+  local found = place_of(pairs, 32, payee)
   if found then
     local was_first, was_last, was_times = struct.unpack('<i8i8i8', pairs, found + 8)
     local time = struct.unpack('<i8', first)

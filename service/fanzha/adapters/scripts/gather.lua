@@ -1,19 +1,12 @@
 -- Reads everything that one account's slot knows about a transfer.
 -- KEYS: account, list, request (payer only). ARGV: counterparty (8 bytes or ''), prefix of decision keys.
--- Returns: seq, ring out, ring in, pair, reports, list entries (flat), stored request, its answer.
-local held = redis.call('HMGET', KEYS[1], 'seq', 'out', 'in', 'pairs', 'reports')
+-- Returns: seq, ring out, ring in, pair, reports, hours, days, list entries (flat), stored request,
+--          its answer.
+local held = redis.call('HMGET', KEYS[1], 'seq', 'out', 'in', 'pairs', 'reports', 'hours', 'days')
 local pair = ''
 if held[4] and ARGV[1] ~= '' then
-  local from = 1
-  while true do
-    local at = string.find(held[4], ARGV[1], from, true)
-    if not at then break end
-    if (at - 1) % 32 == 0 then
-      pair = string.sub(held[4], at, at + 31)
-      break
-    end
-    from = at + 1
-  end
+  local at = place_of(held[4], 32, ARGV[1])
+  if at then pair = string.sub(held[4], at, at + 31) end
 end
 local request, answer = '', ''
 if KEYS[3] then
@@ -24,5 +17,6 @@ if KEYS[3] then
 end
 return {
   held[1] or '0', held[2] or '', held[3] or '', pair, held[5] or '',
+  held[6] or '', held[7] or '',
   redis.call('HGETALL', KEYS[2]), request, answer,
 }

@@ -1,0 +1,86 @@
+"""What a decision leaves behind: an attempt, a receipt, sightings of accounts with their links."""
+
+from dataclasses import dataclass
+
+from fanzha.domain.decision import Decision
+from fanzha.domain.evidence import AccountState, Evidence
+from fanzha.domain.ids import counterparty_of, event_id_of_decision
+from fanzha.domain.transfer import LINKS_OF_PAYER, Party, Transfer, link_tokens
+from fanzha.domain.vocabulary import PartyType
+from fanzha.features.layout import (
+    known_as_mule,
+    link_row,
+    pack_event,
+    pack_flags,
+    pack_link,
+)
+
+Sightings = tuple[tuple[bytes, bytes], ...]
+"""Tokens of links, and the SIGHTING that each is to take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Changes of histories, packed by `fanzha.features.layout`; empty where there is no payee."""
+
+    payer: bytes
+    payee: bytes
+    payer_sightings: Sightings
+    payee_sightings: Sightings
+
+
+def changes_of(
+    transfer: Transfer, evidence: Evidence, decision: Decision, utc_offset_s: int
+) -> Changes:
+    """Return the changes that follow from a decision."""
+    payer, payee = transfer.payer, transfer.payee
+    has_payee = payee is not None and payee.account != b""
+    event_id = event_id_of_decision(decision.decision_id)
+    event = (event_id, transfer.create_time_ms, transfer.base_amount_minor)
+
+    def flags(other: PartyType) -> int:
+        return pack_flags(
+            transfer.channel,
+            transfer.kind,
+            decision.kind,
+            other,
+            utc_offset_s,
+            same_owner=transfer.payee_same_owner,
+        )
+
+    payee_type = payee.type if payee is not None else PartyType.UNSPECIFIED
+    payee_number = counterparty_of(payee.account) if payee is not None and has_payee else 0
+    attempt = pack_event(*event, payee_number, flags(payee_type))
+    first, after = slice(0, LINKS_OF_PAYER), slice(LINKS_OF_PAYER, None)
+    of_payer = _sightings(transfer, evidence, payer, evidence.payer, first, event_id)
+    if payee is None or not has_payee:
+        return Changes(attempt, b"", of_payer, ())
+    receipt = pack_event(*event, counterparty_of(payer.account), flags(payer.type))
+    of_payee = _sightings(transfer, evidence, payee, evidence.payee, after, event_id)
+    return Changes(attempt, receipt, of_payer, of_payee)
+
+
+def _sightings(
+    transfer: Transfer,
+    evidence: Evidence,
+    party: Party,
+    state: AccountState | None,
+    which: slice,
+    event_id: int,
+) -> Sightings:
+    """Return sightings for those links that do not know the account, or not what it is known as.
+
+    Most transfers need none: a link learns of an account once.
+    """
+    account = counterparty_of(party.account)
+    mule_since = 0 if state is None else known_as_mule(state.reports)
+    sightings: dict[bytes, bytes] = {}
+    links = evidence.links or (None,) * len(link_tokens(transfer))
+    for token, link in zip(link_tokens(transfer)[which], links[which], strict=True):
+        if token is None:
+            continue
+        row = None if link is None else link_row(link.seen, account)
+        if row is None or (mule_since and not row[2]):
+            change = pack_link(event_id, transfer.create_time_ms, mule_since, account)
+            sightings[token] = change
+    return tuple(sightings.items())
