@@ -90,7 +90,7 @@ def build_from_archive(
     )
     known = time_ms <= as_of_ms
     kept = replay.whole & known
-    labels = labels.rows(kept)
+    labels = labels.some(kept)
 
     say("writing the data set")
     simulated = bool(options.simulated)

@@ -1,5 +1,6 @@
 """What both ways of building a data set share: options, and how labels are written and counted."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -20,8 +21,11 @@ class BuildOptions:
     as_of_ms: int | None = None
     """Nothing that became known later is looked at; None: the newest record."""
     label_delay_days: float = 7.0
-    utc_offset_s: int = 8 * 3600
-    """The bank's offset from UTC; China has one all year. Archives carry their own."""
+    zone: str = "Asia/Shanghai"
+    """The bank's time zone, an IANA name; features of the hour and the day follow its rules.
+    Archives carry their own offsets."""
+    parts: int | None = None
+    """Into how many parts to cut the subjects; None: as the number of transfers asks for."""
     currency: str = "CNY"
     simulated: bool | None = None
     """Whether the data were simulated; None: as the input says."""
@@ -52,3 +56,14 @@ def label_counts(labels: Labels) -> dict[str, int]:
         "unlabelled": int((labels.label < 0).sum()),
         "outcomes_contradicted": labels.contradicted,
     }
+
+
+def rate() -> Callable[[int], str]:
+    """Return a function that tells how many rows a second were done since now."""
+    start = time.monotonic()
+
+    def told(done: int) -> str:
+        spent = time.monotonic() - start
+        return f": {done / spent:,.0f} rows/s" if done and spent else ""
+
+    return told

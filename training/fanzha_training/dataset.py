@@ -5,6 +5,8 @@ It is one Parquet file, sorted by time, that says in its metadata where it comes
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +25,7 @@ UNLABELLED: Final = -1
 """Label in arrays of a row that is neither known as fraud nor as legitimate; null in the file."""
 
 DAY_MS: Final = 86_400_000
+GROUP_ROWS: Final = 1 << 17
 
 _FIELDS: "Final[list[pa.Field[Any]]]" = [
     pa.field("request_id", pa.string(), nullable=False),
@@ -51,7 +54,7 @@ class DatasetMeta:
     """Where a data set comes from. Times are milliseconds since 1970 UTC."""
 
     source: str
-    """"table" or "archive"."""
+    """"table", "file" or "archive"."""
     simulated: bool
     command: str
     as_of_ms: int
@@ -108,29 +111,73 @@ def vector_column(vectors: npt.NDArray[np.float32]) -> "pa.Array[Any]":
     return pa.FixedSizeListArray.from_arrays(flat, len(FEATURES))
 
 
-def write_dataset(path: Path, columns: dict[str, Any], meta: DatasetMeta) -> None:
-    """Write a data set in one step.
+class DatasetWriter:
+    """Writes a data set some rows at a time; see `dataset_writer`."""
+
+    def __init__(self, draft: Path, meta: DatasetMeta) -> None:
+        """Open the file.
+
+        Args:
+            draft: where to write.
+            meta: where the data set comes from.
+
+        """
+        metadata = {_META_KEY: json.dumps(asdict(meta), sort_keys=True).encode()}
+        self._schema = SCHEMA.with_metadata(metadata)
+        self._writer = pq.ParquetWriter(draft, self._schema, compression="zstd")
+        self.rows = 0
+
+    def write(self, columns: dict[str, Any]) -> None:
+        """Write rows.
+
+        Args:
+            columns: one array for each column of SCHEMA, sorted by time; left-out ones are null.
+
+        """
+        count = len(columns["time_ms"])
+        arrays = [
+            pa.array(columns[name], column.type)
+            if name in columns
+            else pa.nulls(count, column.type)
+            for name, column in zip(SCHEMA.names, SCHEMA, strict=True)
+        ]
+        table = pa.Table.from_arrays(arrays, schema=self._schema)
+        self._writer.write_table(table, row_group_size=GROUP_ROWS)
+        self.rows += count
+
+    def close(self) -> None:
+        """Write the file's end."""
+        self._writer.close()
+
+
+@contextmanager
+def dataset_writer(path: Path, meta: DatasetMeta) -> Iterator[DatasetWriter]:
+    """Yield a writer of a data set; nothing of it is seen before all of it is there.
 
     Args:
-        path: file to write; nothing of it is seen before all of it is there.
-        columns: one array for each column of SCHEMA, sorted by time; left-out ones are null.
-        meta: where it comes from.
+        path: file to write.
+        meta: where the data set comes from.
 
     Raises:
-        SetupError: there are no rows, or the file cannot be written.
+        SetupError: no rows were written, or the file cannot be written.
 
     """
-    count = len(columns["time_ms"])
-    if count == 0:
-        raise SetupError("no transfer is left for the data set; check the input and the options")
-    arrays = [
-        pa.array(columns[name], column.type) if name in columns else pa.nulls(count, column.type)
-        for name, column in zip(SCHEMA.names, SCHEMA, strict=True)
-    ]
-    metadata = {_META_KEY: json.dumps(asdict(meta), sort_keys=True).encode()}
-    table = pa.Table.from_arrays(arrays, schema=SCHEMA.with_metadata(metadata))
     with replaced_file(path) as draft:
-        pq.write_table(table, draft, compression="zstd", row_group_size=1 << 17)
+        writer = DatasetWriter(draft, meta)
+        try:
+            yield writer
+        finally:
+            writer.close()
+        if not writer.rows:
+            raise SetupError(
+                "no transfer is left for the data set; check the input and the options"
+            )
+
+
+def write_dataset(path: Path, columns: dict[str, Any], meta: DatasetMeta) -> None:
+    """Write a data set in one step; see `DatasetWriter.write` and `dataset_writer`."""
+    with dataset_writer(path, meta) as writer:
+        writer.write(columns)
 
 
 def load_dataset(path: Path) -> Dataset:

@@ -51,8 +51,8 @@ class Labels:
     contradicted: int
     """Transfers with outcomes of both kinds; the one reported last holds."""
 
-    def rows(self, chosen: npt.NDArray[np.bool_]) -> "Labels":
-        """Return the labels of the rows that a mask names; the count of contradictions stays."""
+    def some(self, chosen: npt.NDArray[np.bool_] | slice) -> "Labels":
+        """Return the labels of the rows that a mask or slice names; the contradictions stay."""
         return Labels(
             self.label[chosen], self.known_ms[chosen], self.fraud_type[chosen], self.contradicted
         )

@@ -1,17 +1,69 @@
 """Steps of one kind for many transfers, and all steps in the order in which the fold takes them."""
 
 from collections.abc import Sequence
-from typing import Final
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from fanzha.features.compiled import compiled
+from fanzha.features.fold import STEP_COLUMNS
+from fanzha_training.step_order import step_order
 
 Ints = npt.NDArray[np.int64]
 
 READ, EVENT, EXECUTED, REPORTED = range(4)
 """Order of a table's steps of one subject that have the same time."""
 
-_COLUMNS: Final = 10
+_READ_ONLY = "Array(int64, 1, 'C', readonly=True)"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of all subjects: those whose number leaves the remainder `index`."""
+
+    index: int
+    count: int
+
+    def holds(self, subject: Ints) -> npt.NDArray[np.bool_]:
+        """Say which subjects belong to the part; number 0, no subject, belongs to none."""
+        mask: npt.NDArray[np.bool_] = subject != 0
+        if self.count > 1:
+            mask &= subject.view(np.uint64) % np.uint64(self.count) == np.uint64(self.index)
+        return mask
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Steps of one kind before they are put in order: one array for each value that differs."""
+
+    subject: Ints
+    moment: Ints
+    order: int
+    step: Ints | int
+    row: Ints | int
+    columns: tuple[Ints | int, ...]
+
+    def __getitem__(self, chosen: npt.NDArray[np.bool_] | Ints) -> "Block":
+        """Return the steps that a mask or their places name."""
+
+        def pick(values: Ints | int) -> Ints | int:
+            return values if isinstance(values, int) else values[chosen]
+
+        return Block(
+            self.subject[chosen],
+            self.moment[chosen],
+            self.order,
+            pick(self.step),
+            pick(self.row),
+            tuple(pick(column) for column in self.columns),
+        )
+
+    def full(self, values: Ints | int) -> Ints:
+        """Return one value for each step, int64 (steps,)."""
+        if isinstance(values, int):
+            return np.full(len(self.subject), values, np.int64)
+        return np.ascontiguousarray(values, np.int64)
 
 
 def block(
@@ -21,8 +73,8 @@ def block(
     step: Ints | int,
     row: Ints | int,
     columns: tuple[Ints | int, ...],
-) -> Ints:
-    """Return steps before they are put in order, int64 (steps, 10).
+) -> Block:
+    """Return steps before they are put in order.
 
     Args:
         subject: numbers of the subjects.
@@ -33,16 +85,51 @@ def block(
         columns: five, by `fanzha.features.layout`.
 
     """
-    steps = np.empty((len(subject), _COLUMNS), np.int64)
-    for position, column in enumerate((subject, moment, order, step, row, *columns)):
-        steps[:, position] = column
+    return Block(subject, moment, order, step, row, columns)
+
+
+@compiled(f"void(int64[:, ::1], {_READ_ONLY}, int64, {_READ_ONLY})")
+def _put(steps: Ints, places: Ints, column: int, values: Ints) -> None:
+    """Write one column of a block's steps to their places in int64 (steps, 8)."""
+    for i in range(values.shape[0]):
+        steps[places[i], column] = values[i]
+
+
+@compiled(f"void(int64[:, ::1], {_READ_ONLY}, int64, int64)")
+def _put_same(steps: Ints, places: Ints, column: int, value: int) -> None:
+    """Write the same value to a column of a block's steps."""
+    for i in range(places.shape[0]):
+        steps[places[i], column] = value
+
+
+def in_order(blocks: Sequence[Block], part: Part | None = None) -> Ints:
+    """Return the steps of all blocks for `fanzha.features.fold.fold`, int64 (steps, 8).
+
+    Args:
+        blocks: steps of one kind each; fast where each is sorted by its moments.
+        part: only steps of its subjects; None for all.
+
+    """
+    if part is not None:
+        blocks = [every[part.holds(every.subject)] for every in blocks]
+    order = step_order(
+        np.concatenate([every.subject for every in blocks]),
+        np.concatenate([every.moment for every in blocks]),
+        np.concatenate([every.full(every.order) for every in blocks]),
+        np.concatenate([every.full(every.row) for every in blocks]),
+    )
+    places = np.empty_like(order)
+    places[order] = np.arange(len(order))
+    steps = np.empty((len(order), STEP_COLUMNS), np.int64)
+    start = 0
+    for every in blocks:
+        here = places[start : start + len(every.subject)]
+        start += len(here)
+        # Moment and order among equals have done their work.
+        values = (every.subject, every.step, every.row, *every.columns)
+        for column, each in enumerate(values):
+            if isinstance(each, int):
+                _put_same(steps, here, column, each)
+            else:
+                _put(steps, here, column, every.full(each))
     return steps
-
-
-def in_order(blocks: Sequence[Ints]) -> Ints:
-    """Return the steps of all blocks for `fanzha.features.fold.fold`, int64 (steps, 8)."""
-    steps = np.concatenate(blocks)
-    subject, moment, order, _, row = steps[:, :5].T
-    place = np.lexsort((row, order, moment, subject))
-    # Subject, step, row and five columns; moment and order among equals have done their work.
-    return np.ascontiguousarray(steps[:, [0, 3, 4, 5, 6, 7, 8, 9]][place])

@@ -18,7 +18,7 @@ _READ = "Array(int64, 1, 'C', readonly=True)"
 
 @compiled(f"Tuple((int64[::1], int64[::1]))({_READ})")
 def _numbered(names: Ints) -> tuple[Ints, Ints]:
-    """Number distinct values from 0; return each value's number, and the distinct values."""
+    """Return a number for each value, from 0 in the order of coming, and the distinct values."""
     size = 16
     while size < 2 * names.shape[0]:
         size *= 2

@@ -14,8 +14,18 @@ from fanzha.domain.vocabulary import DecisionKind, OutcomeType
 from fanzha.features.facts import FACTS, UNKNOWN
 from fanzha.features.fold import READ_PAYEE, READ_PAYER
 from fanzha.features.layout import Change, ReportRole, zone_byte
-from fanzha_training.step_blocks import EVENT, EXECUTED, READ, REPORTED, Ints, block, in_order
-from fanzha_training.table_links import link_blocks, mules_of
+from fanzha_training.step_blocks import (
+    EVENT,
+    EXECUTED,
+    READ,
+    REPORTED,
+    Block,
+    Ints,
+    Part,
+    block,
+    in_order,
+)
+from fanzha_training.table_links import link_blocks
 from fanzha_training.table_subjects import Subjects
 
 _TABLE_COLUMNS: Final = {
@@ -34,10 +44,11 @@ _CODE_FACTS: Final = (
     "payee_segment",
     "payee_open_channel",
 )
+_FACT_ROWS: Final = 4_096
 _NOT_IN_TABLES: Final = ("payer_list_grade", "payee_list_grade", "contact_list_grade")
 
 
-def table_facts(transfers: pl.DataFrame, subjects: Subjects, utc_offset_s: int) -> Ints:
+def table_facts(transfers: pl.DataFrame, subjects: Subjects, utc_offset_s: Ints) -> Ints:
     """Return the facts of all transfers, int64 of shape (rows, len(FACTS)).
 
     Grades of watchlists are UNKNOWN: a table does not say what was listed at the time.
@@ -45,30 +56,40 @@ def table_facts(transfers: pl.DataFrame, subjects: Subjects, utc_offset_s: int) 
     Args:
         transfers: from `fanzha_training.table_source.read_table`.
         subjects: of the transfers.
-        utc_offset_s: the bank's offset from UTC in seconds.
+        utc_offset_s: the bank's offset from UTC at each transfer, in seconds.
 
     """
     facts = np.full((len(transfers), len(FACTS)), UNKNOWN, np.int64)
-    for position, name in enumerate(FACTS):
-        if name == "utc_offset_s":
-            facts[:, position] = utc_offset_s
-        elif name == "payer_id":
-            facts[:, position] = subjects.payer
-        elif name == "payee_id":
-            facts[:, position] = np.where(subjects.payee == 0, UNKNOWN, subjects.payee)
-        elif name not in _NOT_IN_TABLES:
-            column = pl.col(name) if name not in _TABLE_COLUMNS else _TABLE_COLUMNS[name]
-            values = transfers.select(column.cast(pl.Int64)).to_series()
+    given = {
+        "utc_offset_s": utc_offset_s,
+        "payer_id": subjects.payer,
+        "payee_id": np.where(subjects.payee == 0, UNKNOWN, subjects.payee),
+    }
+    for name in FACTS:
+        if name not in given and name not in _NOT_IN_TABLES:
+            column = _TABLE_COLUMNS.get(name, pl.col(name)).cast(pl.Int64)
             if name in _CODE_FACTS:
-                values = values.replace(0, None)
-            facts[:, position] = values.fill_null(UNKNOWN).to_numpy()
+                column = pl.when(column != 0).then(column)
+            values = transfers.select(column.fill_null(UNKNOWN)).to_series()
+            given[name] = values.to_numpy()
+    # Some rows at a time: they stay in the processor's cache while their columns are filled.
+    for start in range(0, len(facts), _FACT_ROWS):
+        some = facts[start : start + _FACT_ROWS]
+        for position, name in enumerate(FACTS):
+            if name in given:
+                some[:, position] = given[name][start : start + _FACT_ROWS]
     return facts
 
 
 def table_steps(
-    transfers: pl.DataFrame, outcomes: pl.DataFrame, subjects: Subjects, utc_offset_s: int
+    transfers: pl.DataFrame,
+    outcomes: pl.DataFrame,
+    subjects: Subjects,
+    mules: pl.DataFrame,
+    utc_offset_s: Ints,
+    part: Part | None = None,
 ) -> Ints:
-    """Return the steps of all subjects for `fanzha.features.fold.fold`, int64 (steps, 8).
+    """Return the steps of subjects for `fanzha.features.fold.fold`, int64 (steps, 8).
 
     A table has no decisions, so every attempt stands as ALLOW: paid until it is known to have
     failed. Event ids are the transfers' rows.
@@ -77,7 +98,9 @@ def table_steps(
         transfers: from `fanzha_training.table_source.read_table`.
         outcomes: those that are known.
         subjects: of the transfers.
-        utc_offset_s: the bank's offset from UTC in seconds.
+        mules: from `fanzha_training.table_links.mules_of`, of all transfers.
+        utc_offset_s: the bank's offset from UTC at each transfer, in seconds.
+        part: only steps of its subjects; `transfers` then needs only theirs. None for all.
 
     """
     payer, payee = subjects.payer, subjects.payee
@@ -89,7 +112,7 @@ def table_steps(
         _int(transfers, "channel")
         | _int(transfers, "kind") << 8
         | np.int64(DecisionKind.ALLOW) << 16
-        | np.int64(zone_byte(utc_offset_s)) << 40
+        | _zone_bytes(utc_offset_s) << 40
         | (same_owner + 1).fill_null(0).to_numpy() << 48
     )
     payer_type, payee_type = _int(transfers, "payer_type"), _int(transfers, "payee_type")
@@ -109,13 +132,13 @@ def table_steps(
     ]  # fmt: skip
     blocks += _execution_blocks(transfers, payer, payee, utc_offset_s)
     blocks += _report_blocks(outcomes, time, payer, payee)
-    blocks += link_blocks(time, subjects, mules_of(outcomes, time, payee))
-    return in_order(blocks)
+    blocks += link_blocks(time, subjects, mules)
+    return in_order(blocks, part)
 
 
 def _execution_blocks(
-    transfers: pl.DataFrame, payer: Ints, payee: Ints, utc_offset_s: int
-) -> list[Ints]:
+    transfers: pl.DataFrame, payer: Ints, payee: Ints, utc_offset_s: Ints
+) -> list[Block]:
     done = transfers.filter((pl.col("execution") > 0) & pl.col("execution_time_ms").is_not_null())
     row = done["row"].to_numpy()
     at = done["execution_time_ms"].to_numpy()
@@ -125,7 +148,7 @@ def _execution_blocks(
     execution = (
         _int(done, "execution")
         | np.int64(DecisionKind.ALLOW) << 16
-        | np.int64(zone_byte(utc_offset_s)) << 24
+        | _zone_bytes(utc_offset_s[row]) << 24
     )
     out, into = payer[row], payee[row]
     return [
@@ -140,7 +163,7 @@ def _execution_blocks(
     ]  # fmt: skip
 
 
-def _report_blocks(outcomes: pl.DataFrame, time: Ints, payer: Ints, payee: Ints) -> list[Ints]:
+def _report_blocks(outcomes: pl.DataFrame, time: Ints, payer: Ints, payee: Ints) -> list[Block]:
     outcomes = outcomes.sort("report_time_ms", "outcome_id")
     row = outcomes["row"].to_numpy()
     kind = _int(outcomes, "outcome")
@@ -161,6 +184,11 @@ def _report_blocks(outcomes: pl.DataFrame, time: Ints, payer: Ints, payee: Ints)
             (row, time[row], as_mule, victim, known),
         )[names_mule],
     ]  # fmt: skip
+
+
+def _zone_bytes(utc_offset_s: Ints) -> Ints:
+    distinct, which = np.unique(utc_offset_s, return_inverse=True)
+    return np.array([zone_byte(int(offset)) for offset in distinct], np.int64)[which]
 
 
 def _int(frame: pl.DataFrame, name: str) -> Ints:

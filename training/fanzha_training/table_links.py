@@ -10,7 +10,7 @@ from fanzha.domain.vocabulary import OutcomeType
 from fanzha.features.fold import READ_LINK
 from fanzha.features.layout import Change
 from fanzha.features.links import FIRST_OF_PAYEE
-from fanzha_training.step_blocks import EVENT, READ, REPORTED, Ints, block
+from fanzha_training.step_blocks import EVENT, READ, REPORTED, Block, Ints, block
 from fanzha_training.table_subjects import Subjects
 
 _MULE_OUTCOMES = (OutcomeType.CONFIRMED_FRAUD, OutcomeType.MULE_CONFIRMED)
@@ -38,7 +38,7 @@ def mules_of(outcomes: pl.DataFrame, time: Ints, payee: Ints) -> pl.DataFrame:
     )
 
 
-def link_blocks(time: Ints, subjects: Subjects, mules: pl.DataFrame) -> list[Ints]:
+def link_blocks(time: Ints, subjects: Subjects, mules: pl.DataFrame) -> list[Block]:
     """Return reads, sightings and taints of all links.
 
     Args:

@@ -38,7 +38,7 @@ _TEXTS: Final = (
     "device_id",
 )
 _NUMBERS: Final = ("time_ms", "amount_minor", "balance_before_minor", "execution_time_ms")
-_FLAGS: Final = (
+FLAGS: Final = (
     "payer_dual_recording_done",
     "payer_anti_fraud_app",
     "payee_dual_recording_done",
@@ -51,8 +51,8 @@ _FLAGS: Final = (
     "new_e_channel",
     "limit_just_raised",
 )
-_DATES: Final = ("payer_open_date", "payee_open_date")
-_CODES: Final[dict[str, type[IntEnum]]] = {
+DATES: Final = ("payer_open_date", "payee_open_date")
+CODES: Final[dict[str, type[IntEnum]]] = {
     "kind": TransferKind,
     "channel": Channel,
     "speed": TransferSpeed,
@@ -71,8 +71,8 @@ _OUTCOME_CODES: Final[dict[str, type[IntEnum]]] = {"outcome": OutcomeType, "frau
 _TRANSFER_TYPES: Final = {
     **dict.fromkeys(_TEXTS, pl.String),
     **dict.fromkeys(_NUMBERS, pl.Int64),
-    **dict.fromkeys(_FLAGS, pl.Boolean),
-    **dict.fromkeys(_DATES, pl.Date),
+    **dict.fromkeys(FLAGS, pl.Boolean),
+    **dict.fromkeys(DATES, pl.Date),
 }
 _OUTCOME_TYPES: Final = {
     **dict.fromkeys(_OUTCOME_TEXTS, pl.String),
@@ -106,7 +106,7 @@ def read_table(folder: Path, currency: str) -> Table:
             in no vocabulary, or no transfer is left.
 
     """
-    transfers = _read(folder / TRANSFERS_FILE, _TRANSFER_TYPES, _CODES)
+    transfers = _read(folder / TRANSFERS_FILE, _TRANSFER_TYPES, CODES)
     outcomes = _read(folder / OUTCOMES_FILE, _OUTCOME_TYPES, _OUTCOME_CODES)
     repaired: dict[str, int] = {}
 

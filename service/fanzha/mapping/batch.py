@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from fanzha.domain.vocabulary import FraudType
 from fanzha.mapping.amounts import Amounts
@@ -15,6 +17,7 @@ from fanzha.mapping.times import Times
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
+_ROW = "row-"
 OUT_OF_ORDER = "rows_out_of_order"
 DUPLICATES = "rows_duplicated"
 
@@ -86,7 +89,12 @@ class Batch:
         fields.setdefault("request_id", row_id(number))
         return fields
 
+    def row_ids(self, lines: Ints) -> Any:  # noqa: ANN401 - an Arrow array
+        """Return the `row_id` of lines, an Arrow array of strings."""
+        numbers: Any = pc.cast(pa.array(self.rows[lines]), pa.string())
+        return pc.binary_join_element_wise(_ROW, numbers, "")
+
 
 def row_id(number: int) -> str:
     """Return the id of a row to which the table gives none."""
-    return f"row-{number}"
+    return f"{_ROW}{number}"

@@ -73,7 +73,8 @@ def _checked(rule: str, is_valid: Callable[[str], bool]) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _is_zone(value: str) -> bool:
+def is_zone(value: str) -> bool:
+    """Say whether a text is the name of an IANA time zone."""
     try:
         ZoneInfo(value)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -105,7 +106,7 @@ _CODE: Final = _checked(
     "must be an ISO 4217 code in use, such as CNY", lambda value: value in CURRENCIES
 )
 Code = Annotated[str, _CODE]
-Zone = Annotated[str, _checked("must be an IANA time zone, such as Asia/Shanghai", _is_zone)]
+Zone = Annotated[str, _checked("must be an IANA time zone, such as Asia/Shanghai", is_zone)]
 
 
 def _read_formats(value: object) -> object:

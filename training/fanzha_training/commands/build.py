@@ -1,12 +1,15 @@
-"""`fanzha-training build`: makes a data set from a table of transfers or from a served archive."""
+"""`fanzha-training build`: makes a data set from a table, a bank's own file, or an archive."""
 
+import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from fanzha.domain.errors import SetupError
+from fanzha.mapping.sources import is_zone
 from fanzha_training.build_archive import build_from_archive
+from fanzha_training.build_file import build_from_file
 from fanzha_training.build_table import build_from_table
 from fanzha_training.building import BuildOptions
 from fanzha_training.commands.console import AsJson, command_text, show, stages, time_ms_of
@@ -23,6 +26,17 @@ def build(
         Path | None,
         typer.Option(help="Folder of a service's archive; cut by sequence, compared bit by bit."),
     ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(help="A bank's own CSV or Parquet file of transfers; cut by time."),
+    ] = None,
+    mapping: Annotated[
+        str | None,
+        typer.Option(help="What the file's columns mean: a mapping, or the name of a shipped one."),
+    ] = None,
+    skip_bad_rows: Annotated[
+        bool, typer.Option("--skip-bad-rows", help="Leave out a file's rows that are no transfers.")
+    ] = False,
     as_of: Annotated[
         str | None,
         typer.Option(help="Use nothing known later than this time (ISO 8601). [newest record]"),
@@ -30,9 +44,9 @@ def build(
     label_delay_days: Annotated[
         float, typer.Option(help="Age at which a transfer without report counts as legitimate.")
     ] = 7.0,
-    utc_offset_hours: Annotated[
-        float, typer.Option(help="The bank's offset from UTC, for tables.")
-    ] = 8.0,
+    zone: Annotated[
+        str, typer.Option(help="The bank's time zone, an IANA name; an archive has its own.")
+    ] = "Asia/Shanghai",
     currency: Annotated[
         str, typer.Option(help="Base currency; a table's transfers in others are left out.")
     ] = "CNY",
@@ -50,23 +64,30 @@ def build(
 ) -> None:
     """Build a data set: one row for each transfer, with its vector, its label and what was served.
 
-    Give either --table or --archive.
+    Give one of --table, --file with --mapping, and --archive.
     """
-    if (table is None) == (archive is None):
-        raise SetupError("give exactly one of --table and --archive")
+    if [table, archive, file].count(None) != 2:
+        raise SetupError("give exactly one of --table, --file and --archive")
+    if (file is None) != (mapping is None):
+        raise SetupError("give --mapping with --file, and only with it")
     if not 0 <= label_delay_days <= 365:
         raise SetupError(f"--label-delay-days is {label_delay_days:g}; it must be 0 to 365")
-    if not -14 <= utc_offset_hours <= 14:
-        raise SetupError(f"--utc-offset-hours is {utc_offset_hours:g}; it must be -14 to 14")
+    if not is_zone(zone):
+        raise SetupError(f"--zone is {zone!r}; give an IANA time zone such as Asia/Shanghai")
     command = command_text(
         "build",
         {
             "--table": table,
             "--archive": archive,
+            "--file": file,
+            "--mapping": mapping
+            if mapping is None or not Path(mapping).exists()
+            else Path(mapping),
+            "--skip-bad-rows": skip_bad_rows,
             "--out": out,
             "--as-of": as_of,
             "--label-delay-days": label_delay_days,
-            "--utc-offset-hours": utc_offset_hours if utc_offset_hours != 8 else None,
+            "--zone": zone if zone != "Asia/Shanghai" else None,
             "--currency": currency if currency != "CNY" else None,
             "--allow-differences": allow_differences,
         },
@@ -75,14 +96,19 @@ def build(
         command=command,
         as_of_ms=time_ms_of(as_of, "--as-of"),
         label_delay_days=label_delay_days,
-        utc_offset_s=round(utc_offset_hours * 3600),
+        zone=zone,
         currency=currency,
         simulated=simulated,
         allow_differences=allow_differences,
     )
+    start = time.monotonic()
     with stages() as say:
         if table is not None:
             summary = build_from_table(table, out, options, say)
+        elif file is not None and mapping is not None:
+            summary = build_from_file(file, mapping, out, options, say, skip_bad_rows=skip_bad_rows)
         elif archive is not None:
             summary = build_from_archive(archive, out, options, say)
+    seconds = time.monotonic() - start
+    summary["rows_per_s"] = round(int(str(summary["rows"])) / seconds)
     show({"dataset": str(out), **summary}, as_json=as_json)

@@ -1,0 +1,22 @@
+"""Builds a data set from a bank's own file and its mapping, cut by time."""
+
+from pathlib import Path
+
+from fanzha_training.build_history import Source, build_dataset
+from fanzha_training.building import BuildOptions, Say
+from fanzha_training.file_source import read_file
+
+
+def build_from_file(
+    file: Path, mapping: str, out: Path, options: BuildOptions, say: Say, *, skip_bad_rows: bool
+) -> dict[str, object]:
+    """Build a data set from a CSV or Parquet file with any column names; return a summary.
+
+    Raises:
+        SetupError: the file or its mapping cannot be used, or the data set cannot be written.
+
+    """
+    history, repaired = read_file(file, mapping, options, say, skip_bad_rows=skip_bad_rows)
+    simulated = bool(options.simulated)
+    source = Source("file", options.command, simulated, repaired)
+    return build_dataset(history, source, out, options, say)

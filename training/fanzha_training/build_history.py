@@ -1,0 +1,105 @@
+"""Builds a data set from numbered transfers, whatever source they come from."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from fanzha_training.building import BuildOptions, Say, label_columns, label_counts
+from fanzha_training.dataset import DatasetMeta, dataset_writer, vector_column
+from fanzha_training.history import History, vectors_of
+from fanzha_training.labels import Labels, Outcomes, label_transfers
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where transfers come from."""
+
+    name: str
+    """See `DatasetMeta.source`."""
+    command: str
+    """What made them, and the data set."""
+    simulated: bool
+    repaired: dict[str, int]
+    """Repairs by name, and how many rows they touched."""
+
+
+def build_dataset(
+    history: History, source: Source, out: Path, options: BuildOptions, say: Say
+) -> dict[str, object]:
+    """Build a data set; return a summary.
+
+    Args:
+        history: all transfers.
+        source: where they come from.
+        out: file to write.
+        options: how to build.
+        say: told what is being done.
+
+    Raises:
+        SetupError: no transfer is left, or the data set cannot be written.
+
+    """
+    as_of_ms = options.as_of_ms
+    if as_of_ms is None:
+        newest = history.frame["time_ms"].max(), history.outcomes["report_time_ms"].max()
+        as_of_ms = max((value for value in newest if isinstance(value, int)), default=0)
+    known = _until(history, as_of_ms)
+    labels = _labels(known, as_of_ms, options)
+    meta = DatasetMeta(
+        source.name, source.simulated, source.command, as_of_ms, options.label_delay_days
+    )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with dataset_writer(out, meta) as writer:
+        for rows, vectors in vectors_of(known, options.parts, out.parent, say):
+            part, _, _ = known.some(rows)
+            writer.write(
+                {
+                    "request_id": known.frame["request_id"][rows.start : rows.stop].to_arrow(),
+                    "time_ms": part["time_ms"].to_numpy(),
+                    "channel": part["channel"].to_numpy(),
+                    "segment": part["payer_segment"].to_numpy(),
+                    "amount_minor": part["amount_minor"].to_numpy(),
+                    "vector": vector_column(vectors),
+                    **label_columns(labels.some(rows)),
+                }
+            )
+    repaired = source.repaired | {"rows_after_as_of": len(history) - len(known)}
+    return {
+        "source": source.name,
+        "simulated": source.simulated,
+        "rows": len(known),
+        "as_of_ms": as_of_ms,
+        **label_counts(labels),
+        **{name: count for name, count in repaired.items() if count},
+    }
+
+
+def _until(history: History, as_of_ms: int) -> History:
+    # Sorted by time, so that the rows kept are still numbered from 0.
+    count = int(np.searchsorted(history.frame["time_ms"].to_numpy(), as_of_ms, side="right"))
+    # Later reports touch neither these vectors nor, by the time given to them, these labels.
+    outcomes = history.outcomes.filter(pl.col("row") < count)
+    return replace(
+        history,
+        frame=history.frame[:count],
+        subjects=history.subjects.some(slice(0, count)),
+        outcomes=outcomes,
+    )
+
+
+def _labels(history: History, as_of_ms: int, options: BuildOptions) -> Labels:
+    outcomes = history.outcomes
+    return label_transfers(
+        history.frame["time_ms"].to_numpy(),
+        Outcomes(
+            row=outcomes["row"].to_numpy(),
+            type=outcomes["outcome"].to_numpy(),
+            fraud_type=outcomes["fraud_type"].to_numpy(),
+            report_ms=outcomes["report_time_ms"].to_numpy(),
+        ),
+        unresolved=np.zeros(len(history), np.bool_),
+        as_of_ms=as_of_ms,
+        delay_ms=options.label_delay_ms,
+    )

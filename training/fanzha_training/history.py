@@ -1,0 +1,156 @@
+"""All transfers of a source in numbers, and their vectors: part by part when they are many.
+
+A part holds a share of the subjects. The kernel's parts of a vector need one subject each, so that
+a part of the subjects needs only the transfers that touch it; what it gives is put aside on disk,
+and the vectors are put together at last, in order of time.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from fanzha.features.fold import STEP_COLUMNS, fold
+from fanzha.features.kernel import LINKS_START, PAYEE_START, PAYER_START
+from fanzha.features.links import LINKS, WIDTH
+from fanzha.mapping.zones import zone_rules
+from fanzha_training.building import Say, rate
+from fanzha_training.spill import Spill
+from fanzha_training.step_blocks import Ints, Part
+from fanzha_training.table_history import table_facts, table_steps
+from fanzha_training.table_links import mules_of
+from fanzha_training.table_subjects import Subjects
+
+Vectors = npt.NDArray[np.float32]
+
+ROWS_PER_PART: Final = 1 << 20
+"""A part takes some 2 KiB a row."""
+ROWS_PER_BLOCK: Final = 1 << 17
+
+_SLICES: Final = (
+    slice(PAYER_START, PAYEE_START),
+    slice(PAYEE_START, LINKS_START),
+    *(
+        slice(LINKS_START + link * WIDTH, LINKS_START + (link + 1) * WIDTH)
+        for link in range(len(LINKS))
+    ),
+)
+"""What each kind of subject gives to a vector, in the order of `Subjects.all`."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Transfers sorted by (time_ms, request_id), in numbers. Codes are int8, 0 for not known."""
+
+    frame: pl.DataFrame
+    """Columns that differ between transfers, as `fanzha_training.table_history` needs them, and
+    `request_id`."""
+    subjects: Subjects
+    outcomes: pl.DataFrame
+    """What became known, with a column `row` for the transfer of each."""
+    zone: str
+    """The bank's time zone, an IANA name."""
+    constants: dict[str, pl.Expr] = field(default_factory=dict)
+    """Columns that are the same for all transfers."""
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def some(self, rows: Ints | slice) -> "tuple[pl.DataFrame, Subjects, Ints]":
+        """Return transfers with all columns, numbered from 0; their subjects; their UTC offsets."""
+        part = self.frame[rows.start : rows.stop] if isinstance(rows, slice) else self.frame[rows]
+        part = part.drop("request_id").with_columns(**self.constants)
+        part = part.with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
+        offsets = zone_rules(self.zone).offsets_at(part["time_ms"].to_numpy()) // 1000
+        return part, self.subjects.some(rows), offsets
+
+
+def vectors_of(
+    history: History, parts: int | None, folder: Path, say: Say
+) -> Iterator[tuple[slice, Vectors]]:
+    """Yield the vectors of all transfers in order, each time those of some rows.
+
+    Args:
+        history: the transfers.
+        parts: into how many parts to cut the subjects; None: as their number asks for.
+        folder: where to put aside what does not fit memory.
+        say: told what is being done.
+
+    """
+    count = len(history)
+    parts = parts or max(1, round(count / ROWS_PER_PART))
+    frame_time = history.frame["time_ms"].to_numpy()
+    mules = mules_of(history.outcomes, frame_time, history.subjects.payee)
+    if parts == 1:
+        say("computing the vectors")
+        vectors = _folded(history, slice(0, count), mules, None)
+        for rows in _blocks(count):
+            yield rows, vectors[rows]
+        return
+    with tempfile.TemporaryDirectory(prefix=".fanzha-build-", dir=folder) as place:
+        spills = [Spill(Path(place), number, each) for number, each in enumerate(_SLICES)]
+        told = rate()
+        for index in range(parts):
+            say(f"computing part {index + 1} of {parts}{told(count * index // parts)}")
+            _put_aside(history, Part(index, parts), mules, spills)
+        told = rate()
+        for rows in _blocks(count):
+            say(f"writing row {rows.start:,} of {count:,}{told(rows.start)}")
+            vectors = _request_parts(history, rows)
+            for spill in spills:
+                spill.fill(vectors, rows)
+            yield rows, vectors
+
+
+def _blocks(count: int) -> Iterator[slice]:
+    for start in range(0, count, ROWS_PER_BLOCK):
+        yield slice(start, min(start + ROWS_PER_BLOCK, count))
+
+
+def _request_parts(history: History, rows: slice) -> Vectors:
+    transfers, subjects, offsets = history.some(rows)
+    facts = table_facts(transfers, subjects, offsets)
+    return fold(facts, np.empty((0, STEP_COLUMNS), np.int64))
+
+
+def _put_aside(history: History, part: Part, mules: pl.DataFrame, spills: list[Spill]) -> None:
+    mine = [part.holds(numbers) for numbers in history.subjects.all]
+    rows = np.flatnonzero(np.logical_or.reduce(mine))
+    vectors = _folded(history, rows, mules, part)
+    for spill, mask in zip(spills, mine, strict=True):
+        spill.add(rows, mask[rows], vectors)
+
+
+def _folded(
+    history: History, rows: Ints | slice, mules: pl.DataFrame, part: Part | None
+) -> Vectors:
+    transfers, subjects, offsets = history.some(rows)
+    outcomes = history.outcomes
+    if not isinstance(rows, slice):
+        local = pl.Series(np.searchsorted(rows, outcomes["row"].to_numpy()))
+        there = np.isin(outcomes["row"].to_numpy(), rows, assume_unique=False)
+        outcomes = outcomes.with_columns(row=local).filter(pl.Series(there, dtype=pl.Boolean))
+    facts = table_facts(transfers, subjects, offsets)
+    steps = table_steps(transfers, outcomes, subjects, mules, offsets, part)
+    return fold(facts, steps)
+
+
+def tied_order(time_ms: Ints, request_id: pl.Series) -> Ints | None:
+    """Return the places of transfers by (time, request id), None when that is how they stand.
+
+    Only transfers of one time are compared by their ids: sorting millions of texts takes long.
+    """
+    order = np.argsort(time_ms, kind="stable")
+    ms = time_ms[order]
+    equal = ms[1:] == ms[:-1]
+    tied = np.flatnonzero(np.append(equal, False) | np.append(False, equal))
+    if len(tied):
+        here = order[tied]
+        texts: Any = pl.DataFrame({"ms": ms[tied], "id": request_id[here], "place": here})
+        order[tied] = texts.sort("ms", "id")["place"].to_numpy()
+    return None if (order[1:] > order[:-1]).all() else order
