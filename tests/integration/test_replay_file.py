@@ -79,28 +79,25 @@ def test_a_csv_with_a_bank_s_own_columns_is_scored_in_order_of_time(tmp_path: Pa
     assert set(tmp_path.iterdir()) == {file, out}
 
 
-def test_bad_rows_are_skipped_when_asked_and_refused_ones_keep_their_reason(
-    tmp_path: Path,
-) -> None:
+def test_bad_rows_are_skipped_when_asked_and_repeated_ones_left_out(tmp_path: Path) -> None:
     file = a_csv(
         tmp_path,
         a_line(1, 10),
         a_line(2, 11).replace("6217-1", ""),
-        # The request id of row 1 for the same payer, with another body.
+        # The request id of row 1, first with another body, then with the same.
         a_line(1, 12),
+        a_line(1, 10),
     )
     out = tmp_path / "out.parquet"
 
     done = run(file, "--mapping", MAPPING, "--out", out, "--skip-bad-rows", "--json")
 
     summary = json.loads(done.stdout.splitlines()[-1])
-    assert summary["rows_skipped"] == 1
-    assert summary["decisions"]["error"] == 1
-    first, second = pq.read_table(out).to_pylist()
-    assert (first["row"], first["error_code"]) == (1, None)
-    assert (second["row"], second["error_code"]) == (3, "already_exists")
-    assert "another body" in second["error_message"]
-    assert second["decision"] is second["decision_id"] is None
+    assert summary["rows_skipped"] == 2
+    assert summary["repaired"] == {"rows_out_of_order": 1, "rows_duplicated": 1}
+    assert summary["decisions"]["error"] == 0
+    (line,) = pq.read_table(out).to_pylist()
+    assert (line["row"], line["error_code"]) == (1, None)
 
 
 @pytest.mark.skipif(not HANDBOOK.exists(), reason="the handbook set is not on this machine")

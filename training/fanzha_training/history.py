@@ -7,6 +7,7 @@ and the vectors are put together at last, in order of time.
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -93,18 +94,29 @@ def vectors_of(
             yield rows, vectors[rows]
         return
     with tempfile.TemporaryDirectory(prefix=".fanzha-build-", dir=folder) as place:
-        spills = [Spill(Path(place), number, each) for number, each in enumerate(_SLICES)]
-        told = rate()
-        for index in range(parts):
-            say(f"computing part {index + 1} of {parts}{told(count * index // parts)}")
-            _put_aside(history, Part(index, parts), mules, spills)
-        told = rate()
-        for rows in _blocks(count):
-            say(f"writing row {rows.start:,} of {count:,}{told(rows.start)}")
-            vectors = _request_parts(history, rows)
-            for spill in spills:
-                spill.fill(vectors, rows)
-            yield rows, vectors
+        with ExitStack() as open_files:
+            spills = [
+                open_files.enter_context(closing(Spill(Path(place), number, each)))
+                for number, each in enumerate(_SLICES)
+            ]
+            yield from _in_parts(history, parts, mules, spills, say)
+
+
+def _in_parts(
+    history: History, parts: int, mules: pl.DataFrame, spills: list[Spill], say: Say
+) -> Iterator[tuple[slice, Vectors]]:
+    count = len(history)
+    told = rate()
+    for index in range(parts):
+        say(f"computing part {index + 1} of {parts}{told(count * index // parts)}")
+        _put_aside(history, Part(index, parts), mules, spills)
+    told = rate()
+    for rows in _blocks(count):
+        say(f"writing row {rows.start:,} of {count:,}{told(rows.start)}")
+        vectors = _request_parts(history, rows)
+        for spill in spills:
+            spill.fill(vectors, rows)
+        yield rows, vectors
 
 
 def _blocks(count: int) -> Iterator[slice]:

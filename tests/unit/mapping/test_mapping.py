@@ -60,6 +60,15 @@ FAULTS = {
         "5:3: columns.amount.unit is missing; add it (yuan: the currency's main unit",
         "6:27: columns.payee_account reads 涉诈, which is the label or a truth; never an input",
     ],
+    "many_new_mistakes": [
+        "2:32: columns.time.format must be one of epoch_s, epoch_ms, iso, timestamp, seconds_since",
+        "3:9: columns.kind must have values with by: start",
+        "4:12: columns.channel must have a column with values or leave_out: a constant has none",
+        "8:20: columns.remark reads 行内, which is the label or a truth; never an input",
+        "10:11: encoding: input should be 'auto', 'utf-8', 'gb18030', 'gbk' or 'utf-16'",
+        "13:21: label.known_after_days: input should be greater than or equal to 0",
+        "14:40: label.fraud_type.values.是 must be one of task_rebate, fake_investment",
+    ],
     "misspelled_key": [
         "1:1: columns.channel is missing; add it",
         "4:3: columns.chanel is not a known key; did you mean channel?",
@@ -108,7 +117,7 @@ FAULTS = {
 
 
 def test_every_bad_mapping_has_its_faults_stated() -> None:
-    assert {path.stem for path in MAPPINGS.glob("*.yaml")} == {*FAULTS, "good"}
+    assert {path.stem for path in MAPPINGS.glob("*.yaml")} == {*FAULTS, "good", "good_labels"}
 
 
 @pytest.mark.parametrize("name", sorted(FAULTS))
@@ -167,5 +176,5 @@ def test_the_handbook_s_mapping_ships_and_never_reads_the_truth() -> None:
 
 
 def test_a_mapping_that_is_nowhere_is_told_with_those_that_ship() -> None:
-    with pytest.raises(SetupError, match=r"no mapping hand-book: .*\(handbook\)"):
+    with pytest.raises(SetupError, match=r"no mapping hand-book: .*\(handbook, paysim\)"):
         find_mapping("hand-book")

@@ -1,0 +1,270 @@
+"""A bank's own file becomes the same data set as the table of training that says the same."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from tests.conftest import ROOT
+from tests.training.streams import DAY_MS, START_MS, random_rows, write_table
+
+from fanzha.domain.errors import SetupError
+from fanzha.domain.vocabulary import FraudType
+from fanzha.features.manifest import FEATURE_INDEX
+from fanzha_training.build_file import build_from_file
+from fanzha_training.build_table import build_from_table
+from fanzha_training.building import BuildOptions
+from fanzha_training.dataset import Dataset, load_dataset
+from fanzha_training.history import tied_order
+from fanzha_training.table import TRANSFERS_FILE
+from fanzha_training.table_source import CODES, FLAGS
+from fanzha_training.table_subjects import SUBJECT_COLUMNS
+
+HANDBOOK = ROOT.parent / "shared" / "data" / "handbook" / "transactions.parquet"
+OWN = """columns:
+  time: {column: time_ms, format: epoch_ms}
+  amount: {column: amount_minor, unit: fen}
+  balance_before: {column: balance_before_minor, unit: fen}
+""" + "".join(
+    f"  {name}: {{column: {name}}}\n"
+    for name in (
+        "request_id", "currency", "payer_open_date", "payee_open_date", *SUBJECT_COLUMNS, *FLAGS,
+        *(name for name in CODES if name != "execution"),
+    )
+)  # fmt: skip
+SIMPLE = """columns:
+  request_id: {column: id}
+  time: {column: at, format: "%Y-%m-%d %H:%M:%S", zone: Asia/Shanghai}
+  kind: {constant: transfer}
+  channel: {constant: mobile}
+  amount: {column: yuan, unit: yuan}
+  currency: {column: cur, optional: true}
+  payer_account: {column: from}
+  payee_account: {column: to}
+execution: posted
+"""
+
+
+def quiet(_stage: str) -> None:
+    """Tell nobody."""
+
+
+def built(
+    file: Path, mapping: str, *, skip: bool = False, **given: object
+) -> tuple[Dataset, dict[str, object]]:
+    path = file.with_suffix(".yaml")
+    path.write_text(mapping, "utf-8")
+    out = file.with_suffix(".dataset.parquet")
+    options = BuildOptions(command="build", **given)  # type: ignore[arg-type]
+    summary = build_from_file(file, str(path), out, options, quiet, skip_bad_rows=skip)
+    return load_dataset(out), summary
+
+
+def a_csv(folder: Path, *lines: str, header: str = "id,at,yuan,from,to,bad") -> Path:
+    path = folder / "bank.csv"
+    path.write_text("\n".join([header, *lines]), "utf-8")
+    return path
+
+
+def a_table(folder: Path, seed: int, count: int) -> Path:
+    transfers, _ = random_rows(seed, count)
+    for row in transfers:
+        row |= {"execution": "posted", "execution_time_ms": row["time_ms"]}
+        for side in ("payer", "payee"):
+            # Phones of a bank's own file have digits alone.
+            row[f"{side}_phone"] = re.sub(r"\D", "1", row[f"{side}_phone"] or "") or None
+        if row["payee_account"] is None:
+            row["kind"] = "cash_withdrawal"
+    return write_table(folder / "table", transfers, [])
+
+
+def test_a_file_gives_the_vectors_of_the_table_that_says_the_same(tmp_path: Path) -> None:
+    table = a_table(tmp_path, 11, 700)
+    options = BuildOptions(command="build")
+    build_from_table(table, tmp_path / "table.parquet", options, quiet)
+
+    dataset, _ = built(table / TRANSFERS_FILE, OWN + "execution: posted\n")
+
+    expected = load_dataset(tmp_path / "table.parquet")
+    assert dataset.vectors.tobytes() == expected.vectors.tobytes()
+    assert dataset.segment.tolist() == expected.segment.tolist()
+    assert np.nanmax(dataset.vectors[:, FEATURE_INDEX["out_count_7d"]]) >= 2
+
+
+@pytest.mark.parametrize("parts", [2, 7])
+def test_many_parts_give_the_vectors_of_one(tmp_path: Path, parts: int) -> None:
+    transfers, outcomes = random_rows(12, 900)
+    table = write_table(tmp_path / "table", transfers, outcomes)
+    for name, count in (("one", 1), ("many", parts)):
+        options = BuildOptions(command="build", parts=count)
+        build_from_table(table, tmp_path / f"{name}.parquet", options, quiet)
+
+    one, many = (pq.read_table(tmp_path / f"{name}.parquet") for name in ("one", "many"))
+
+    assert load_dataset(tmp_path / "one.parquet").vectors.tobytes() == (
+        load_dataset(tmp_path / "many.parquet").vectors.tobytes()
+    )
+    assert one.drop(["vector"]).equals(many.drop(["vector"]))
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.skipif(not HANDBOOK.exists(), reason="the handbook set is not on this machine")
+def test_many_parts_give_the_vectors_of_one_on_the_handbook_s_set(tmp_path: Path) -> None:
+    some = pq.read_table(HANDBOOK).slice(0, 150_000)
+    pq.write_table(some, tmp_path / "some.parquet")
+    vectors = []
+    for parts in (1, 5):
+        out = tmp_path / f"{parts}.parquet"
+        options = BuildOptions(command="build", parts=parts)
+        build_from_file(
+            tmp_path / "some.parquet", "handbook", out, options, quiet, skip_bad_rows=False
+        )
+        vectors.append(load_dataset(out).vectors.tobytes())
+
+    assert vectors[0] == vectors[1]
+
+
+class TestLabels:
+    """A label is known some days after its transfer, and silence counts once it is old."""
+
+    mapping = SIMPLE + "label: {column: bad, known_after_days: 2.5, values: {J: true, N: false}"
+    lines = (
+        "1,2026-01-01 00:00:00,5,A,B,J",
+        "2,2026-01-02 00:00:00,5,A,B,N",
+        "3,2026-01-20 00:00:00,5,A,C,",
+    )
+
+    def test_fraud_is_known_after_the_delay(self, tmp_path: Path) -> None:
+        mapping = self.mapping + ", fraud_type: {constant: task_rebate}}\n"
+
+        dataset, summary = built(a_csv(tmp_path, *self.lines), mapping)
+
+        assert dataset.label.tolist() == [1, 0, -1]
+        assert dataset.label_known_ms[0] == dataset.time_ms[0] + round(2.5 * DAY_MS)
+        assert dataset.fraud_type[0] == FraudType.TASK_REBATE
+        assert summary["fraud"] == 1
+        # The third transfer is paid when the report is known, the second when it is not yet.
+        reports = dataset.vectors[:, FEATURE_INDEX["payer_victim_reports"]]
+        assert reports.tolist() == [0, 0, 1]
+
+    def test_a_label_that_is_neither_yes_nor_no_is_a_fault(self, tmp_path: Path) -> None:
+        file = a_csv(tmp_path, *self.lines, "4,2026-01-20 00:00:00,5,A,C,?")
+
+        with pytest.raises(SetupError, match=r"row 4: label '\?' is not among J, N"):
+            built(file, self.mapping + "}\n")
+
+
+class TestRepairs:
+    """Faults are refused with their rows; repairs are counted."""
+
+    def test_shuffled_and_repeated_rows_change_nothing(self, tmp_path: Path) -> None:
+        lines = [f"{n},2026-01-01 0{n}:00:00,{n}.5,A,B,0" for n in range(1, 8)]
+        (tmp_path / "tidy").mkdir()
+
+        tidy, _ = built(a_csv(tmp_path / "tidy", *lines), SIMPLE)
+        mended, summary = built(a_csv(tmp_path, *reversed(lines), lines[3]), SIMPLE)
+
+        assert mended.vectors.tobytes() == tidy.vectors.tobytes()
+        assert summary["rows_duplicated"] == 1
+        assert summary["rows_out_of_order"] == 7
+
+    def test_an_id_with_other_content_is_a_fault(self, tmp_path: Path) -> None:
+        file = a_csv(
+            tmp_path,
+            "7,2026-01-01 00:00:00,5,A,B,0",
+            "7,2026-01-01 00:00:00,6,A,B,0",
+        )
+
+        with pytest.raises(SetupError, match="row 2: request_id is that of row 1, with other"):
+            built(file, SIMPLE)
+        dataset, summary = built(file, SIMPLE, skip=True)
+        assert len(dataset) == summary["rows_skipped"] == 1
+
+    def test_transfers_in_other_currencies_are_left_out(self, tmp_path: Path) -> None:
+        file = a_csv(
+            tmp_path,
+            "1,2026-01-01 00:00:00,5,A,B,",
+            "2,2026-01-01 00:00:00,5,A,B,USD",
+            "3,2026-01-01 00:00:00,5,A,B,CNY",
+            header="id,at,yuan,from,to,cur",
+        )
+
+        dataset, summary = built(file, SIMPLE)
+
+        assert len(dataset) == 2
+        assert summary["rows_other_currency"] == 1
+
+    def test_a_zone_with_daylight_time_is_followed(self, tmp_path: Path) -> None:
+        mapping = SIMPLE.replace("Asia/Shanghai", "Europe/Berlin")
+        file = a_csv(tmp_path, "1,2026-01-15 12:00:00,5,A,B,0", "2,2026-07-15 12:00:00,5,A,B,0")
+
+        dataset, _ = built(file, mapping, zone="Europe/Berlin")
+
+        assert dataset.vectors[:, FEATURE_INDEX["hour"]].tolist() == [12, 12]
+
+
+def test_ties_are_ordered_by_id_as_a_sort_would() -> None:
+    rng = np.random.default_rng(5)
+    time_ms = START_MS + rng.integers(0, 50, 400)
+    ids = [f"r{number}" for number in rng.permutation(400)]
+
+    import polars as pl
+
+    order = tied_order(time_ms, pl.Series(ids))
+
+    assert order is not None
+    assert [(time_ms[x], ids[x]) for x in order] == sorted(zip(time_ms, ids, strict=True))
+    assert tied_order(time_ms[order], pl.Series(ids)[order]) is None
+
+
+MEASURED = """
+import re, sys
+from pathlib import Path
+from fanzha_training.build_file import build_from_file
+from fanzha_training.building import BuildOptions
+file, mapping, out, parts = sys.argv[1:]
+build_from_file(Path(file), mapping, Path(out), BuildOptions(command="", parts=int(parts)),
+                lambda stage: None, skip_bad_rows=False)
+print(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1])
+"""
+
+
+def test_memory_follows_the_part_and_not_the_file(tmp_path: Path) -> None:
+    count = 400_000
+    rng = np.random.default_rng(3)
+    pq.write_table(
+        pa.table(
+            {
+                "id": np.arange(count),
+                "at": START_MS + np.arange(count) * 1000,
+                "fen": rng.integers(1, 10**6, count),
+                "from": rng.integers(0, 20_000, count),
+                "to": rng.integers(20_000, 60_000, count),
+            }
+        ),
+        tmp_path / "bank.parquet",
+    )
+    mapping = tmp_path / "m.yaml"
+    text = SIMPLE.replace("yuan, unit: yuan", "fen, unit: fen").replace(
+        'format: "%Y-%m-%d %H:%M:%S", zone: Asia/Shanghai', "format: epoch_ms"
+    )
+    mapping.write_text(text, "utf-8")
+    peak_kib = {}
+    for parts in (1, 16):
+        out = tmp_path / f"{parts}.parquet"
+        words = [tmp_path / "bank.parquet", mapping, out, parts]
+        done = subprocess.run(
+            [sys.executable, "-c", MEASURED, *map(str, words)],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        peak_kib[parts] = json.loads(done.stdout)
+
+    whole, parted = (load_dataset(tmp_path / f"{parts}.parquet") for parts in (1, 16))
+    assert whole.vectors.tobytes() == parted.vectors.tobytes()
+    # One part needs more for all rows at once, 16 parts need it for fewer rows.
+    assert peak_kib[16] < peak_kib[1] - count // 5
