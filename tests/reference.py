@@ -6,14 +6,29 @@ A table stands between `<!-- table: NAME -->` and `<!-- end -->`; all else is wr
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from types import UnionType
+from typing import Any, Literal, cast, get_args, get_origin
 
 import typer
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from tests.feature_example import example
 
 from fanzha.__main__ import app
 from fanzha.checked_yaml import read_document
 from fanzha.features.manifest import FEATURES
+from fanzha.mapping.fields import VOCABULARIES, form_of
+from fanzha.mapping.mapping import Columns, Label, Mapping
+from fanzha.mapping.sources import (
+    AmountSource,
+    Choice,
+    CodeSource,
+    DateSource,
+    FlagSource,
+    TextSource,
+    TimeSource,
+    words_of,
+)
 from fanzha.policy.fact import CONTEXT_FAMILIES, FactType
 from fanzha.policy.facts import FACTS
 from fanzha.policy.load import DEFAULT_POLICY
@@ -132,6 +147,75 @@ def prompts() -> str:
     return table("prompt,topic,channels,headline,in English", rows)
 
 
+def mapping_fields() -> str:
+    """Return the table of fields that a mapping may fill."""
+    rows = []
+    for name, declared in Columns.model_fields.items():
+        source = source_of(declared)
+        if name in VOCABULARIES:
+            holds = ", ".join(code(word) for word in words_of(VOCABULARIES[name]))
+        else:
+            holds = HOLDS.get(source) or form_of(name).rule.removeprefix("must be ").removeprefix(
+                "must be "
+            )
+        shape = source.__name__.partition("[")[0].removesuffix("Source").lower()
+        rows.append((code(name), "required" if declared.is_required() else "", shape, holds))
+    return table("field,,source,holds", rows)
+
+
+HOLDS: dict[type, str] = {
+    TimeSource: "when the customer asked",
+    AmountSource: "an amount of money; from 1 minor unit, balances from 0",
+    CodeSource: "ISO 4217 code; CNY without it",
+    FlagSource: "yes or no",
+    DateSource: "a calendar date",
+}
+
+
+def source_of(declared: FieldInfo) -> type[BaseModel]:
+    """Return the shape of a field's source."""
+    found: Any = declared.annotation
+    if get_origin(found) is not None or isinstance(found, UnionType):
+        found = get_args(found)[0]
+    return cast("type[BaseModel]", found)
+
+
+def mapping_sources() -> str:
+    """Return the table of all options of sources."""
+    shapes = (TextSource, Choice, FlagSource, AmountSource, DateSource, TimeSource, CodeSource)
+    rows = [
+        (
+            shape.__name__.removesuffix("Source").lower(),
+            code(name),
+            "required" if option.is_required() else default_of(option),
+            option.description or "",
+        )
+        for shape in shapes
+        for name, option in shape.model_fields.items()
+    ]
+    return table("source,key,default,meaning", rows)
+
+
+def mapping_file() -> str:
+    """Return the table of a mapping's other keys."""
+    rows = [
+        (
+            code(prefix + name),
+            "required" if option.is_required() else default_of(option),
+            option.description or "",
+        )
+        for prefix, shape in (("", Mapping), ("label.", Label))
+        for name, option in shape.model_fields.items()
+        if name not in ("columns", "label")
+    ]
+    return table("key,default,meaning", rows)
+
+
+def default_of(option: FieldInfo) -> str:
+    """Return an option's default as a file writes it, empty when there is none."""
+    return "" if option.default in (None, {}, [], "") else default(option.default)
+
+
 def code(text: str) -> str:
     """Return a text as Markdown code."""
     return f"`{text}`"
@@ -152,6 +236,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "rules": rules,
     "thresholds": thresholds,
     "prompts": prompts,
+    "mapping fields": mapping_fields,
+    "mapping sources": mapping_sources,
+    "mapping file": mapping_file,
 }
 
 

@@ -173,7 +173,7 @@ def test_readme_shows_what_this_test_thinks_it_shows() -> None:
 
     assert any(command.is_python for command in COMMANDS)
     assert [text.split()[1] for text in shown if text.startswith(".venv/bin/fanzha ")] == [
-        "serve", "replay-file", "lists", "archive",
+        "serve", "mapping", "replay-file", "lists", "archive",
     ]  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -212,8 +213,6 @@ def test_ties_are_ordered_by_id_as_a_sort_would() -> None:
     rng = np.random.default_rng(5)
     time_ms = START_MS + rng.integers(0, 50, 400)
     ids = [f"r{number}" for number in rng.permutation(400)]
-
-    import polars as pl
 
     order = tied_order(time_ms, pl.Series(ids))
 

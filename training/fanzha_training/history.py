@@ -93,13 +93,15 @@ def vectors_of(
         for rows in _blocks(count):
             yield rows, vectors[rows]
         return
-    with tempfile.TemporaryDirectory(prefix=".fanzha-build-", dir=folder) as place:
-        with ExitStack() as open_files:
-            spills = [
-                open_files.enter_context(closing(Spill(Path(place), number, each)))
-                for number, each in enumerate(_SLICES)
-            ]
-            yield from _in_parts(history, parts, mules, spills, say)
+    with (
+        tempfile.TemporaryDirectory(prefix=".fanzha-build-", dir=folder) as place,
+        ExitStack() as open_files,
+    ):
+        spills = [
+            open_files.enter_context(closing(Spill(Path(place), number, each)))
+            for number, each in enumerate(_SLICES)
+        ]
+        yield from _in_parts(history, parts, mules, spills, say)
 
 
 def _in_parts(

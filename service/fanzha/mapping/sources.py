@@ -226,7 +226,9 @@ class AmountSource(Source[Annotated[Decimal, BeforeValidator(_decimal)]]):
 class DateSource(Source[str]):
     """A calendar date."""
 
-    format: DateFormat = "iso"
+    format: DateFormat = Field(
+        default="iso", description="iso, or a strptime pattern with day, month and year"
+    )
 
 
 class TimeSource(Shape):
@@ -234,7 +236,8 @@ class TimeSource(Shape):
 
     column: str = Field(description="name of a column of the table")
     format: TimeFormats = Field(
-        description="one format of times, or a list of formats tried in order"
+        description="epoch_s, epoch_ms, iso, timestamp (a Parquet column of times), seconds_since, "
+        "hours_since, or a strptime pattern; or a list of patterns and iso, tried in order"
     )
     zone: Zone | None = Field(default=None, description="zone of times that name none")
     start: LocalTime | None = Field(

@@ -65,17 +65,13 @@ def test_every_fault_is_counted_by_kind_and_every_repair(tmp_path: Path) -> None
 
     assert done.exit_code == 1
     shown = json.loads(done.stdout)
-    assert (
-        shown["repaired"]
-        == {
-            "rows_left_out_by_kind": 1,
-            "rows_of_amount_zero_left_out": 1,
-            "times_skipped_by_the_clock": 1,
-            "rows_out_of_order": 35,
-            "rows_duplicated": 1,
-        }
-        or shown["repaired"]["rows_duplicated"] == 1
-    )
+    assert shown["repaired"] == {
+        "rows_left_out_by_kind": 1,
+        "rows_of_amount_zero_left_out": 1,
+        "times_skipped_by_the_clock": 1,
+        "rows_out_of_order": 1,
+        "rows_duplicated": 1,
+    }
     assert shown["faults_by_kind"] == {
         "kind unknown word": 30,
         "time of a second form %Y-%m-%d %H:%M:%S": 1,
@@ -96,14 +92,10 @@ def test_a_faulty_mapping_is_followed_as_far_as_it_is_sound(tmp_path: Path) -> N
     shown = json.loads(done.stdout)
     assert any("payer_account is missing" in fault for fault in shown["mapping_faults"])
     done = check(tmp_path, GOOD.replace("12.34", "x"), mapping="required_is_optional")
-    assert (
-        json.loads(done.stdout)["faults_by_kind"]
-        == {
-            "amount not a number": 1,
-            "time not of the form": 1,
-        }
-        or "amount not a number" in json.loads(done.stdout)["faults_by_kind"]
-    )
+    assert json.loads(done.stdout)["faults_by_kind"] == {
+        "time of a second form %Y/%m/%d %H:%M:%S": 1,
+        "amount not a number": 1,
+    }
 
 
 def test_people_see_a_table(tmp_path: Path) -> None:

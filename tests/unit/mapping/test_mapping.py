@@ -10,6 +10,7 @@ from fanzha.domain.vocabulary import Channel, TransferKind
 from fanzha.mapping.mapping import Columns, columns_of, find_mapping, load_mapping
 
 MAPPINGS = Path(__file__).parents[2] / "mappings"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "reference" / "mapping.md"
 BANK = pa.schema(
     [
         (name, pa.string())
@@ -178,3 +179,13 @@ def test_the_handbook_s_mapping_ships_and_never_reads_the_truth() -> None:
 def test_a_mapping_that_is_nowhere_is_told_with_those_that_ship() -> None:
     with pytest.raises(SetupError, match=r"no mapping hand-book: .*\(handbook, paysim\)"):
         find_mapping("hand-book")
+
+
+def test_the_documented_mapping_can_be_read(tmp_path: Path) -> None:
+    text = (DOCUMENT.read_text("utf-8").split("```yaml\n")[1]).split("```")[0]
+    (tmp_path / "m.yaml").write_text(text, "utf-8")
+
+    mapping = load_mapping(tmp_path / "m.yaml", BANK)
+
+    assert mapping.label is not None
+    assert mapping.truth == ["案件号"]

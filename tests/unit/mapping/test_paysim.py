@@ -7,7 +7,8 @@ from fanzha.mapping.mapped import open_mapped
 from fanzha.mapping.mapping import columns_of
 from fanzha.mapping.rows import Row, Rows
 
-LINES = """step,type,amount,nameOrig,oldbalanceOrg,newbalanceOrig,nameDest,oldbalanceDest,newbalanceDest,isFraud,isFlaggedFraud
+LINES = """step,type,amount,nameOrig,oldbalanceOrg,newbalanceOrig,nameDest,\
+oldbalanceDest,newbalanceDest,isFraud,isFlaggedFraud
 1,PAYMENT,9839.64,C1001,170136.0,160296.36,M2001,0.0,0.0,0,0
 1,TRANSFER,181.0,C1002,181.0,0.0,C1003,0.0,0.0,1,0
 2,CASH_OUT,181.0,C1004,181.0,0.0,C1005,21182.0,0.0,1,0

@@ -15,74 +15,79 @@ from fanzha_training.building import BuildOptions
 from fanzha_training.commands.console import AsJson, command_text, show, stages, time_ms_of
 
 
+_Out = Annotated[Path, typer.Option(help="Data set to write, a Parquet file.")]
+_Table = Annotated[
+    Path | None,
+    typer.Option(help="Folder with transfers.parquet and outcomes.parquet; cut by time."),
+]
+_Archive = Annotated[
+    Path | None,
+    typer.Option(help="Folder of a service's archive; cut by sequence, compared bit by bit."),
+]
+_File = Annotated[
+    Path | None, typer.Option(help="A bank's own CSV or Parquet file of transfers; cut by time.")
+]
+_Mapping = Annotated[
+    str | None,
+    typer.Option(help="What the file's columns mean: a mapping, or the name of a shipped one."),
+]
+_SkipBadRows = Annotated[
+    bool, typer.Option("--skip-bad-rows", help="Leave out a file's rows that are no transfers.")
+]
+_AsOf = Annotated[
+    str | None,
+    typer.Option(help="Use nothing known later than this time (ISO 8601). [newest record]"),
+]
+_LabelDelayDays = Annotated[
+    float, typer.Option(help="Age at which a transfer without report counts as legitimate.")
+]
+_Zone = Annotated[
+    str, typer.Option(help="The bank's time zone, an IANA name; an archive has its own.")
+]
+_Currency = Annotated[
+    str, typer.Option(help="Base currency; transfers in others are left out of tables and files.")
+]
+_Simulated = Annotated[
+    bool | None,
+    typer.Option(
+        "--simulated/--real",
+        help="State that the data were simulated, or were not. [a simulated table says so]",
+    ),
+]
+_AllowDifferences = Annotated[
+    bool, typer.Option(help="Build even if served vectors differ from recomputed ones.")
+]
+
+
 def build(
     *,
-    out: Annotated[Path, typer.Option(help="Data set to write, a Parquet file.")],
-    table: Annotated[
-        Path | None,
-        typer.Option(help="Folder with transfers.parquet and outcomes.parquet; cut by time."),
-    ] = None,
-    archive: Annotated[
-        Path | None,
-        typer.Option(help="Folder of a service's archive; cut by sequence, compared bit by bit."),
-    ] = None,
-    file: Annotated[
-        Path | None,
-        typer.Option(help="A bank's own CSV or Parquet file of transfers; cut by time."),
-    ] = None,
-    mapping: Annotated[
-        str | None,
-        typer.Option(help="What the file's columns mean: a mapping, or the name of a shipped one."),
-    ] = None,
-    skip_bad_rows: Annotated[
-        bool, typer.Option("--skip-bad-rows", help="Leave out a file's rows that are no transfers.")
-    ] = False,
-    as_of: Annotated[
-        str | None,
-        typer.Option(help="Use nothing known later than this time (ISO 8601). [newest record]"),
-    ] = None,
-    label_delay_days: Annotated[
-        float, typer.Option(help="Age at which a transfer without report counts as legitimate.")
-    ] = 7.0,
-    zone: Annotated[
-        str, typer.Option(help="The bank's time zone, an IANA name; an archive has its own.")
-    ] = "Asia/Shanghai",
-    currency: Annotated[
-        str, typer.Option(help="Base currency; a table's transfers in others are left out.")
-    ] = "CNY",
-    simulated: Annotated[
-        bool | None,
-        typer.Option(
-            "--simulated/--real",
-            help="State that the data were simulated, or were not. [a simulated table says so]",
-        ),
-    ] = None,
-    allow_differences: Annotated[
-        bool, typer.Option(help="Build even if served vectors differ from recomputed ones.")
-    ] = False,
+    out: _Out,
+    table: _Table = None,
+    archive: _Archive = None,
+    file: _File = None,
+    mapping: _Mapping = None,
+    skip_bad_rows: _SkipBadRows = False,
+    as_of: _AsOf = None,
+    label_delay_days: _LabelDelayDays = 7.0,
+    zone: _Zone = "Asia/Shanghai",
+    currency: _Currency = "CNY",
+    simulated: _Simulated = None,
+    allow_differences: _AllowDifferences = False,
     as_json: AsJson = False,
 ) -> None:
     """Build a data set: one row for each transfer, with its vector, its label and what was served.
 
     Give one of --table, --file with --mapping, and --archive.
     """
-    if [table, archive, file].count(None) != 2:
-        raise SetupError("give exactly one of --table, --file and --archive")
-    if (file is None) != (mapping is None):
-        raise SetupError("give --mapping with --file, and only with it")
-    if not 0 <= label_delay_days <= 365:
-        raise SetupError(f"--label-delay-days is {label_delay_days:g}; it must be 0 to 365")
-    if not is_zone(zone):
-        raise SetupError(f"--zone is {zone!r}; give an IANA time zone such as Asia/Shanghai")
+    _check_sources(table, file, mapping, archive)
+    _check_values(label_delay_days, zone)
     command = command_text(
         "build",
         {
             "--table": table,
             "--archive": archive,
             "--file": file,
-            "--mapping": mapping
-            if mapping is None or not Path(mapping).exists()
-            else Path(mapping),
+            "--mapping": Path(mapping) if mapping and Path(mapping).exists() else mapping,
             "--skip-bad-rows": skip_bad_rows,
             "--out": out,
             "--as-of": as_of,
@@ -112,3 +117,19 @@ def build(
     seconds = time.monotonic() - start
     summary["rows_per_s"] = round(int(str(summary["rows"])) / seconds)
     show({"dataset": str(out), **summary}, as_json=as_json)
+
+
+def _check_sources(
+    table: Path | None, file: Path | None, mapping: str | None, archive: Path | None
+) -> None:
+    if [table, archive, file].count(None) != 2:
+        raise SetupError("give exactly one of --table, --file and --archive")
+    if (file is None) != (mapping is None):
+        raise SetupError("give --mapping with --file, and only with it")
+
+
+def _check_values(label_delay_days: float, zone: str) -> None:
+    if not 0 <= label_delay_days <= 365:
+        raise SetupError(f"--label-delay-days is {label_delay_days:g}; it must be 0 to 365")
+    if not is_zone(zone):
+        raise SetupError(f"--zone is {zone!r}; give an IANA time zone such as Asia/Shanghai")
