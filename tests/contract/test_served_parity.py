@@ -25,7 +25,7 @@ from fanzha.v1 import outcomes_pb2 as outcomes
 from fanzha.v1 import outcomes_pb2_grpc, scoring_pb2_grpc
 from fanzha.v1 import scoring_pb2 as scoring
 from fanzha.v1 import transfer_pb2 as wire
-from fanzha_training.build_archive import recompute_vectors
+from fanzha_training.skew import recompute_vectors
 
 ACCOUNTS = [f"62220202{number:011d}" for number in range(24)]
 THREADS = 8
