@@ -1,57 +1,76 @@
 """What was served is what training sees: vectors cut from the archive equal them, bit for bit."""
 
+import os
 import random
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import grpc
 import numpy as np
 import pyarrow.dataset as ds
 import redis
 from tests.builders import a_request, a_time
 from tests.conftest import Service
 
+from fanzha.adapters.embedded_redis import EmbeddedRedis
+from fanzha.adapters.resend import left_behind
 from fanzha.v1 import outcomes_pb2 as outcomes
 from fanzha.v1 import outcomes_pb2_grpc, scoring_pb2_grpc
 from fanzha.v1 import scoring_pb2 as scoring
 from fanzha.v1 import transfer_pb2 as wire
-from fanzha_training.build_archive import recompute_vectors
+from fanzha_training.skew import recompute_vectors
 
 ACCOUNTS = [f"62220202{number:011d}" for number in range(24)]
 THREADS = 8
 TRANSFERS_EACH = 60
 
 
-def a_client(service: Service, seed: int) -> list[str]:
+def a_client(service: Service, seed: int, transfers: int = TRANSFERS_EACH) -> list[str]:
     """Pay, report executions and outcomes as one outside client; return the decisions' ids."""
     rng = random.Random(seed)
     scoring_stub = scoring_pb2_grpc.ScoringServiceStub(service.channel)
     outcome_stub = outcomes_pb2_grpc.OutcomeServiceStub(service.channel)
     decided: list[str] = []
-    now_ms = time.time_ns() // 1_000_000
-    for _ in range(TRANSFERS_EACH):
-        payer, payee = rng.sample(ACCOUNTS, 2)
-        answer = scoring_stub.ScoreTransfer(
-            a_request(
-                payer=payer,
-                payee=payee if rng.random() < 0.9 else "",
-                kind=wire.TRANSFER_KIND_GOLD_PURCHASE,
-                amount=rng.randint(1, 50_000),
-                # Some events come late, up to three days.
-                time_ms=now_ms - rng.choice((0, 0, 0, rng.randint(0, 3 * 86_400_000))),
-                session=wire.Session(call_in_progress=rng.random() < 0.3),
-            )
-        )
+    for _ in range(transfers):
+        answer = scoring_stub.ScoreTransfer(a_payment(rng))
         decided.append(answer.decision_id)
-        if rng.random() < 0.7:
-            outcome_stub.ReportExecution(an_execution(rng.choice(decided), rng))
-        if rng.random() < 0.1:
-            outcome_stub.RecordOutcome(an_outcome(rng.choice(decided), rng))
+        # While Redis is away nothing but decisions is taken; the bank would report again.
+        with suppress(grpc.RpcError):
+            if rng.random() < 0.7:
+                outcome_stub.ReportExecution(an_execution(rng.choice(decided), rng))
+            if rng.random() < 0.1:
+                outcome_stub.RecordOutcome(an_outcome(rng.choice(decided), rng))
     return decided
+
+
+def a_payment(rng: random.Random) -> scoring.ScoreTransferRequest:
+    """A payment among few accounts, which share few devices, phones and persons."""
+    payer, payee = rng.sample(ACCOUNTS, 2)
+    now_ms = time.time_ns() // 1_000_000
+    request = a_request(
+        payer=payer,
+        payee=payee if rng.random() < 0.9 else "",
+        kind=wire.TRANSFER_KIND_GOLD_PURCHASE,
+        amount=rng.randint(1, 50_000),
+        # Some events come late, up to three days.
+        time_ms=now_ms - rng.choice((0, 0, 0, rng.randint(0, 3 * 86_400_000))),
+        session=wire.Session(
+            call_in_progress=rng.random() < 0.3, device_id=f"device-{rng.randrange(8)}"
+        ),
+        payee_same_owner=rng.random() < 0.1,
+    )
+    request.transfer.payer.phone = f"100{rng.randrange(12):08}"
+    request.transfer.payer.person = f"person-{payer}"
+    if request.transfer.payee.account and rng.random() < 0.7:
+        request.transfer.payee.phone = f"100{rng.randrange(12):08}"
+    return request
 
 
 def an_execution(decision_id: str, rng: random.Random) -> outcomes.ReportExecutionRequest:
@@ -84,15 +103,15 @@ def an_outcome(decision_id: str, rng: random.Random) -> outcomes.RecordOutcomeRe
     )
 
 
-def archive(service: Service, folder: Path) -> None:
-    command = [sys.executable, "-m", "fanzha", "archive", "--redis", service.redis_url]
+def archive(redis_url: str, folder: Path) -> None:
+    command = [sys.executable, "-m", "fanzha", "archive", "--redis", redis_url]
     command += ["--archive", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
-def wait_until_relayed(service: Service) -> None:
-    client = redis.Redis.from_url(service.redis_url)
+def wait_until_relayed(redis_url: str) -> None:
+    client = redis.Redis.from_url(redis_url)
     deadline = time.monotonic() + 30
     while any(client.xlen(f"{{b{bucket}}}:outbox") for bucket in range(256)):
         assert time.monotonic() < deadline
@@ -107,13 +126,13 @@ def test_vectors_cut_from_the_archive_equal_those_served(
     with ThreadPoolExecutor(THREADS) as pool:
         first = list(pool.map(lambda seed: a_client(service, seed), range(THREADS)))
     # Half of the journal is archived while the other half is still to come.
-    archive(service, tmp_path)
+    archive(service.redis_url, tmp_path)
     service.stop()
     service = start_service()
     with ThreadPoolExecutor(THREADS) as pool:
         second = list(pool.map(lambda seed: a_client(service, seed), range(50, 50 + THREADS)))
-    wait_until_relayed(service)
-    archive(service, tmp_path)
+    wait_until_relayed(service.redis_url)
+    archive(service.redis_url, tmp_path)
 
     ids, recomputed, served = recompute_vectors(tmp_path)
 
@@ -124,6 +143,60 @@ def test_vectors_cut_from_the_archive_equal_those_served(
     assert np.nanmax(served[:, feature("payee_in_count_7d")]) > 10
     assert np.nanmax(served[:, feature("pair_times_paid")]) > 1
     assert np.nanmax(served[:, feature("payee_mule_reports")]) > 1
+    assert np.nanmax(served[:, feature("out_count_31d")]) > 10
+    assert np.nanmax(served[:, feature("device_accounts")]) > 3
+    assert np.nanmax(served[:, feature("payee_phone_taint")]) > 1
+
+
+def test_parity_holds_through_a_frozen_redis_a_kill_and_a_spool_replay(
+    start_service: Callable[..., Service], short_dir: Path
+) -> None:
+    """Redis freezes under load, and answers rest on the spool; the service is killed with receipts
+    still unrelayed; the next one replays and relays, and traffic goes on."""
+    store = EmbeddedRedis(short_dir / "redis-apart")
+    folder = short_dir / "archive"
+    try:
+        service = start_service("--redis", store.url, "--redis-timeout-ms", "100")
+        with ThreadPoolExecutor(THREADS) as pool:
+            running = [pool.submit(a_client, service, seed, 40) for seed in range(THREADS)]
+            time.sleep(1.0)
+            os.kill(store.pid, signal.SIGSTOP)
+            time.sleep(1.5)
+            os.kill(store.pid, signal.SIGCONT)
+            first = [future.result() for future in running]
+            # The relay is late: nothing of what these answers left in outboxes is carried on.
+            os.kill(store.pid, signal.SIGSTOP)
+            late = [a_client(service, 90, 5)]
+            service.stop(signal.SIGKILL)
+            os.kill(store.pid, signal.SIGCONT)
+        spooled = len(left_behind(service.data_dir / "spool"))
+        waiting = unrelayed(store.url)
+        service = start_service("--redis", store.url)
+        with ThreadPoolExecutor(THREADS) as pool:
+            second = list(pool.map(lambda seed: a_client(service, seed, 40), range(50, 58)))
+        wait_until_relayed(store.url)
+        archive(store.url, folder)
+
+        ids, recomputed, served = recompute_vectors(folder)
+    finally:
+        os.kill(store.pid, signal.SIGCONT)
+        service.stop()
+        store.close()
+
+    answered = sorted(x for part in (*first, *late, *second) for x in part)
+    assert sorted(ids) == answered
+    assert recomputed.tobytes() == served.tobytes()
+    assert spooled + waiting > 0
+    blind = np.isnan(served[:, feature("out_count_7d")])
+    assert 0 < blind.sum() < len(served)
+
+
+def unrelayed(redis_url: str) -> int:
+    """Changes that wait in outboxes."""
+    client = redis.Redis.from_url(redis_url)
+    count = sum(client.xlen(f"{{b{bucket}}}:outbox") for bucket in range(256))
+    client.close()
+    return count
 
 
 def feature(name: str) -> int:
@@ -139,10 +212,10 @@ def test_the_archive_holds_every_record_once_and_decisions_are_found_in_it(
     decided = a_client(service, seed=7)
     stub: Any = scoring_pb2_grpc.ScoringServiceStub(service.channel)
     before = stub.GetDecision(scoring.GetDecisionRequest(decision_id=decided[0]))
-    wait_until_relayed(service)
+    wait_until_relayed(service.redis_url)
 
     for _ in range(2):
-        archive(service, short_dir / "archive")
+        archive(service.redis_url, short_dir / "archive")
     client = redis.Redis.from_url(service.redis_url)
     client.delete(*client.keys("*decision:*"))
     client.close()

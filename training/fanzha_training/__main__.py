@@ -11,6 +11,7 @@ from fanzha_training.commands.export import export
 from fanzha_training.commands.gate import gate
 from fanzha_training.commands.promote import promote
 from fanzha_training.commands.simulate import simulate
+from fanzha_training.commands.skew import skew
 from fanzha_training.commands.train import train
 
 app = typer.Typer(
@@ -21,7 +22,7 @@ app = typer.Typer(
 )
 
 
-for command in (simulate, build, train, evaluate, export, gate, promote):
+for command in (simulate, build, train, evaluate, export, gate, promote, skew):
     app.command()(command)
 
 

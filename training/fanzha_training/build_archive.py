@@ -12,39 +12,11 @@ import polars as pl
 
 from fanzha.domain.errors import SetupError
 from fanzha.domain.vocabulary import DecisionKind, ExecutionStatus
-from fanzha.features.fold import fold
-from fanzha_training.archive_history import Replay, replay_of
 from fanzha_training.archive_source import Archive, Decisions, read_archive
 from fanzha_training.building import BuildOptions, Say, label_columns, label_counts
 from fanzha_training.dataset import DatasetMeta, vector_column, write_dataset
 from fanzha_training.labels import Outcomes, label_transfers
-
-Vectors = npt.NDArray[np.float32]
-
-
-def recompute_vectors(archive: Path) -> tuple[list[str], Vectors, Vectors]:
-    """Return (decision ids, vectors recomputed, vectors served) of an archive's decisions.
-
-    Vectors are float32 of shape (decisions, features), in the order of the ids: by time. Decisions
-    after a gap in the sequence of an account are left out.
-
-    Raises:
-        SetupError: the archive cannot be used.
-
-    """
-    read = read_archive(archive)
-    recomputed, replay = _recompute(read)
-    ids = read.decisions.frame["decision_id"].filter(pl.Series(replay.whole)).to_list()
-    return ids, recomputed[replay.whole], read.decisions.vectors[replay.whole]
-
-
-def differing(recomputed: Vectors, served: Vectors) -> npt.NDArray[np.bool_]:
-    """Say which vectors differ in any bit, bool of shape (rows,)."""
-    different: npt.NDArray[np.bool_] = (
-        np.ascontiguousarray(recomputed).view(np.uint32)
-        != np.ascontiguousarray(served).view(np.uint32)
-    ).any(axis=1)
-    return different
+from fanzha_training.skew import compare
 
 
 def build_from_archive(
@@ -60,16 +32,15 @@ def build_from_archive(
     say("reading the archive")
     archive = read_archive(folder)
     say("computing the vectors again")
-    recomputed, replay = _recompute(archive)
-    different = differing(recomputed, archive.decisions.vectors) & replay.whole
-    differences = int(different.sum())
+    found = compare(archive)
+    replay, differences = found.replay, len(found.differing)
     if differences and not options.allow_differences:
-        example = archive.decisions.frame["decision_id"][int(np.flatnonzero(different)[0])]
+        example = found.decision_id(found.differing[0])
         raise SetupError(
             f"{differences} of {int(replay.whole.sum())} served vector(s) differ from those that "
-            f"the archived changes give, the first of decision {example}; find out why (another "
-            "version of the features, or a fault in the service), or use the served ones with "
-            "--allow-differences"
+            f"the archived changes give, the first of decision {example}; see which with "
+            "fanzha-training skew, find out why (another version of the features, or a fault in "
+            "the service), or use the served ones with --allow-differences"
         )
 
     say("labelling")
@@ -115,11 +86,6 @@ def build_from_archive(
         **label_counts(labels),
         **{name: count for name, count in counts.items() if count},
     }
-
-
-def _recompute(archive: Archive) -> tuple[Vectors, Replay]:
-    replay = replay_of(archive.decisions, archive.changes)
-    return fold(archive.decisions.facts, replay.steps), replay
 
 
 def _columns(decisions: Decisions, kept: npt.NDArray[np.bool_]) -> dict[str, object]:

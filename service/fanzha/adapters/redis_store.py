@@ -1,21 +1,17 @@
 """History, lists, stored answers and the journal, in Redis."""
 
-import hashlib
 from dataclasses import dataclass
 from itertools import chain
-from struct import Struct
 from typing import Any
-
-import msgspec
 
 from fanzha.adapters import keys
 from fanzha.adapters.codec import decode_decision, decode_record, encode
 from fanzha.adapters.outage_memory import OutageMemory
-from fanzha.adapters.redis_link import Command, RedisLink
+from fanzha.adapters.reads import ANSWER_HEAD, Reads, request_digest, stored_request
+from fanzha.adapters.redis_link import RedisLink
 from fanzha.adapters.redis_lists import CommittedLists
 from fanzha.adapters.relay import Relay
 from fanzha.domain.errors import StoreUnavailableError
-from fanzha.domain.evidence import AccountState, LinkState, ListSubject
 from fanzha.domain.ids import bucket_of, bucket_of_decision, time_ms_of_decision
 from fanzha.domain.record import (
     DecisionOnRecord,
@@ -23,11 +19,9 @@ from fanzha.domain.record import (
     ExecutionRecord,
     OutcomeRecord,
 )
-from fanzha.domain.transfer import Party, Transfer, link_tokens
-from fanzha.pipeline.ports import Committed, Findings, StoredRequest
+from fanzha.domain.transfer import Transfer
+from fanzha.pipeline.ports import Committed, Findings
 
-_ANSWER_HEAD = Struct("16s16s40s")
-"""What stands before the answer under a decision's key: payer, payee, the payer's change."""
 _NO_PAYEE = bytes(16)
 _DECISION_KINDS = (b"decision", b"decision_update", b"conflict")
 _CLOCKS_APART_MS = 10_000
@@ -66,34 +60,12 @@ class RedisStore:
 
     def find(self, transfer: Transfer) -> Findings:
         """Read everything about a transfer in one round trip; an outage gives None parts."""
-        commands, subjects = self._reads(transfer)
-        links = link_tokens(transfer)
-        given = [token for token in dict.fromkeys(links) if token is not None]
-        commands += [("HMGET", keys.link(token), "seq", "seen") for token in given]
+        reads = Reads(transfer, self._link.scripts)
         try:
-            replies = self._link.run(commands)
+            replies = self._link.run(reads.commands)
         except StoreUnavailableError:
             return Findings(None, None, None, "", self._outage.find(transfer))
-        payer = replies[0]
-        has_payee = transfer.payee is not None and bool(transfer.payee.account)
-        payee = replies[1] if has_payee else None
-        contacts = len(subjects) - 1 - has_payee
-        links_from = len(commands) - len(given)
-        lists = [
-            payer[7],
-            *([payee[7]] if payee else []),
-            *replies[links_from - contacts : links_from],
-        ]
-        found = dict(zip(given, replies[links_from:], strict=True))
-        return Findings(
-            payer=_state(payer),
-            payee=None if payee is None else _state(payee),
-            entries=self._lists.entries(subjects, lists),
-            lists_version=self._lists.version,
-            stored=self._outage.find(transfer)
-            or (_stored(payer[8], payer[9]) if payer[8] else None),
-            links=tuple(None if token is None else _link(found[token]) for token in links),
-        )
+        return reads.findings(replies, self._lists, self._outage.find(transfer))
 
     def commit(self, record: DecisionRecord, body: bytes, now_ms: int) -> Committed:
         """Store a decision if its request id is free; see the port."""
@@ -118,7 +90,7 @@ class RedisStore:
                         self._lives.memory_ms,
                         transfer.request_digest,
                         decision.decision_id,
-                        _ANSWER_HEAD.pack(payer, payee, record.payer_change) + encode(decision),
+                        ANSWER_HEAD.pack(payer, payee, record.payer_change) + encode(decision),
                         record.payer_change,
                         body,
                         payee,
@@ -131,7 +103,7 @@ class RedisStore:
             ]
         )[0]
         if reply[0] == b"first":
-            return Committed(_stored(reply[1], reply[2]))
+            return Committed(stored_request(reply[1], reply[2]))
         if reply[0] == b"recorded":
             for outbox_id in reply[1:]:
                 self._hint(bucket, outbox_id)
@@ -155,8 +127,8 @@ class RedisStore:
         """
         answer = self._link.run([("GET", keys.decision(decision_id))])[0]
         if answer:
-            payer, payee, change = _ANSWER_HEAD.unpack_from(answer)
-            decision = decode_decision(answer[_ANSWER_HEAD.size :])
+            payer, payee, change = ANSWER_HEAD.unpack_from(answer)
+            decision = decode_decision(answer[ANSWER_HEAD.size :])
             # A token may end with zero bytes, so nothing less than all of them means "no payee".
             return DecisionOnRecord(decision, payer, b"" if payee == _NO_PAYEE else payee, change)
         journal = keys.journal(bucket_of_decision(decision_id))
@@ -228,36 +200,6 @@ class RedisStore:
         if outbox_id:
             self._relay.hint(bucket, outbox_id)
 
-    def _reads(self, transfer: Transfer) -> tuple[list[Command], list[ListSubject]]:
-        payer, payee = transfer.payer, transfer.payee
-        has_payee = payee is not None and bool(payee.account)
-        subjects = [ListSubject.PAYER_ACCOUNT]
-        counterparty = payee.account[:8] if payee is not None else b""
-        commands = [
-            self._link.scripts.call(
-                "gather",
-                (
-                    keys.account(payer.account),
-                    keys.list_entries(payer.account),
-                    keys.request(payer.account, request_digest(transfer)),
-                ),
-                (counterparty, keys.decision_prefix(bucket_of(payer.account))),
-            )
-        ]
-        if payee is not None and has_payee:
-            subjects.append(ListSubject.PAYEE_ACCOUNT)
-            commands.append(
-                self._link.scripts.call(
-                    "gather",
-                    (keys.account(payee.account), keys.list_entries(payee.account)),
-                    (b"", b""),
-                )
-            )
-        for subject, token in _contacts(payer, payee, transfer.session.device):
-            subjects.append(subject)
-            commands.append(("HGETALL", keys.list_entries(token)))
-        return commands, subjects
-
 
 def on_record(record: DecisionRecord) -> DecisionOnRecord:
     """Return what a later report needs to know of a decision's record."""
@@ -266,50 +208,9 @@ def on_record(record: DecisionRecord) -> DecisionOnRecord:
     return DecisionOnRecord(record.decision, transfer.payer.account, payee, record.payer_change)
 
 
-def request_digest(transfer: Transfer) -> bytes:
-    """Return the 16 bytes that scope a request id to its caller (the key adds the payer)."""
-    digest = hashlib.blake2b(digest_size=16)
-    digest.update(transfer.payer.account)
-    digest.update(f"{transfer.caller}\n{transfer.request_id}".encode())
-    return digest.digest()
-
-
-def _contacts(
-    payer: Party, payee: Party | None, device: bytes | None
-) -> list[tuple[ListSubject, bytes]]:
-    tokens = (
-        (ListSubject.PAYER_PHONE, payer.phone),
-        (ListSubject.PAYEE_PHONE, payee.phone if payee else None),
-        (ListSubject.PAYER_PERSON, payer.person),
-        (ListSubject.PAYEE_PERSON, payee.person if payee else None),
-        (ListSubject.DEVICE, device),
-    )
-    return [(subject, token) for subject, token in tokens if token is not None]
-
-
-def _state(reply: list[Any]) -> AccountState:
-    return AccountState(int(reply[0]), *reply[1:7])
-
-
-def _link(reply: list[Any]) -> LinkState:
-    return LinkState(int(reply[0] or 0), reply[1] or b"")
-
-
 def _new_links(record: DecisionRecord) -> tuple[bytes, ...]:
     """Return what commit.lua wants to know of links that do not know their account yet."""
     of_payer, of_payee = record.payer_sightings, record.payee_sightings
     new_to_payer = b"".join(token for token, _ in of_payer)
     new_to_payee = b"".join(token for token, _ in of_payee)
     return (new_to_payer, new_to_payee, *chain.from_iterable((*of_payer, *of_payee)))
-
-
-def _stored(request: bytes, answer: bytes) -> StoredRequest:
-    """Read what commit.lua wrote: digest (16 bytes), decision id (26), decision time in ms.
-
-    An answer in a form that this version cannot read counts as no longer held.
-    """
-    try:
-        decision = decode_decision(answer[_ANSWER_HEAD.size :]) if answer else None
-    except msgspec.DecodeError:
-        decision = None
-    return StoredRequest(request[:16], request[16:42].decode(), int(request[42:]), decision)

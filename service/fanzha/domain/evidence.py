@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Final
 
 from fanzha.domain.decision import Decision
 from fanzha.domain.vocabulary import WatchlistGrade, WatchlistKind
@@ -34,6 +35,10 @@ class LinkState:
 
     seq: int = 0
     seen: bytes = b""
+
+
+NO_LINKS: Final[tuple[LinkState | None, ...]] = (None,) * 5
+"""Nothing is known of any link."""
 
 
 class ListSubject(IntEnum):
@@ -87,7 +92,7 @@ class Evidence:
     list_hits: tuple[ListHit, ...] | None
     """None: lists could not be read."""
     lists_version: str
-    links: tuple[LinkState | None, ...] = ()
+    links: tuple[LinkState | None, ...] = NO_LINKS
     """One for each link of the transfer, in the order of `link_tokens`; None: not given, or could
     not be read."""
     stored: Decision | None = None

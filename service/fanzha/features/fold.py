@@ -44,6 +44,8 @@ _REPORT = int(at.Change.REPORT)
 _SIGHTING = int(at.Change.SIGHTING)
 _TAINT = int(at.Change.TAINT)
 _FACT_COUNT = len(FACTS)
+_ROOM = 4096
+"""Rows in which a ring moves before it is copied back."""
 
 
 _READ = "Array(int64, 2, 'C', readonly=True)"
@@ -51,9 +53,10 @@ _READ = "Array(int64, 2, 'C', readonly=True)"
 
 @compiled(f"void({_READ}, {_READ}, float32[:, ::1])")
 def _fold(facts, steps, vectors):
-    out_ring = np.zeros((at.RING_EVENTS, at.RING_COLUMNS), np.int64)
-    in_ring = np.zeros((at.RING_EVENTS, at.RING_COLUMNS), np.int64)
-    report_ring = np.zeros((at.REPORT_EVENTS, at.RING_COLUMNS), np.int64)
+    out_room = np.zeros((_ROOM, at.RING_COLUMNS), np.int64)
+    in_room = np.zeros((_ROOM, at.RING_COLUMNS), np.int64)
+    report_room = np.zeros((_ROOM, at.RING_COLUMNS), np.int64)
+    out_at = in_at = report_at = _ROOM
     pairs = np.zeros((at.PAIRS, at.PAIR_COLUMNS), np.int64)
     hours = np.zeros((at.HOURS, at.RING_COLUMNS), np.int64)
     days = np.zeros((at.DAYS, at.RING_COLUMNS), np.int64)
@@ -67,16 +70,17 @@ def _fold(facts, steps, vectors):
         if i == 0 or steps[i, SUBJECT] != subject:
             subject = steps[i, SUBJECT]
             outs = ins = known = pair_count = hour_count = day_count = accounts = 0
+            out_at = in_at = report_at = _ROOM
         step = steps[i, STEP]
         row = steps[i, ROW]
         record = steps[i, COLUMN_0:]
         if step == READ_PAYER:
             payer_part(
                 facts[row],
-                out_ring[:outs],
-                in_ring[:ins],
+                out_room[out_at : out_at + outs],
+                in_room[in_at : in_at + ins],
                 pair_of(pairs, pair_count, record[at.COUNTERPARTY]),
-                report_ring[:known],
+                report_room[report_at : report_at + known],
                 hours[:hour_count],
                 days[:day_count],
                 vectors[row],
@@ -84,9 +88,9 @@ def _fold(facts, steps, vectors):
         elif step == READ_PAYEE:
             payee_part(
                 facts[row],
-                out_ring[:outs],
-                in_ring[:ins],
-                report_ring[:known],
+                out_room[out_at : out_at + outs],
+                in_room[in_at : in_at + ins],
+                report_room[report_at : report_at + known],
                 days[:day_count],
                 vectors[row],
             )
@@ -95,9 +99,9 @@ def _fold(facts, steps, vectors):
         elif step == _ATTEMPT or step == _RECEIVE:
             column = at.OUT_COUNT
             if step == _ATTEMPT:
-                outs = push(out_ring, outs, record)
+                out_at, outs = push(out_room, out_at, outs, at.RING_EVENTS, record)
             else:
-                ins = push(in_ring, ins, record)
+                in_at, ins = push(in_room, in_at, ins, at.RING_EVENTS, record)
                 column = at.IN_COUNT
             zone = (record[at.FLAGS] >> 40) & 0xFF
             hour_count, day_count = add_to_totals(
@@ -108,10 +112,10 @@ def _fold(facts, steps, vectors):
             column = at.OUT_COUNT
             status = record[at.EXECUTION_KIND] & 0xFF
             if step == _EXECUTION_OUT:
-                set_status(out_ring, outs, record[0], status)
+                set_status(out_room[out_at : out_at + outs], record[0], status)
                 pair_count = remember_pair(pairs, pair_count, record)
             else:
-                set_status(in_ring, ins, record[0], status)
+                set_status(in_room[in_at : in_at + ins], record[0], status)
                 column = at.IN_COUNT
             zone = (record[at.EXECUTION_KIND] >> 24) & 0xFF
             hour_count, day_count = add_to_totals(
@@ -119,7 +123,7 @@ def _fold(facts, steps, vectors):
                 record[at.TIME], record[at.EXECUTION_AMOUNT], column, effect_of_execution(record),
             )  # fmt: skip
         elif step == _REPORT:
-            known = push(report_ring, known, record)
+            report_at, known = push(report_room, report_at, known, at.REPORT_EVENTS, record)
         elif step == _SIGHTING or step == _TAINT:
             accounts = remember_link(seen, accounts, record, step == _SIGHTING)
 

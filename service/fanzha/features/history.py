@@ -10,20 +10,40 @@ _HOUR_MS = 3_600_000
 
 
 @compiled()
-def push(ring, count, record):
-    """Put a record in front of a ring int64[n, 5] that holds `count`; return the new count."""
-    if count < ring.shape[0]:
-        count += 1
-    for i in range(count - 1, 0, -1):
-        ring[i, :] = ring[i - 1, :]
-    ring[0, :] = record
-    return count
+def push(room, start, count, most, record):
+    """Put a record in front of a ring; return its new start and count.
+
+    A ring lies in a larger room int64[n, 5], from `start` on, and moves towards its beginning, so
+    that a push copies one record and not the whole ring.
+    """
+    if start == 0:
+        start = room.shape[0] - count
+        for i in range(count - 1, -1, -1):
+            _copy(room, start + i, room, i)
+    start -= 1
+    for column in range(room.shape[1]):
+        room[start, column] = record[column]
+    return start, min(count + 1, most)
 
 
 @compiled()
-def set_status(ring, count, event_id, status):
-    """Set the execution status of an event where the ring holds it."""
-    for i in range(count):
+def _copy(into, to, source, at_row):
+    """Copy one row; loops over few columns are faster than slices of arrays."""
+    for column in range(into.shape[1]):
+        into[to, column] = source[at_row, column]
+
+
+@compiled()
+def _make_room(rows, place, count):
+    """Move the rows from `place` to `count` one down; the last one falls out of a full array."""
+    for i in range(min(count, rows.shape[0] - 1), place, -1):
+        _copy(rows, i, rows, i - 1)
+
+
+@compiled()
+def set_status(ring, event_id, status):
+    """Set the execution status of an event where the ring int64[:, 5] holds it."""
+    for i in range(ring.shape[0]):
         if ring[i, at.EVENT_ID] == event_id:
             ring[i, at.FLAGS] = (ring[i, at.FLAGS] & ~(0xFF << 24)) | (status << 24)
             return
@@ -54,14 +74,12 @@ def remember_pair(pairs, count, record):
     if times <= 0:
         if found:
             for i in range(place, count - 1):
-                pairs[i, :] = pairs[i + 1, :]
+                _copy(pairs, i, pairs, i + 1)
             count -= 1
         return count
+    _make_room(pairs, 0, place if found else count)
     if not found:
         count = min(count + 1, pairs.shape[0])
-        place = count - 1
-    for i in range(place, 0, -1):
-        pairs[i, :] = pairs[i - 1, :]
     pairs[0, at.PAIR_COUNTERPARTY] = record[at.COUNTERPARTY]
     pairs[0, at.PAIR_FIRST] = first
     pairs[0, at.PAIR_LAST] = last
@@ -129,9 +147,8 @@ def _add_to_period(periods, count, period, amount, column, effect):
         # Nothing to take away from, or older than all that a full memory holds.
         if effect < 0 or place == periods.shape[0]:
             return count
+        _make_room(periods, place, count)
         count = min(count + 1, periods.shape[0])
-        for i in range(count - 1, place, -1):
-            periods[i, :] = periods[i - 1, :]
         periods[place, :] = 0
         periods[place, at.PERIOD] = period
     if effect > 0:
@@ -154,9 +171,8 @@ def remember_link(seen, count, record, is_sighting):
             return count
     if not is_sighting:
         return count
+    _make_room(seen, 0, count)
     count = min(count + 1, seen.shape[0])
-    for i in range(count - 1, 0, -1):
-        seen[i, :] = seen[i - 1, :]
     seen[0, at.LINK_ACCOUNT] = record[at.COUNTERPARTY]
     seen[0, at.LINK_FIRST] = record[at.TIME]
     seen[0, at.LINK_MULE_SINCE] = since

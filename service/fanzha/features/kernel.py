@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from fanzha.domain.evidence import AccountState, LinkState
+from fanzha.domain.evidence import NO_LINKS, AccountState, LinkState
 from fanzha.features import (
     amount,
     calendar,
@@ -139,7 +139,6 @@ def _ring(packed: bytes) -> npt.NDArray[np.int64]:
 _EMPTY_RING = _ring(b"")
 _EMPTY_PAIR = np.frombuffer(b"", np.int64)
 _LINK_BYTES = 8 * LINK_COLUMNS
-NO_LINKS = (None,) * _LINK_COUNT
 
 
 def feature_vector(

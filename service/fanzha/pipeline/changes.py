@@ -75,8 +75,7 @@ def _sightings(
     account = counterparty_of(party.account)
     mule_since = 0 if state is None else known_as_mule(state.reports)
     sightings: dict[bytes, bytes] = {}
-    links = evidence.links or (None,) * len(link_tokens(transfer))
-    for token, link in zip(link_tokens(transfer)[which], links[which], strict=True):
+    for token, link in zip(link_tokens(transfer)[which], evidence.links[which], strict=True):
         if token is None:
             continue
         row = None if link is None else link_row(link.seen, account)

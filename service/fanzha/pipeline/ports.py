@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fanzha.domain.decision import Decision, Score
-from fanzha.domain.evidence import AccountState, LinkState, ListSubject, WatchlistEntry
+from fanzha.domain.evidence import NO_LINKS, AccountState, LinkState, ListSubject, WatchlistEntry
 from fanzha.domain.record import (
     DecisionOnRecord,
     DecisionRecord,
@@ -52,7 +52,7 @@ class Findings:
     """In the order in which they were committed."""
     lists_version: str
     stored: StoredRequest | None
-    links: tuple[LinkState | None, ...] = ()
+    links: tuple[LinkState | None, ...] = NO_LINKS
     """In the order of `fanzha.domain.transfer.link_tokens`."""
 
 

@@ -11,7 +11,7 @@ from fanzha.domain.evidence import Evidence
 from fanzha.domain.scored import Scored
 from fanzha.domain.transfer import Transfer
 from fanzha.features.facts import request_facts
-from fanzha.features.kernel import NO_LINKS, feature_vector
+from fanzha.features.kernel import feature_vector
 from fanzha.pipeline.ports import Model
 
 POINTS_MAX = 1000
@@ -32,7 +32,7 @@ def score(
     """
     offset = utc_offset_s(transfer.create_time_ms, zone)
     facts = request_facts(transfer, evidence.list_hits, offset)
-    features = feature_vector(facts, evidence.payer, evidence.payee, evidence.links or NO_LINKS)
+    features = feature_vector(facts, evidence.payer, evidence.payee, evidence.links)
     says = None if model is None else model.score(features)
     if says is not None and not math.isfinite(says.margin):
         says = None

@@ -1,0 +1,111 @@
+"""What one round trip reads about a transfer: commands out, findings back."""
+
+import hashlib
+from struct import Struct
+from typing import Any
+
+import msgspec
+
+from fanzha.adapters import keys
+from fanzha.adapters.codec import decode_decision
+from fanzha.adapters.redis_link import Command, Scripts
+from fanzha.adapters.redis_lists import CommittedLists
+from fanzha.domain.evidence import AccountState, LinkState, ListSubject
+from fanzha.domain.ids import bucket_of
+from fanzha.domain.transfer import Transfer, link_tokens
+from fanzha.pipeline.ports import Findings, StoredRequest
+
+ANSWER_HEAD = Struct("16s16s40s")
+"""What stands before the answer under a decision's key: payer, payee, the payer's change."""
+
+
+class Reads:
+    """The reads of one transfer: both accounts, the lists of its contacts, its links."""
+
+    def __init__(self, transfer: Transfer, scripts: Scripts) -> None:
+        """Write the commands."""
+        payer, payee = transfer.payer.account, transfer.payee.account if transfer.payee else b""
+        own_keys = (
+            keys.account(payer),
+            keys.list_entries(payer),
+            keys.request(payer, request_digest(transfer)),
+        )
+        own_args = (payee[:8], keys.decision_prefix(bucket_of(payer)))
+        accounts = [scripts.call("gather", own_keys, own_args)]
+        if payee:
+            their_keys = (keys.account(payee), keys.list_entries(payee))
+            accounts.append(scripts.call("gather", their_keys, (b"", b"")))
+        self._accounts = len(accounts)
+        self._contacts = _contacts(transfer)
+        self._links = link_tokens(transfer)
+        self._distinct_links = [x for x in dict.fromkeys(self._links) if x is not None]
+        self.commands: list[Command] = [
+            *accounts,
+            *(("HGETALL", keys.list_entries(token)) for _, token in self._contacts),
+            *(("HMGET", keys.link(token), "seq", "seen") for token in self._distinct_links),
+        ]
+
+    def findings(
+        self, replies: list[Any], lists: CommittedLists, outage: StoredRequest | None
+    ) -> Findings:
+        """Return what the replies to the commands say.
+
+        Args:
+            replies: one for each command, in order.
+            lists: knows which list entries are in effect.
+            outage: the answer that this worker gave while Redis was away; it comes first.
+        """
+        accounts, rest = replies[: self._accounts], replies[self._accounts :]
+        entries, links = rest[: len(self._contacts)], rest[len(self._contacts) :]
+        payer, *payees = accounts
+        subjects = [ListSubject.PAYER_ACCOUNT, ListSubject.PAYEE_ACCOUNT][: len(accounts)]
+        subjects += [subject for subject, _ in self._contacts]
+        found = dict(zip(self._distinct_links, links, strict=True))
+        return Findings(
+            payer=_account(payer),
+            payee=_account(payees[0]) if payees else None,
+            entries=lists.entries(subjects, [*(account[7] for account in accounts), *entries]),
+            lists_version=lists.version,
+            stored=outage or (stored_request(payer[8], payer[9]) if payer[8] else None),
+            links=tuple(None if token is None else _link(found[token]) for token in self._links),
+        )
+
+
+def request_digest(transfer: Transfer) -> bytes:
+    """Return the 16 bytes that scope a request id to its caller (the key adds the payer)."""
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(transfer.payer.account)
+    digest.update(f"{transfer.caller}\n{transfer.request_id}".encode())
+    return digest.digest()
+
+
+def stored_request(request: bytes, answer: bytes) -> StoredRequest:
+    """Read what commit.lua wrote: digest (16 bytes), decision id (26), decision time in ms.
+
+    An answer in a form that this version cannot read counts as no longer held.
+    """
+    try:
+        decision = decode_decision(answer[ANSWER_HEAD.size :]) if answer else None
+    except msgspec.DecodeError:
+        decision = None
+    return StoredRequest(request[:16], request[16:42].decode(), int(request[42:]), decision)
+
+
+def _contacts(transfer: Transfer) -> list[tuple[ListSubject, bytes]]:
+    payer, payee = transfer.payer, transfer.payee
+    tokens = (
+        (ListSubject.PAYER_PHONE, payer.phone),
+        (ListSubject.PAYEE_PHONE, payee.phone if payee else None),
+        (ListSubject.PAYER_PERSON, payer.person),
+        (ListSubject.PAYEE_PERSON, payee.person if payee else None),
+        (ListSubject.DEVICE, transfer.session.device),
+    )
+    return [(subject, token) for subject, token in tokens if token is not None]
+
+
+def _account(reply: list[Any]) -> AccountState:
+    return AccountState(int(reply[0]), *reply[1:7])
+
+
+def _link(reply: list[Any]) -> LinkState:
+    return LinkState(int(reply[0] or 0), reply[1] or b"")
