@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from fanzha.features.compiled import compiled
 from fanzha.features.fold import STEP_COLUMNS
-from fanzha_training.step_order import step_order
+from fanzha_training.step_order import places_in_order
 
 Ints = npt.NDArray[np.int64]
 
@@ -45,7 +45,9 @@ class Block:
     columns: tuple[Ints | int, ...]
 
     def __getitem__(self, chosen: npt.NDArray[np.bool_] | Ints) -> "Block":
-        """Return the steps that a mask or their places name."""
+        """Return the steps that a mask or their sorted places name."""
+        if len(self.subject) == (chosen.sum() if chosen.dtype == np.bool_ else len(chosen)):
+            return self
 
         def pick(values: Ints | int) -> Ints | int:
             return values if isinstance(values, int) else values[chosen]
@@ -88,18 +90,21 @@ def block(
     return Block(subject, moment, order, step, row, columns)
 
 
-@compiled(f"void(int64[:, ::1], {_READ_ONLY}, int64, {_READ_ONLY})")
-def _put(steps: Ints, places: Ints, column: int, values: Ints) -> None:
-    """Write one column of a block's steps to their places in int64 (steps, 8)."""
-    for i in range(values.shape[0]):
-        steps[places[i], column] = values[i]
+@compiled(f"void(int64[:, ::1], {_READ_ONLY}, UniTuple({_READ_ONLY}, {STEP_COLUMNS}), int64[::1])")
+def _put(steps: Ints, places: Ints, columns: tuple[Ints, ...], strides: Ints) -> None:
+    """Write a block's steps to their places in int64 (steps, 8).
 
+    Args:
+        steps: of all blocks.
+        places: of this block's steps.
+        columns: their values, or one value for all of them.
+        strides: of each column: 0 for one value for all, else 1.
 
-@compiled(f"void(int64[:, ::1], {_READ_ONLY}, int64, int64)")
-def _put_same(steps: Ints, places: Ints, column: int, value: int) -> None:
-    """Write the same value to a column of a block's steps."""
+    """
     for i in range(places.shape[0]):
-        steps[places[i], column] = value
+        step = steps[places[i]]
+        for column in range(STEP_COLUMNS):
+            step[column] = columns[column][i * strides[column]]
 
 
 def in_order(blocks: Sequence[Block], part: Part | None = None) -> Ints:
@@ -112,24 +117,25 @@ def in_order(blocks: Sequence[Block], part: Part | None = None) -> Ints:
     """
     if part is not None:
         blocks = [every[part.holds(every.subject)] for every in blocks]
-    order = step_order(
+    places = places_in_order(
         np.concatenate([every.subject for every in blocks]),
         np.concatenate([every.moment for every in blocks]),
         np.concatenate([every.full(every.order) for every in blocks]),
         np.concatenate([every.full(every.row) for every in blocks]),
     )
-    places = np.empty_like(order)
-    places[order] = np.arange(len(order))
-    steps = np.empty((len(order), STEP_COLUMNS), np.int64)
+    steps = np.empty((len(places), STEP_COLUMNS), np.int64)
     start = 0
     for every in blocks:
         here = places[start : start + len(every.subject)]
         start += len(here)
         # Moment and order among equals have done their work.
         values = (every.subject, every.step, every.row, *every.columns)
-        for column, each in enumerate(values):
-            if isinstance(each, int):
-                _put_same(steps, here, column, each)
-            else:
-                _put(steps, here, column, every.full(each))
+        columns = tuple(
+            np.array([each], np.int64)
+            if isinstance(each, int)
+            else np.ascontiguousarray(each, np.int64)
+            for each in values
+        )
+        strides = np.array([not isinstance(each, int) for each in values], np.int64)
+        _put(steps, here, columns, strides)
     return steps

@@ -44,7 +44,7 @@ _CODE_FACTS: Final = (
     "payee_segment",
     "payee_open_channel",
 )
-_FACT_ROWS: Final = 4_096
+_FACT_ROWS: Final = 8_192
 _NOT_IN_TABLES: Final = ("payer_list_grade", "payee_list_grade", "contact_list_grade")
 
 
@@ -59,26 +59,31 @@ def table_facts(transfers: pl.DataFrame, subjects: Subjects, utc_offset_s: Ints)
         utc_offset_s: the bank's offset from UTC at each transfer, in seconds.
 
     """
-    facts = np.full((len(transfers), len(FACTS)), UNKNOWN, np.int64)
+    facts = np.empty((len(transfers), len(FACTS)), np.int64)
     given = {
         "utc_offset_s": utc_offset_s,
         "payer_id": subjects.payer,
         "payee_id": np.where(subjects.payee == 0, UNKNOWN, subjects.payee),
     }
-    for name in FACTS:
-        if name not in given and name not in _NOT_IN_TABLES:
-            column = _TABLE_COLUMNS.get(name, pl.col(name)).cast(pl.Int64)
-            if name in _CODE_FACTS:
-                column = pl.when(column != 0).then(column)
-            values = transfers.select(column.fill_null(UNKNOWN)).to_series()
-            given[name] = values.to_numpy()
+    columns = {name: _fact(name) for name in FACTS if name not in (*given, *_NOT_IN_TABLES)}
     # Some rows at a time: they stay in the processor's cache while their columns are filled.
     for start in range(0, len(facts), _FACT_ROWS):
         some = facts[start : start + _FACT_ROWS]
+        some[:] = UNKNOWN
+        read = transfers[start : start + _FACT_ROWS].select(**columns)
         for position, name in enumerate(FACTS):
             if name in given:
                 some[:, position] = given[name][start : start + _FACT_ROWS]
+            elif name in columns:
+                some[:, position] = read[name].to_numpy()
     return facts
+
+
+def _fact(name: str) -> pl.Expr:
+    column = _TABLE_COLUMNS.get(name, pl.col(name)).cast(pl.Int64)
+    if name in _CODE_FACTS:
+        column = pl.when(column != 0).then(column)
+    return column.fill_null(UNKNOWN)
 
 
 def table_steps(
@@ -187,6 +192,8 @@ def _report_blocks(outcomes: pl.DataFrame, time: Ints, payer: Ints, payee: Ints)
 
 
 def _zone_bytes(utc_offset_s: Ints) -> Ints:
+    if not len(utc_offset_s) or utc_offset_s.min() == utc_offset_s.max():
+        return np.full(len(utc_offset_s), zone_byte(int(utc_offset_s[:1].sum())), np.int64)
     distinct, which = np.unique(utc_offset_s, return_inverse=True)
     return np.array([zone_byte(int(offset)) for offset in distinct], np.int64)[which]
 

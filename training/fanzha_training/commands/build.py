@@ -14,7 +14,6 @@ from fanzha_training.build_table import build_from_table
 from fanzha_training.building import BuildOptions
 from fanzha_training.commands.console import AsJson, command_text, show, stages, time_ms_of
 
-
 _Out = Annotated[Path, typer.Option(help="Data set to write, a Parquet file.")]
 _Table = Annotated[
     Path | None,
