@@ -6,6 +6,7 @@ are in the other encoding than the first are counted; rows that are in neither a
 
 import codecs
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal
@@ -16,6 +17,8 @@ Encoding = Literal["auto", "utf-8", "gb18030", "gbk", "utf-16"]
 
 _BLOCK_BYTES: Final = 4 * 2**20
 _UTF16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_MAYBE_UTF8: Final = re.compile(rb"[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+"""Three or four bytes that are one character where the line is UTF-8."""
 _QUOTE, _NEWLINE = ord('"'), ord("\n")
 _WIDE: Final = "\u0800"
 """From here on, UTF-8 takes three bytes."""
@@ -96,25 +99,43 @@ class Transcoder(io.RawIOBase):
             self.encoding = "utf-8"
             self._count(block)
             return block
-        lines = []
+        done: list[bytes] = []
+        plain: list[bytes] = []
         for line in _lines(block):
-            lines.append(line if line.isascii() else self._line(line))
-            self._count(line)
-        return b"".join(lines)
+            if self.encoding == "gb18030" and _MAYBE_UTF8.search(line) is None:
+                plain.append(line)
+                continue
+            done += [self._as_gb18030(plain), self._line(line)]
+            plain = []
+        return b"".join([*done, self._as_gb18030(plain)])
+
+    def _as_gb18030(self, lines: list[bytes]) -> bytes:
+        """Convert lines that cannot be taken for UTF-8: all at once where all are sound."""
+        block = b"".join(lines)
+        try:
+            converted = block.decode("gb18030").encode()
+        except UnicodeDecodeError:
+            return b"".join(map(self._line, lines))
+        self._count(block)
+        return converted
 
     def _line(self, line: bytes) -> bytes:
-        found = _encoding_of(line, self.encoding)
+        found = "utf-8" if line.isascii() else _encoding_of(line, self.encoding)
         if found is None:
             self.broken.append(self._row)
+        elif not line.isascii():
+            self.encoding = self.encoding or found
+            if found != self.encoding:
+                self.others.append(self._row)
+        self._count(line)
+        if found is None:
             return line.decode(errors="replace").encode()
-        if self.encoding is None:
-            self.encoding = found
-        if found != self.encoding:
-            self.others.append(self._row)
         return line if found == "utf-8" else line.decode(found).encode()
 
     def _count(self, block: bytes) -> None:
         """Count the rows that end in a block: newlines outside of quotes, but for empty lines."""
+        if not block:
+            return
         data = np.frombuffer(block, np.uint8)
         if not self._in_quotes and b'"' not in block and b"\n\n" not in block:
             empty = block.startswith((b"\n", b"\r\n")) + block.count(b"\n\r\n")

@@ -61,7 +61,7 @@ FAULTS = {
         "5:3: columns.amount.unit is missing; add it (yuan: the currency's main unit",
         "6:27: columns.payee_account reads 涉诈, which is the label or a truth; never an input",
     ],
-    "many_new_mistakes": [
+    "formats_and_labels_wrong": [
         "2:32: columns.time.format must be one of epoch_s, epoch_ms, iso, timestamp, seconds_since",
         "3:9: columns.kind must have values with by: start",
         "4:12: columns.channel must have a column with values or leave_out: a constant has none",
