@@ -21,7 +21,7 @@ $(READY): requirements-dev.lock
 	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . -e training
 	@# Compiles the kernel once; later starts find it in the cache.
-	@$(BIN)/python -c 'import fanzha.features.fold'
+	@$(BIN)/fanzha kernel > /dev/null
 	@touch $(READY)
 
 .PHONY: demo

@@ -1,10 +1,11 @@
-"""The command line: `fanzha serve`, `archive`, `lists import`, `replay-file`."""
+"""The command line: `fanzha serve`, `archive`, `kernel`, `lists import`, `replay-file`."""
 
 import sys
 
 import typer
 
 from fanzha.commands.archive import archive
+from fanzha.commands.kernel import kernel
 from fanzha.commands.lists_import import lists
 from fanzha.commands.replay_file import replay_file
 from fanzha.commands.serve import serve
@@ -19,6 +20,7 @@ app = typer.Typer(
 app.command()(serve)
 app.command()(archive)
 app.command()(replay_file)
+app.command()(kernel)
 app.add_typer(lists, name="lists")
 
 
