@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from fanzha.features import fold  # noqa: F401 - compiled by now, or when it is imported here
 from fanzha.features.kernel_cache import KERNEL_CACHE
 
 READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
