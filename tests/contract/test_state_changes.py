@@ -325,6 +325,19 @@ def test_folding_the_journal_gives_the_memory_of_a_link(link: RedisLink, seed: i
     assert served[LINKS_START:].tobytes() == trained[LINKS_START:].tobytes()
 
 
+@pytest.mark.parametrize("order", [(5, 9), (9, 5)])
+def test_a_link_keeps_since_when_a_mule_was_known_first(
+    link: RedisLink, order: tuple[int, int]
+) -> None:
+    device = LinkInRedis(link)
+    device.apply(pack_link(1, START_MS, 0, 3), Change.SIGHTING)
+
+    for since_ms in order:
+        device.apply(pack_link(2, START_MS, START_MS + since_ms, 3), Change.TAINT)
+
+    assert link_row(device.state().seen, 3) == (3, START_MS, START_MS + 5)
+
+
 def test_a_report_of_a_mule_taints_what_its_account_was_seen_with(link: RedisLink) -> None:
     account, device = AccountInRedis(link), LinkInRedis(link)
     phone = bytes(15) + b"\x13"
