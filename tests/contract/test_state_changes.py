@@ -20,7 +20,15 @@ from fanzha.domain.vocabulary import (
     TransferKind,
 )
 from fanzha.features import fold as folding
-from fanzha.features.facts import AMOUNT_MINOR, FACTS, PAYEE_ID, TIME_MS, UNKNOWN, UTC_OFFSET_S
+from fanzha.features.facts import (
+    AMOUNT_MINOR,
+    CHANNEL,
+    FACTS,
+    PAYEE_ID,
+    TIME_MS,
+    UNKNOWN,
+    UTC_OFFSET_S,
+)
 from fanzha.features.kernel import LINKS_START, PAYER_START, feature_vector
 from fanzha.features.layout import (
     Change,
@@ -153,7 +161,8 @@ def random_changes(account: AccountInRedis, seed: int, count: int) -> None:
 
 def facts_at(time_ms: int, payee: int) -> np.ndarray:
     facts = np.full((1, len(FACTS)), UNKNOWN, np.int64)
-    facts[0, [TIME_MS, UTC_OFFSET_S, AMOUNT_MINOR, PAYEE_ID]] = (time_ms, 28_800, 10_000, payee)
+    named = [TIME_MS, UTC_OFFSET_S, AMOUNT_MINOR, CHANNEL, PAYEE_ID]
+    facts[0, named] = (time_ms, 28_800, 10_000, Channel.MOBILE, payee)
     return facts
 
 
