@@ -1,4 +1,4 @@
-"""Sums of money: one that would pass 2^63 - 1 stays there."""
+"""Sums of payments: one that would pass 2^63 - 1 stays there."""
 
 from collections.abc import Iterable
 

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 from tests.oracle.history import Account
 from tests.oracle.records import Request
-from tests.oracle.sums import total, total_of
+from tests.oracle.sums import total_of
 from tests.oracle.time import DAY_MS, HOUR_MS, last
 from tests.oracle.value import by_name, ratio
 
@@ -39,7 +39,7 @@ def drained_24h(request: Request, payer: Account) -> Fraction | None:
     if request.balance_before_minor is None:
         return None
     paid = total_of(last(24 * HOUR_MS, request, payer.payments()))
-    return ratio(total((paid, request.amount_minor)), total((paid, request.balance_before_minor)))
+    return ratio(paid + request.amount_minor, paid + request.balance_before_minor)
 
 
 MEANINGS = by_name(out_rising_24h, out_new_payees_24h, amount_over_least_24h, drained_24h)
