@@ -36,6 +36,10 @@ demo-fast: $(READY) ## The same, small, in under a minute; last line is JSON
 test: $(READY) ## Run all tests
 	@$(BIN)/python -m pytest
 
+.PHONY: bench
+bench: $(READY) ## Measure speed side by side with its floors; last line is JSON
+	@$(BIN)/python -m tests.bench
+
 .PHONY: check
 check: $(READY) ## Run linters, types, protos, import contracts
 	$(BIN)/ruff check
