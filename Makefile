@@ -21,7 +21,7 @@ $(READY): requirements-dev.lock
 	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . -e training
 	@# Compiles the kernel once; later starts find it in the cache.
-	@$(BIN)/python -c 'import fanzha.features.fold'
+	@$(BIN)/fanzha kernel > /dev/null
 	@touch $(READY)
 
 .PHONY: demo
@@ -35,6 +35,10 @@ demo-fast: $(READY) ## The same, small, in under a minute; last line is JSON
 .PHONY: test
 test: $(READY) ## Run all tests
 	@$(BIN)/python -m pytest
+
+.PHONY: bench
+bench: $(READY) ## Measure speed side by side with its floors; last line is JSON
+	@$(BIN)/python -m tests.bench
 
 .PHONY: check
 check: $(READY) ## Run linters, types, protos, import contracts

@@ -110,7 +110,7 @@ class SlowLink:
         """Take a sighting or a taint; return whether it said something new."""
         _, time_ms, since, account, _ = unpack_record(packed)
         old = next((row for row in self.seen if row[0] == account), None)
-        if old is not None and since and not old[2]:
+        if old is not None and since and (not old[2] or since < old[2]):
             old[2] = since
         elif old is None and change == Change.SIGHTING:
             self.seen = [[account, time_ms, since], *self.seen][:LINK_ACCOUNTS]

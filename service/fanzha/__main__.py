@@ -1,10 +1,11 @@
-"""The command line: `fanzha serve`, `archive`, `lists import`, `replay-file`, `mapping check`."""
+"""The command line: `fanzha serve`, `archive`, `kernel`, `lists`, `mapping`, `replay-file`."""
 
 import sys
 
 import typer
 
 from fanzha.commands.archive import archive
+from fanzha.commands.kernel import kernel
 from fanzha.commands.lists_import import lists
 from fanzha.commands.mapping_check import mapping
 from fanzha.commands.replay_file import replay_file
@@ -20,6 +21,7 @@ app = typer.Typer(
 app.command()(serve)
 app.command()(archive)
 app.command()(replay_file)
+app.command()(kernel)
 app.add_typer(lists, name="lists")
 app.add_typer(mapping, name="mapping")
 

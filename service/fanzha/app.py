@@ -29,6 +29,7 @@ from fanzha.archive.decisions import FoundDecisions
 from fanzha.domain.errors import SetupError, StoreUnavailableError
 from fanzha.domain.evidence import WatchlistEntry
 from fanzha.domain.record import ListImportRecord, ModelChangeRecord
+from fanzha.features.kernel_cache import KERNEL_CACHE
 from fanzha.pipeline.aftermath import Reporter
 from fanzha.pipeline.assess import Assessor
 from fanzha.pipeline.record import Recorder
@@ -126,6 +127,11 @@ class App:
 
     def start(self) -> None:
         """Load what changes at run time, send what an earlier worker left, and serve."""
+        for name, seconds in KERNEL_CACHE.compiled_s.items():
+            log.warning(
+                "the kernel's %s was compiled at this start, in %.1f s; warm its cache with "
+                "fanzha kernel, and name its folder in FANZHA_KERNEL_CACHE", name, seconds
+            )  # fmt: skip
         self.lists.refresh()
         threading.Thread(target=self._follow_lists, name="lists", daemon=True).start()
         self.relay.start()

@@ -20,7 +20,15 @@ from fanzha.domain.vocabulary import (
     TransferKind,
 )
 from fanzha.features import fold as folding
-from fanzha.features.facts import AMOUNT_MINOR, FACTS, PAYEE_ID, TIME_MS, UNKNOWN, UTC_OFFSET_S
+from fanzha.features.facts import (
+    AMOUNT_MINOR,
+    CHANNEL,
+    FACTS,
+    PAYEE_ID,
+    TIME_MS,
+    UNKNOWN,
+    UTC_OFFSET_S,
+)
 from fanzha.features.kernel import LINKS_START, PAYER_START, feature_vector
 from fanzha.features.layout import (
     Change,
@@ -153,7 +161,8 @@ def random_changes(account: AccountInRedis, seed: int, count: int) -> None:
 
 def facts_at(time_ms: int, payee: int) -> np.ndarray:
     facts = np.full((1, len(FACTS)), UNKNOWN, np.int64)
-    facts[0, [TIME_MS, UTC_OFFSET_S, AMOUNT_MINOR, PAYEE_ID]] = (time_ms, 28_800, 10_000, payee)
+    named = [TIME_MS, UTC_OFFSET_S, AMOUNT_MINOR, CHANNEL, PAYEE_ID]
+    facts[0, named] = (time_ms, 28_800, 10_000, Channel.MOBILE, payee)
     return facts
 
 
@@ -323,6 +332,19 @@ def test_folding_the_journal_gives_the_memory_of_a_link(link: RedisLink, seed: i
     assert state.seq == len(changes)
     assert len(state.seen) == 32 * 24
     assert served[LINKS_START:].tobytes() == trained[LINKS_START:].tobytes()
+
+
+@pytest.mark.parametrize("order", [(5, 9), (9, 5)])
+def test_a_link_keeps_since_when_a_mule_was_known_first(
+    link: RedisLink, order: tuple[int, int]
+) -> None:
+    device = LinkInRedis(link)
+    device.apply(pack_link(1, START_MS, 0, 3), Change.SIGHTING)
+
+    for since_ms in order:
+        device.apply(pack_link(2, START_MS, START_MS + since_ms, 3), Change.TAINT)
+
+    assert link_row(device.state().seen, 3) == (3, START_MS, START_MS + 5)
 
 
 def test_a_report_of_a_mule_taints_what_its_account_was_seen_with(link: RedisLink) -> None:

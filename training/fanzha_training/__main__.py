@@ -5,6 +5,7 @@ import sys
 import typer
 
 from fanzha.domain.errors import SetupError
+from fanzha_training.commands.ablate import ablate_families
 from fanzha_training.commands.build import build
 from fanzha_training.commands.evaluate import evaluate
 from fanzha_training.commands.export import export
@@ -24,6 +25,7 @@ app = typer.Typer(
 
 for command in (simulate, build, train, evaluate, export, gate, promote, skew):
     app.command()(command)
+app.command("ablate")(ablate_families)
 
 
 def main() -> None:

@@ -1,42 +1,14 @@
-"""Compiles the kernel once for a source, a compiler and a processor, and keeps the result.
+"""How the kernel's functions are compiled, and what many of them ask."""
 
-Numba looks only at the file of the function itself to see whether a cached result is still good;
-the kernel is spread over several. So the cache's folder is named by a hash of them all.
-"""
-
-import hashlib
-import os
-import tempfile
+import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar, cast
 
 import numba
 
+from fanzha.features.kernel_cache import KERNEL_CACHE
+
 F = TypeVar("F", bound=Callable[..., object])
-
-
-def _source_hash() -> str:
-    digest = hashlib.blake2b(digest_size=8)
-    digest.update(f"{numba.__version__} {os.uname().machine}".encode())
-    for file in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
-
-
-def _cache_folder() -> Path:
-    """Return a writable folder: FANZHA_KERNEL_CACHE, the user's cache, or a temporary one."""
-    try:
-        wish = os.environ.get("FANZHA_KERNEL_CACHE") or Path.home() / ".cache" / "fanzha"
-        folder = Path(wish) / f"kernel-{_source_hash()}"
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return folder
-    except (OSError, RuntimeError):  # a user without a home raises RuntimeError
-        return Path(tempfile.mkdtemp(prefix="fanzha-kernel-"))
-
-
-numba.config.CACHE_DIR = str(_cache_folder())  # type: ignore[attr-defined]
 
 
 def compiled(signature: str | None = None) -> Callable[[F], F]:
@@ -51,7 +23,10 @@ def compiled(signature: str | None = None) -> Callable[[F], F]:
     def decorate(function: F) -> F:
         if signature is None:
             return cast("F", numba.njit(nogil=True, fastmath=False)(function))
+        began = time.perf_counter()
         entry = numba.njit(signature, nogil=True, fastmath=False, cache=True)(function)
+        hit = bool(entry.stats.cache_hits)
+        KERNEL_CACHE.note(function.__name__, time.perf_counter() - began, hit=hit)
         return cast("F", entry)
 
     return decorate

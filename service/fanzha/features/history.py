@@ -166,7 +166,8 @@ def remember_link(seen, count, record, is_sighting):
     since = record[at.MULE_SINCE]
     for i in range(count):
         if seen[i, at.LINK_ACCOUNT] == record[at.COUNTERPARTY]:
-            if since > 0 and seen[i, at.LINK_MULE_SINCE] == 0:
+            before = seen[i, at.LINK_MULE_SINCE]
+            if since > 0 and (before == 0 or since < before):
                 seen[i, at.LINK_MULE_SINCE] = since
             return count
     if not is_sighting:

@@ -34,7 +34,7 @@ newest 31 days in which there was something, the newest first; sums stay within 
 
 **Link memory**: three int64 an account: account, first seen with it (event time, ms), mule since
 (0: not known as one). Those first seen last come first; a SIGHTING of an account that is there
-already, and a TAINT, only set since when it is known as a mule.
+already, and a TAINT, only set since when it is known as a mule: the earliest that was said.
 """
 
 from enum import IntEnum

@@ -7,6 +7,7 @@ banking.
 
 import numpy as np
 
+from fanzha.domain.vocabulary import Channel
 from fanzha.features import facts as f
 from fanzha.features import layout as at
 from fanzha.features.compiled import compiled
@@ -16,6 +17,8 @@ from fanzha.features.spans import DAY_MS
 LINKS = ("device", "payer_phone", "payer_person", "payee_phone", "payee_person")
 """Links of a transfer, in the order of the vector; the last two belong to the payee's account."""
 FIRST_OF_PAYEE = 3
+_DEVICE = 0
+_MOBILE, _ONLINE = int(Channel.MOBILE), int(Channel.ONLINE)
 
 _WORDS = {
     "device": "the device",
@@ -54,6 +57,10 @@ FEATURES = tuple(feature for link in LINKS for feature in link_features(link))
 @compiled()
 def compute(facts, seen, link, out):
     """Write one link's features: facts int64[:], link memory int64[:, 3], number of the link."""
+    if link == _DEVICE and facts[f.CHANNEL] != _MOBILE and facts[f.CHANNEL] != _ONLINE:
+        # A machine of the bank is seen with everybody.
+        out[:] = np.nan
+        return
     now = facts[f.TIME_MS]
     own = facts[f.PAYER_ID] if link < FIRST_OF_PAYEE else facts[f.PAYEE_ID]
     accounts = accounts_7d = 0

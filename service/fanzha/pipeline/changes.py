@@ -79,7 +79,7 @@ def _sightings(
         if token is None:
             continue
         row = None if link is None else link_row(link.seen, account)
-        if row is None or (mule_since and not row[2]):
+        if row is None or (mule_since and (not row[2] or mule_since < row[2])):
             change = pack_link(event_id, transfer.create_time_ms, mule_since, account)
             sightings[token] = change
     return tuple(sightings.items())

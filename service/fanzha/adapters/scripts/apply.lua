@@ -39,9 +39,10 @@ elseif kind == 5 then
 else
   local seen = redis.call('HGET', KEYS[1], 'seen') or ''
   local place, since = place_of(seen, 24, string.sub(change, 25, 32)), string.sub(change, 17, 24)
-  local none = string.rep('\0', 8)
   if place then
-    if since == none or string.sub(seen, place + 16, place + 23) ~= none then return 0 end
+    -- Reports may arrive in any order; what counts is since when the first of them was known.
+    local said, known = struct.unpack('<i8', since), struct.unpack('<i8', seen, place + 16)
+    if said == 0 or (known ~= 0 and known <= said) then return 0 end
     seen = string.sub(seen, 1, place + 15) .. since .. string.sub(seen, place + 24)
   elseif kind == 6 then
     local row = string.sub(change, 25, 32) .. string.sub(change, 9, 16) .. since
