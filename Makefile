@@ -92,6 +92,17 @@ model: $(READY) ## Train the shipped models again, from the simulator, into buil
 	$(call TRAIN_MODEL,2026-08-31.1,20260831,--customers 700 --days 30 --fraud-mix fake_customer_service=1$(comma)impersonated_authority=1,)
 	$(call TRAIN_MODEL,2026-11-22.1,20261122,--customers 4000 --days 45,--champion $(MODEL_BUILD)/models/fraud/2026-08-31.1)
 
+ABLATION := build/ablation
+.PHONY: ablation
+ablation: $(READY) ## Train without each family of features in turn, into docs/reference/ablation.json
+	@rm -rf $(ABLATION) && mkdir -p $(ABLATION)
+	for seed in 1 2 3; do \
+		$(TRAINING) simulate --out $(ABLATION)/$$seed --seed $$seed --customers 2000 --days 45 --fraud-per-million 5000 && \
+		$(TRAINING) build --table $(ABLATION)/$$seed --out $(ABLATION)/$$seed.parquet || exit 1; \
+	done
+	$(TRAINING) ablate --dataset $(ABLATION)/1.parquet --dataset $(ABLATION)/2.parquet --dataset $(ABLATION)/3.parquet --out docs/reference/ablation.json
+	@$(BIN)/python -m tests.reference
+
 COMPILE = $(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-header \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options --no-annotate
 
