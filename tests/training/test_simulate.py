@@ -178,7 +178,7 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            (["--customers", "5", "--fraud-mix", "romance=1"], "no script 'romance'"),
+            (["--customers", "5", "--fraud-mix", "romances=1"], "no script 'romances'"),
             (["--start", "yesterday"], "--start"),
         ],
     )

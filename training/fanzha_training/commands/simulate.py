@@ -27,8 +27,9 @@ _Start = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="First day.
 _FraudPerMillion = Annotated[
     float,
     typer.Option(
-        help="Payments of victims per million ordinary transfers, 0 to 50000. Real banks see 50 "
-        "to 100; the default is over-sampled, so that a small world has fraud to learn from."
+        help="Payments of victims per million ordinary transfers, 0 to 50000. The default is the "
+        "true rate; more is over-sampling: more episodes, each as it would be. 2000 gives a small "
+        "world fraud to learn from."
     ),
 ]
 _FraudMix = Annotated[
@@ -51,7 +52,7 @@ def simulate(
     fraud_mix: _FraudMix = _MIX,
     as_json: AsJson = False,
 ) -> None:
-    """Simulate customers, their daily life, and four kinds of fraud with mules behind them.
+    """Simulate customers, their daily life, thirteen kinds of fraud and the mules behind them.
 
     Writes transfers.parquet and outcomes.parquet, whose columns `fanzha_training.table` describes,
     and world.json with parameters, counts and SHA-256 of the tables.

@@ -99,7 +99,7 @@ def counts(simulation: Simulation) -> dict[str, Any]:
     return {
         "transfers": rows,
         "transfers_per_customer_day": round(rows / customer_days, 3),
-        "accounts": simulation.accounts,
+        "accounts": len(simulation.world.book),
         "given_up_for_want_of_money": simulation.given_up,
         "fraud_payments": fraud.num_rows,
         "fraud_per_million": round(1e6 * fraud.num_rows / rows, 1),

@@ -3,6 +3,7 @@
 import numpy as np
 
 from fanzha.domain.vocabulary import CustomerSegment
+from fanzha_training.simulate.calendar import gift_weights
 from fanzha_training.simulate.chance import amounts, happens, pick_own, spoken, visits
 from fanzha_training.simulate.daily.channels import times_at, transfer_channels
 from fanzha_training.simulate.period import EVENING, WAKING
@@ -33,7 +34,9 @@ def _words(rng: np.random.Generator, count: int, *texts: str) -> "np.typing.NDAr
 
 def _family(world: World, rng: np.random.Generator) -> Plan:
     people = world.people
-    who, days = visits(rng, np.full(len(people), 0.1), world.period.days)
+    who, days = visits(
+        rng, np.full(len(people), 0.1), world.period.days, gift_weights(world.period.dates())
+    )
     channel = transfer_channels(world, rng, who)
     return Plan.of(
         time_ms=times_at(world, rng, days, channel, WAKING),
@@ -48,7 +51,9 @@ def _family(world: World, rng: np.random.Generator) -> Plan:
 def _friends(world: World, rng: np.random.Generator) -> Plan:
     """Share a bill, give a red packet, lend and pay back; one in eight friends is a new one."""
     people = world.people
-    who, days = visits(rng, people.spending * 0.22, world.period.days)
+    who, days = visits(
+        rng, people.spending * 0.22, world.period.days, gift_weights(world.period.dates())
+    )
     new = happens(rng, 0.12, len(who))
     payee = np.where(
         new,
