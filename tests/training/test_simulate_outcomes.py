@@ -99,7 +99,7 @@ class TestInterventions:
                 ends.append(payments["execution"][-1] == "failed")
 
         # What an empty account could not pay was not even tried, or the period was over.
-        assert sum(ends) / len(ends) > 0.85
+        assert sum(ends) / len(ends) > 0.75
 
     def test_most_warnings_go_to_honest_people_who_mostly_insist(self) -> None:
         warned = the_outcomes().filter(

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from fanzha_training.commands.console import AsJson, show
+from fanzha_training.commands.console import AsJson, show, stages
 from fanzha_training.simulate.parameters import FRAUD_MIX, Parameters, parse_fraud_mix
 from fanzha_training.simulate.run import STEPS, Simulation
 from fanzha_training.simulate.run import simulate as run_simulation
@@ -40,6 +40,11 @@ _FraudMix = Annotated[
     ),
 ]
 
+_Describe = Annotated[
+    bool,
+    typer.Option("--describe", help="Also write world.html: plots and figures of the world."),
+]
+
 
 def simulate(
     *,
@@ -50,12 +55,14 @@ def simulate(
     start: _Start = _START,
     fraud_per_million: _FraudPerMillion = _DEFAULTS.fraud_per_million,
     fraud_mix: _FraudMix = _MIX,
+    description: _Describe = False,
     as_json: AsJson = False,
 ) -> None:
     """Simulate customers, their daily life, thirteen kinds of fraud and the mules behind them.
 
     Writes transfers.parquet and outcomes.parquet, whose columns `fanzha_training.table` describes,
-    and world.json with parameters, counts and SHA-256 of the tables.
+    and world.json with parameters, counts and SHA-256 of the tables. With --describe also
+    world.html.
     """
     parameters = Parameters(
         customers=customers,
@@ -68,7 +75,18 @@ def simulate(
     parameters.check()
     check_writable(out)
     began = time.perf_counter()
-    world = write(_with_progress(parameters), out)
+    simulation = _with_progress(parameters)
+    world = write(simulation, out)
+    if description:
+        # Matplotlib is not loaded for nothing.
+        from fanzha_training.simulate.describe.page import (  # noqa: PLC0415
+            DESCRIPTION_FILE,
+            describe,
+        )
+
+        with stages() as say:
+            say("describing the world")
+            describe(simulation, out / DESCRIPTION_FILE)
     seconds = round(time.perf_counter() - began, 2)
     summary = {"out": str(out), "seconds": seconds, **world["counts"], "sha256": world["sha256"]}
     show(summary, as_json=as_json)
