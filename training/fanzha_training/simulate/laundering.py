@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from fanzha.domain.vocabulary import Channel, TransferKind, TransferSpeed
+from fanzha.domain.vocabulary import Channel, PartyType, TransferKind, TransferSpeed
 from fanzha_training.simulate.period import HOUR_MS, MINUTE_MS
 from fanzha_training.simulate.plan import NOBODY, YUAN, Movement
 from fanzha_training.simulate.remarks import remark
@@ -22,6 +22,8 @@ _SMALL_MINOR: Final = 1_000 * YUAN
 """Below this a payment is passed on in one piece."""
 _UNDER_LIMITS: Final = (49_900, 49_800, 49_500, 48_000, 45_000, 19_900, 9_900)
 """Sums in yuan just under 50,000, 20,000 and 10,000, above which banks ask or report."""
+_SPLITS: Final = 0.4
+"""Share of payments that are split into many parts, each below a limit."""
 _ATM_DRAWS: Final = (2_000, 2_500, 3_000, 5_000)
 _SLOW: Final = 0.3
 """Share of payments that a mule sits on for hours."""
@@ -72,8 +74,10 @@ class Launderer:
         """Move what `source` brought to accounts of the next layer, and on from there."""
         rng = self._rng
         moves = []
-        parts = int(rng.integers(1, parts_max + 1))
-        limit = int(rng.choice(_UNDER_LIMITS)) * YUAN if rng.random() < 0.6 else 0
+        splits = parts_max > 1 and rng.random() < _SPLITS
+        limit = int(rng.choice(_UNDER_LIMITS)) * YUAN if splits else 0
+        parts = int(rng.integers(2, 6)) if splits else int(rng.integers(1, parts_max + 1))
+        company = self._world.book["type"][source.payee] == PartyType.COMPANY
         for weight in rng.dirichlet(np.full(parts, 4.0)) * rng.uniform(0.80, 0.99):
             move = Movement(
                 time_ms=time_ms,
@@ -85,6 +89,7 @@ class Launderer:
                 round_minor=int(rng.choice([1, YUAN, 100 * YUAN])),
                 key=next(self._keys),
                 can_cut=True,
+                channel=Channel.ONLINE if company else Channel.MOBILE,
                 speed=TransferSpeed.REAL_TIME,
                 remark=int(
                     rng.choice([remark(""), remark("转账"), remark("货款"), remark("还款")])
@@ -166,15 +171,16 @@ class Launderer:
         rng = self._rng
         branch = int(rng.integers(self._world.places.branches))
         draw_minor = int(rng.choice(_ATM_DRAWS)) * YUAN
+        draws = int(rng.integers(1, 6))
         moves = []
-        for _ in range(int(rng.integers(1, 6))):
+        for _ in range(draws):
             moves.append(
                 Movement(
                     time_ms=time_ms,
                     payer=source.payee,
                     kind=TransferKind.CASH_WITHDRAWAL,
                     channel=Channel.ATM,
-                    share=0.95,
+                    share=1.0 / draws,
                     share_of=source.key,
                     amount_minor=draw_minor,
                     round_minor=100 * YUAN,

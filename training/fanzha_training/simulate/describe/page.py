@@ -109,6 +109,7 @@ def _fraud(scene: Scene) -> list[str]:
         image("Escalation within an episode", scams.escalation(scene)),
         image("What victims did after a warning", scams.responses(scene)),
         image("When fraud is reported", scams.delays(scene)),
+        table(scams.KNOWN_HEAD, scams.known_by_type(scene)),
     ]
 
 

@@ -108,16 +108,13 @@ def responses(scene: Scene) -> Figure:
 
 
 def by_type(scene: Scene) -> list[list[str]]:
-    """Return the figures of each type, one row each."""
+    """Return how often and how much each type takes, one row each."""
     episodes = _by_type(scene)
     fraud = scene.of(FRAUD)
     rows = []
     for name in scene.types():
         mine = episodes[name]
-        reported = mine.filter(pl.col("reported_ms").is_not_null())
         paid = fraud.filter(pl.col("fraud_type") == name)["yuan"]
-        warned = mine.filter(pl.col("response") != NOT_WARNED)
-        stopped = mine.filter(pl.col("response") == STOPPED)
         rows.append(
             [
                 _spoken(name),
@@ -127,6 +124,23 @@ def by_type(scene: Scene) -> list[list[str]]:
                 f"{sum(mine['yuan'].to_list()):,.0f}",
                 f"{_median(mine['span_hours']):.1f}",
                 f"{_median(mine['victim_age']):.0f}",
+            ]
+        )
+    return rows
+
+
+def known_by_type(scene: Scene) -> list[list[str]]:
+    """Return for each type how visible it was and what became known of it, one row each."""
+    episodes = _by_type(scene)
+    rows = []
+    for name in scene.types():
+        mine = episodes[name]
+        reported = mine.filter(pl.col("reported_ms").is_not_null())
+        warned = mine.filter(pl.col("response") != NOT_WARNED)
+        stopped = mine.filter(pl.col("response") == STOPPED)
+        rows.append(
+            [
+                _spoken(name),
                 f"{len(mine.filter('quiet')) / len(mine):.0%}",
                 f"{len(warned) / len(mine):.0%}",
                 f"{len(stopped) / len(mine):.0%}",
@@ -140,7 +154,9 @@ def by_type(scene: Scene) -> list[list[str]]:
 
 BY_TYPE_HEAD = (
     "type", "episodes", "payments", "median yuan", "lost yuan", "median hours", "median age",
-    "quiet", "warned", "stopped", "reported", "median days", "wrong type",
+)  # fmt: skip
+KNOWN_HEAD = (
+    "type", "quiet", "warned", "stopped", "reported", "median days until", "under a wrong type",
 )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from fanzha_training.simulate.calendar import is_free
 from fanzha_training.simulate.period import DAY_MS, HOUR_MS
 from fanzha_training.simulate.run import Simulation
 
-HONEST, FRAUD, MULE = "honest", "fraud", "mules"
+HONEST, FRAUD, MULE = "honest", "victims", "mules"
 COLORS: Final = {HONEST: "#4c78a8", FRAUD: "#e45756", MULE: "#f58518"}
 GREY: Final = "#9d9d9d"
 _COLUMNS: Final = (

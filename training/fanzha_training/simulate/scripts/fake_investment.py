@@ -20,7 +20,7 @@ def _play(stage: Stage, start_ms: int) -> None:
     rng = stage.rng
     time_ms = start_ms
     payee = _payee(stage, time_ms)
-    amount = int(rng.integers(5, 30)) * 100 * YUAN
+    amount = int(rng.integers(5, 30) if stage.quiet else rng.integers(10, 80)) * 100 * YUAN
     payments = int(rng.integers(4, 9))
     words = [remark(text) for text in ("", "", "理财", "充值", "货款", "往来款")]
     for step in range(payments):
