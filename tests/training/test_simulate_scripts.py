@@ -175,16 +175,17 @@ class TestShapes:
         assert np.median([payees(episode) for episode in episodes]) < 0.6
 
     def test_game_trades_are_paid_by_children_from_a_parents_device(self) -> None:
-        fraud = payments_of("game_trade")
-        ages = [
-            episode.victim_age
-            for episode in the_world().frauds.episodes
-            if episode.fraud_type == FraudType.GAME_TRADE
-        ]
-        payers = [episode["payer_account"].n_unique() for episode in episodes_of("game_trade")]
+        mix = {"game_trade": 1.0}
+        world = simulate(Parameters(customers=600, days=6, fraud_per_million=6000, fraud_mix=mix))
+        ages = np.array([episode.victim_age for episode in world.frauds.episodes])
+        fraud = pl.DataFrame(pl.from_arrow(world.transfers)).filter("is_fraud")
+        payers = fraud.group_by("episode_id").agg(
+            pl.col("payer_account").n_unique(), devices=pl.col("device_id").n_unique()
+        )
 
-        assert np.mean(np.array(ages) < 18) > 0.3
-        assert max(payers) == 2
+        assert (ages < 18).mean() > 0.4
+        assert payers["payer_account"].max() == 2
+        assert (payers.filter(pl.col("payer_account") == 2)["devices"] == 1).any()
         assert fraud["amount_minor"].median() < 200_000
 
     def test_ticket_refunds_begin_with_a_small_payment(self) -> None:

@@ -15,6 +15,7 @@ from fanzha.domain.vocabulary import (
     ExecutionStatus,
     FraudType,
     OutcomeType,
+    PartyType,
     TransferKind,
 )
 from fanzha_training.simulate.accounts import AccountBook
@@ -153,8 +154,10 @@ def warn_honest(plan: Plan, book: AccountBook, rng: np.random.Generator) -> None
         plan.ints("kind"),
         [TransferKind.TRANSFER, TransferKind.CASH_WITHDRAWAL, TransferKind.GOLD_PURCHASE],
     )
+    # Tax, power and hospitals are never asked about (反电信网络诈骗法 protects basic payments).
+    essential = book["type"][plan.ints("payee")] == PartyType.BILLER
     honest = ~plan.bools("is_fraud") & ~plan.bools("is_mule_flow") & (book["ours"][payer] == 1)
-    warned = honest & asked_of & happens(rng, np.minimum(_MOST, likely), count)
+    warned = honest & asked_of & ~essential & happens(rng, np.minimum(_MOST, likely), count)
     stops = warned & happens(rng, _HONEST_STOPS, count)
     plan.ints("warning")[warned] = OutcomeType.CUSTOMER_INSISTED
     plan.ints("warning")[stops] = OutcomeType.CUSTOMER_CANCELLED

@@ -27,8 +27,8 @@ _SPLITS: Final = 0.4
 _ATM_DRAWS: Final = (2_000, 2_500, 3_000, 5_000)
 _SLOW: Final = 0.3
 """Share of payments that a mule sits on for hours."""
-_LEFT: Final = 0.12
-"""Share of payments that stay until the account is swept with a later one."""
+_LEFT: Final = 0.08
+"""Share of payments that stay in the account: it was frozen, or the mule kept them."""
 
 
 class Launderer:
@@ -54,9 +54,15 @@ class Launderer:
         if rng.random() < 0.25:
             moves.append(self._test(ring, payment))
         if rng.random() < 0.4:
-            moves.append(self._elsewhere_victim(payment))
+            other = self._elsewhere_victim(payment)
+            moves += [other, *self._collected(ring, other)]
+        return moves + self._collected(ring, payment)
+
+    def _collected(self, ring: Ring, payment: Movement) -> list[Movement]:
+        """Pass on what the first layer has collected, now, in hours, or not at all."""
+        rng = self._rng
         if rng.random() < _LEFT:
-            return moves
+            return []
         # A payment in normal speed takes up to two hours to arrive.
         wait_ms = 2 * HOUR_MS if payment.speed == TransferSpeed.NORMAL else 0
         wait_ms += (
@@ -65,8 +71,7 @@ class Launderer:
             else int(rng.uniform(1, 20) * MINUTE_MS)
         )
         small = payment.share == 0 and payment.amount_minor < _SMALL_MINOR
-        moves += self._layer(ring, payment, payment.time_ms + wait_ms, 2, 1 if small else 3)
-        return moves
+        return self._layer(ring, payment, payment.time_ms + wait_ms, 2, 1 if small else 3)
 
     def _layer(
         self, ring: Ring, source: Movement, time_ms: int, layer: int, parts_max: int
@@ -137,6 +142,7 @@ class Launderer:
             payer=int(rng.choice(self._world.places.strangers)),
             payee=payment.payee,
             amount_minor=max(1, int(rng.lognormal(7.6, 1.2))) * YUAN,
+            key=next(self._keys),
             is_mule_flow=True,
         )
 

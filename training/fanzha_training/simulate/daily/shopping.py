@@ -7,6 +7,7 @@ import numpy as np
 from fanzha.domain.vocabulary import Channel
 from fanzha_training.simulate.calendar import shopping_weights
 from fanzha_training.simulate.chance import amounts, happens, pick, pick_own, visits
+from fanzha_training.simulate.daily.again import paid_again
 from fanzha_training.simulate.period import NIGHT, SHOPPING
 from fanzha_training.simulate.plan import Floats, Plan, join
 from fanzha_training.simulate.remarks import remark
@@ -48,12 +49,13 @@ def _corner_shops(world: World, rng: np.random.Generator) -> Plan:
     anywhere = pick(rng, np.unique(people.shops), len(who))
     shop = np.where(happens(rng, 0.33, len(who)), anywhere, usual)
     own_shop = shop == people.account[who]
-    return Plan.of(
+    bought = Plan.of(
         time_ms=world.period.times(rng, days, SHOPPING),
         payer=people.account[who],
         payee=np.where(own_shop, world.places.corner_shops[0], shop),
         amount_minor=amounts(rng, 22, 0.8, len(who), 10),
     )
+    return join((bought, paid_again(rng, bought, 0.04, 2, (0.3, 2.5))))
 
 
 def _online(world: World, rng: np.random.Generator) -> Plan:
