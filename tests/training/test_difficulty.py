@@ -24,7 +24,7 @@ from fanzha_training.split import Shares
 from fanzha_training.table import OUTCOMES_FILE, TRANSFERS_FILE
 from fanzha_training.train import Trained, TrainOptions, margins, train
 
-WORLD = Parameters(customers=2700, days=42, seed=29, fraud_per_million=5000)
+WORLD = Parameters(customers=2300, days=42, seed=29, fraud_per_million=5000)
 UNSEEN = (
     "fake_credit_repair",
     "fake_loan",

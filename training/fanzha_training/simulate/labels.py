@@ -20,7 +20,7 @@ _STOPPED_TOLD: Final = 0.6
 """Share of episodes without a loss that are reported nevertheless."""
 _MULE_NAMED: Final = 0.7
 """Share of reported payments after which the police confirm the payee as a mule."""
-_FLOW_NAMED: Final = 0.45
+_FLOW_NAMED: Final = 0.3
 """Share of what moves on between mules of a reported episode that is traced and confirmed."""
 _FALSE_ALARMS: Final = 8e-6
 """Share of honest transfers that are reported as fraud: a quarrel over goods, mostly."""

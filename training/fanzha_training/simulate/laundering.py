@@ -22,7 +22,7 @@ _SMALL_MINOR: Final = 1_000 * YUAN
 """Below this a payment is passed on in one piece."""
 _UNDER_LIMITS: Final = (49_900, 49_800, 49_500, 48_000, 45_000, 19_900, 9_900)
 """Sums in yuan just under 50,000, 20,000 and 10,000, above which banks ask or report."""
-_SPLITS: Final = 0.4
+_SPLITS: Final = 0.3
 """Share of payments that are split into many parts, each below a limit."""
 _ATM_DRAWS: Final = (2_000, 2_500, 3_000, 5_000)
 _SLOW: Final = 0.3
@@ -53,7 +53,7 @@ class Launderer:
         moves = []
         if rng.random() < 0.25:
             moves.append(self._test(ring, payment))
-        if rng.random() < 0.4:
+        if rng.random() < 0.25:
             other = self._elsewhere_victim(payment)
             moves += [other, *self._collected(ring, other)]
         return moves + self._collected(ring, payment)
