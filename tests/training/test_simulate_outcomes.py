@@ -96,7 +96,7 @@ class TestInterventions:
                 payments = the_transfers().filter(
                     "is_fraud", pl.col("episode_id") == f"e-{number:08d}"
                 )
-                ends.append(payments["execution"][-1] == "failed")
+                ends += (payments["execution"].tail(1) == "failed").to_list()
 
         # What an empty account could not pay was not even tried, or the period was over.
         assert sum(ends) / len(ends) > 0.75

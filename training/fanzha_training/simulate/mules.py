@@ -23,6 +23,10 @@ SHORT_LIVED, DORMANT, RENTED, BOUGHT, ELSEWHERE, COMPANY = (
 KINDS: Final = {ELSEWHERE: 0.30, SHORT_LIVED: 0.22, DORMANT: 0.18, RENTED: 0.16, BOUGHT: 0.14}
 """Kinds of persons' accounts and how common they are in a ring."""
 
+_CUSTOMERS_MOST: Final = 0.03
+"""At most this share of the customers rents out or sells the account. Where fraud is much
+over-sampled, rings need more: then they open accounts of such ages that have no other life."""
+
 
 @dataclass(frozen=True, slots=True)
 class Farm:
@@ -74,7 +78,7 @@ class Recruiter:
         if kind == ELSEWHERE:
             account = int(self._world.book.open(1)[0])
         elif kind == SHORT_LIVED:
-            account = self._opened(first_day, farm)
+            account = self._opened(first_day, farm, int(self._rng.integers(2, 45)))
         elif kind == DORMANT:
             account = self._sold(people.dormant, first_day, farm)
         else:
@@ -96,8 +100,8 @@ class Recruiter:
         """Return a customer's account that was rented out, or sold with its telephone."""
         people, rng = self._world.people, self._rng
         able = np.flatnonzero(among & ~self.taken & (people.age >= ADULT))
-        if len(able) == 0:
-            return self._opened(first_day, farm)
+        if len(able) == 0 or self.taken.mean() >= _CUSTOMERS_MOST:
+            return self._opened(first_day, farm, int(rng.integers(60, 2500)))
         person = int(rng.choice(able))
         self.taken[person] = True
         account = int(people.account[person])
@@ -113,14 +117,14 @@ class Recruiter:
             book["next_phone_ms"][account] = sold_ms
         return account
 
-    def _opened(self, first_day: int, farm: Farm) -> int:
+    def _opened(self, first_day: int, farm: Farm, age_days: int) -> int:
+        """Return an account that was opened so many days before, and looks lived in since."""
         rng = self._rng
-        age_days = int(rng.integers(2, 45))
         segments = [CustomerSegment.STUDENT, CustomerSegment.UNEMPLOYED, CustomerSegment.WORKER]
         account = self._open(
             first_day - age_days, farm, type=PartyType.PERSON, segment=int(rng.choice(segments))
         )
-        for day in rng.integers(-age_days, 0, size=int(rng.integers(1, 6))).tolist():
+        for day in rng.integers(-min(age_days, 45), 0, size=int(rng.integers(1, 6))).tolist():
             self.own_life.append(self._small(account, first_day + day))
         return account
 
