@@ -1,7 +1,8 @@
 """What simulated customers do after a decision, and what the bank then reports about it.
 
-The world's tables were written as if nobody stood in between. Here people answer: most honest
-payers go on after a prompt, victims are warned off in part, and what was held is mostly given up.
+In the world's tables only a bank's old, rare warnings stand in between. Here people answer to every
+decision: most honest payers go on after a prompt, victims are warned off in part, and what was held
+is mostly given up.
 """
 
 import zlib

@@ -169,6 +169,7 @@ class TestCommand:
         assert finished.returncode == 0, finished.stderr
         assert summary["transfers"] == pq.read_metadata(out / TRANSFERS_FILE).num_rows
         assert world["parameters"]["start"] == "2026-07-01"
+        assert world["parameters"]["over_sampling"] == summary["over_sampling"] == 112.5
         assert sorted(path.name for path in out.iterdir()) == sorted(
             [TRANSFERS_FILE, OUTCOMES_FILE, WORLD_FILE]
         )
@@ -178,7 +179,7 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            (["--customers", "5", "--fraud-mix", "romance=1"], "no script 'romance'"),
+            (["--customers", "5", "--fraud-mix", "romances=1"], "no script 'romances'"),
             (["--start", "yesterday"], "--start"),
         ],
     )

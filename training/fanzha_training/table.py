@@ -80,8 +80,9 @@ TRANSFERS: Final = pa.schema(
 )
 """One row for each attempt, sorted by `time_ms`. Everything is as the channel knew it at that time,
 but for the last six columns: what the bank then did with the money, and the truth. `is_fraud` marks
-payments of victims, `is_mule_flow` what mules do with the money; `fraud_type` and `episode_id` name
-the story that either belongs to. The truth is never a feature, and never known in time."""
+payments of victims, `is_mule_flow` what mules do with the money and what victims of other banks pay
+them; `fraud_type` and `episode_id` name the story that either belongs to. The truth is never a
+feature, and never known in time."""
 
 TRUTH_COLUMNS: Final = ("is_fraud", "is_mule_flow", "fraud_type", "episode_id")
 

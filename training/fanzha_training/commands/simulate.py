@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from fanzha_training.commands.console import AsJson, show
+from fanzha_training.commands.console import AsJson, show, stages
 from fanzha_training.simulate.parameters import FRAUD_MIX, Parameters, parse_fraud_mix
 from fanzha_training.simulate.run import STEPS, Simulation
 from fanzha_training.simulate.run import simulate as run_simulation
@@ -27,8 +27,9 @@ _Start = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="First day.
 _FraudPerMillion = Annotated[
     float,
     typer.Option(
-        help="Payments of victims per million ordinary transfers, 0 to 50000. Real banks see 50 "
-        "to 100; the default is over-sampled, so that a small world has fraud to learn from."
+        help="Payments of victims per million ordinary transfers, 0 to 50000. The default is the "
+        "true rate; more is over-sampling: more episodes, each as it would be. 2000 gives a small "
+        "world fraud to learn from."
     ),
 ]
 _FraudMix = Annotated[
@@ -37,6 +38,11 @@ _FraudMix = Annotated[
         help="Weights of the scripts among episodes, name=weight with commas between; a script "
         "that is not named does not occur."
     ),
+]
+
+_Describe = Annotated[
+    bool,
+    typer.Option("--describe", help="Also write world.html: plots and figures of the world."),
 ]
 
 
@@ -49,12 +55,14 @@ def simulate(
     start: _Start = _START,
     fraud_per_million: _FraudPerMillion = _DEFAULTS.fraud_per_million,
     fraud_mix: _FraudMix = _MIX,
+    description: _Describe = False,
     as_json: AsJson = False,
 ) -> None:
-    """Simulate customers, their daily life, and four kinds of fraud with mules behind them.
+    """Simulate customers, their daily life, thirteen kinds of fraud and the mules behind them.
 
     Writes transfers.parquet and outcomes.parquet, whose columns `fanzha_training.table` describes,
-    and world.json with parameters, counts and SHA-256 of the tables.
+    and world.json with parameters, counts and SHA-256 of the tables. With --describe also
+    world.html.
     """
     parameters = Parameters(
         customers=customers,
@@ -67,7 +75,18 @@ def simulate(
     parameters.check()
     check_writable(out)
     began = time.perf_counter()
-    world = write(_with_progress(parameters), out)
+    simulation = _with_progress(parameters)
+    world = write(simulation, out)
+    if description:
+        # Matplotlib is not loaded for nothing.
+        from fanzha_training.simulate.describe.page import (  # noqa: PLC0415
+            DESCRIPTION_FILE,
+            describe,
+        )
+
+        with stages() as say:
+            say("describing the world")
+            describe(simulation, out / DESCRIPTION_FILE)
     seconds = round(time.perf_counter() - began, 2)
     summary = {"out": str(out), "seconds": seconds, **world["counts"], "sha256": world["sha256"]}
     show(summary, as_json=as_json)

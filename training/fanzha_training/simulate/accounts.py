@@ -25,10 +25,16 @@ _DEFAULTS: Final[dict[str, int]] = {
     "anti_fraud_app": UNKNOWN,
     "balance_minor": 0,
     "branch": NOBODY,
-    # Phone or computer that the holder uses, and the one that replaces it at a time.
+    # Telephone or computer that the holder uses, and the one that replaces it at a time.
     "device": NOBODY,
     "next_device": NOBODY,
     "next_device_ms": NEVER_MS,
+    # Number of the telephone line on file, and the one that replaces it at a time.
+    "phone": NOBODY,
+    "next_phone": NOBODY,
+    "next_phone_ms": NEVER_MS,
+    # When the owner sold the account: from then on nothing of their own life happens in it.
+    "sold_ms": NEVER_MS,
     # When mobile or online banking was opened, and when a limit was raised, in the last weeks.
     "e_channel_ms": -NEVER_MS,
     "limit_ms": -NEVER_MS,
@@ -53,7 +59,9 @@ class AccountBook:
         return self._columns[name][: self._count]
 
     def open(self, count: int, **facts: Ints | int) -> Ints:
-        """Open accounts and return their positions; without `person` each has a new holder.
+        """Open accounts and return their positions.
+
+        Without `person` each has a new holder; without `phone` the line is the holder's own.
 
         Raises:
             KeyError: a fact has no such column.
@@ -63,6 +71,7 @@ class AccountBook:
             raise KeyError(*unknown)
         if "person" not in facts:
             facts["person"] = self.new_persons(count)
+        facts.setdefault("phone", facts["person"])
         opened = np.arange(self._count, self._count + count)
         self._count += count
         for name, default in _DEFAULTS.items():

@@ -32,20 +32,26 @@ def happens(rng: np.random.Generator, probability: float | Floats, count: int) -
     return rng.random(count) < probability
 
 
-def visits(rng: np.random.Generator, rate_per_day: Floats, days: int) -> tuple[Ints, Ints]:
+def visits(
+    rng: np.random.Generator, rate_per_day: Floats, days: int, weights: Floats | None = None
+) -> tuple[Ints, Ints]:
     """Return who does something and on which day: Poisson with a rate for each person.
 
     Args:
         rng: where chance comes from.
         rate_per_day: shape (people,).
         days: number of days.
+        weights: how much happens on each day, relative to a day of weight 1; None: always as much.
 
     Returns:
         Two arrays of one length: positions of people, and of days.
     """
-    counts = rng.poisson(rate_per_day * days)
+    total = days if weights is None else float(weights.sum())
+    counts = rng.poisson(rate_per_day * total)
     who = np.repeat(np.arange(len(rate_per_day)), counts)
-    return who, rng.integers(0, days, size=len(who))
+    if weights is None:
+        return who, rng.integers(0, days, size=len(who))
+    return who, rng.choice(days, size=len(who), p=weights / total)
 
 
 def pick(rng: np.random.Generator, among: Ints, count: int) -> Ints:

@@ -7,7 +7,9 @@ import numpy as np
 
 from fanzha.domain.vocabulary import CustomerSegment, PartyType
 from fanzha_training.simulate.accounts import NEVER_MS, AccountBook, opening_facts
+from fanzha_training.simulate.ages import ADULT, ages
 from fanzha_training.simulate.chance import amounts, happens, pick
+from fanzha_training.simulate.families import share_telephones
 from fanzha_training.simulate.period import DAY_MS, Period
 from fanzha_training.simulate.places import Places
 from fanzha_training.simulate.plan import NOBODY, YUAN, Bools, Floats, Ints
@@ -37,17 +39,29 @@ _GROUPS: Final = {
 }
 
 
+_DORMANT: Final = 0.05
+"""Share of accounts that are hardly used; after six months banks look at them (261号)."""
+
+
 @dataclass(frozen=True, slots=True)
 class People:
     """Customers as columns, one entry for each; what they hold and whom they know are accounts."""
 
     segment: Ints
+    age: Ints
+    """Years; a minor is a student below 18."""
     account: Ints
     """The account of every day, here."""
+    guardian: Ints
+    """Position of the relative who keeps a minor's or an old parent's telephone, or NOBODY."""
+    dormant: Bools
+    """Hardly uses the account."""
     savings: Ints
     """A second account here, or NOBODY."""
     elsewhere: Ints
     """An own account at another bank, or NOBODY."""
+    deposit: Ints
+    """A term deposit here, or NOBODY."""
     branch: Ints
     spending: Floats
     """How much is bought, relative to the median worker."""
@@ -79,16 +93,27 @@ def settle(
     segment = rng.choice(
         list(_GROUPS), size=count, p=[group.share for group in _GROUPS.values()]
     ).astype(np.int64)
-    wealth = _by_segment(segment, "wealth_yuan")
+    age = ages(rng, segment)
+    # The old have saved, the young have not.
+    wealth = _by_segment(segment, "wealth_yuan") * np.clip(age / 40, 0.3, 1.5)
     branch = rng.integers(0, places.branches, size=count)
     account = _open_accounts(rng, period, book, segment, wealth, branch)
+    guardian = share_telephones(rng, book, account, segment, age)
     person = book["person"][account]
     savings = _open_for_some(
         book, happens(rng, 0.15, count), person,
         type=PartyType.PERSON, ours=1, segment=segment, branch=branch,
         balance_minor=amounts(rng, wealth * 1.5, 0.8, count),
         device=book["device"][account], next_device=book["next_device"][account],
-        next_device_ms=book["next_device_ms"][account],
+        next_device_ms=book["next_device_ms"][account], phone=book["phone"][account],
+        **opening_facts(rng, _opening_days(rng, period, count)),
+    )  # fmt: skip
+    saver = happens(rng, np.interp(age, [20, 60], [0.02, 0.45]), count)
+    deposit = _open_for_some(
+        book, saver, person,
+        type=PartyType.PERSON, ours=1, segment=segment, branch=branch,
+        balance_minor=amounts(rng, wealth * 2, 0.8, count, 1000 * YUAN),
+        device=book["device"][account], phone=book["phone"][account],
         **opening_facts(rng, _opening_days(rng, period, count)),
     )  # fmt: skip
     elsewhere = _open_for_some(book, happens(rng, 0.6, count), person)
@@ -96,15 +121,19 @@ def settle(
     # Some people of segment OTHER work, as temporary hands.
     earns = (wage > 0) & (~np.isin(segment, [CustomerSegment.OTHER]) | happens(rng, 0.5, count))
     retired = segment == CustomerSegment.RETIRED
-    rents = happens(rng, 0.35, count) & ~retired
+    rents = happens(rng, 0.35, count) & ~retired & (age >= ADULT)
     strangers = places.strangers
     mates = np.concatenate([account, strangers[: count // 2]])
     keepers = account[segment == CustomerSegment.SHOP_KEEPER]
     return People(
         segment=segment,
+        age=age,
         account=account,
+        guardian=guardian,
+        dormant=happens(rng, _DORMANT, count),
         savings=savings,
         elsewhere=elsewhere,
+        deposit=deposit,
         branch=branch,
         spending=_by_segment(segment, "spending") * rng.lognormal(0, 0.4, size=count),
         wage_minor=np.where(earns, amounts(rng, np.maximum(wage, 1), 0.35, count, YUAN), 0),

@@ -1,28 +1,35 @@
-"""What becomes known: late, not always, and not always right."""
+"""What becomes known: late, by report, not always, and not always right."""
 
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from fanzha.domain.vocabulary import ExecutionStatus, FraudType, OutcomeType
+from fanzha.domain.vocabulary import Channel, ExecutionStatus, FraudType, OutcomeType
 from fanzha_training.simulate.chance import happens
 from fanzha_training.simulate.ledger import Played
 from fanzha_training.simulate.period import DAY_MS, HOUR_MS, MINUTE_MS
-from fanzha_training.simulate.plan import UNKNOWN, Ints
+from fanzha_training.simulate.plan import NOBODY, UNKNOWN, Bools, Ints
+from fanzha_training.simulate.reporting import DELAY_SIGMA, LONGEST_DELAY_MS, REPORTING, mistaken
 
-_NEVER_REPORTED: Final = 0.05
-_MEDIAN_DELAY_MS: Final = 2 * DAY_MS
-_DELAY_SIGMA: Final = 1.0
-_LONGEST_DELAY_MS: Final = 20 * DAY_MS
-_WRONG: Final = 0.01
-"""Share of reports that say the opposite of the truth, in either direction."""
-_MULE_NAMED: Final = 0.8
+_DENIED: Final = 0.01
+"""Share of reported episodes that an officer closes as legitimate by mistake."""
+_WRONG_TYPE: Final = 0.08
+"""Share of reported episodes filed under another type."""
+_STOPPED_TOLD: Final = 0.6
+"""Share of episodes without a loss that are reported nevertheless."""
+_MULE_NAMED: Final = 0.7
 """Share of reported payments after which the police confirm the payee as a mule."""
-_CONFIRMED_LEGITIMATE: Final = 0.002
-"""Share of ordinary transfers, the large ones, that the bank asks about and finds honest."""
-POLICE, CUSTOMER = 0, 1
-SOURCES: Final = ("police", "customer")
+_FLOW_NAMED: Final = 0.3
+"""Share of what moves on between mules of a reported episode that is traced and confirmed."""
+_FALSE_ALARMS: Final = 8e-6
+"""Share of honest transfers that are reported as fraud: a quarrel over goods, mostly."""
+_CORRECTED: Final = 0.5
+"""Share of false alarms that are later found to have been honest."""
+_CHECKED: Final = 0.3
+"""Share of warned, honest payments that the bank looks into, and finds honest within a day."""
+POLICE, CUSTOMER, TELLER, CHANNEL, REVIEW = range(5)
+SOURCES: Final = ("police", "customer", "teller", "channel", "review")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,67 +47,98 @@ class Labels:
     """UNKNOWN where nobody says."""
 
 
-def report(played: Played, rng: np.random.Generator) -> Labels:
-    """Return all outcomes that will ever be reported; many after the period has ended."""
-    parts = [_victims(played, rng), _false_alarms(played, rng), _honest(played, rng)]
+_Columns = tuple[Ints, Ints, Ints, Ints, Ints, Ints]
+
+
+def report(played: Played, is_mule: Bools, rng: np.random.Generator) -> Labels:
+    """Return all outcomes that will ever be reported; many after the period has ended.
+
+    Args:
+        played: what happened.
+        is_mule: for each account whether it serves a ring; one entry more, False, for NOBODY.
+        rng: where chance comes from.
+    """
+    parts = [
+        *_episodes(played, is_mule, rng),
+        *_false_alarms(played, rng),
+        _warnings(played, rng),
+        _checks(played, rng),
+    ]
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     order = np.argsort(columns[4], kind="stable")
     return Labels(*(column[order] for column in columns))
 
 
-_Columns = tuple[Ints, Ints, Ints, Ints, Ints, Ints]
+def _episodes(
+    played: Played, is_mule: Bools, rng: np.random.Generator
+) -> tuple[_Columns, _Columns]:
+    """Report episodes as a whole, after their last payment; then the mules behind them."""
+    plan = played.plan
+    payments = np.flatnonzero(plan.bools("is_fraud"))
+    episodes, position = np.unique(plan.ints("episode")[payments], return_inverse=True)
+    count = len(episodes)
+    last_ms = np.zeros(count, dtype=np.int64)
+    np.maximum.at(last_ms, position, plan.ints("time_ms")[payments])
+    fraud_type = np.zeros(count, dtype=np.int64)
+    fraud_type[position] = plan.ints("fraud_type")[payments]
+    lost = np.zeros(count, dtype=np.int64)
+    np.add.at(lost, position, _losses(played, payments))
+
+    told = [REPORTING[FraudType(number)] for number in fraud_type.tolist()]
+    never = np.array([way.never for way in told], dtype=np.float64)
+    median_ms = np.array([way.median_ms for way in told], dtype=np.float64)
+    delay = rng.lognormal(np.log(median_ms), DELAY_SIGMA)
+    reported_ms = last_ms + delay.clip(10 * MINUTE_MS, LONGEST_DELAY_MS).astype(np.int64)
+    reported = ~happens(rng, never, count) & ((lost > 0) | happens(rng, _STOPPED_TOLD, count))
+    denied = happens(rng, _DENIED, count)
+    wrong = happens(rng, _WRONG_TYPE, count)
+    said_type = np.where(wrong, mistaken(rng, fraud_type), fraud_type)
+    source = np.where(happens(rng, 0.7, count) & ~denied, POLICE, CUSTOMER)
+
+    said, of = payments[reported[position]], position[reported[position]]
+    fraud = (
+        said,
+        np.where(denied[of], OutcomeType.CONFIRMED_LEGITIMATE, OutcomeType.CONFIRMED_FRAUD),
+        np.where(denied[of], FraudType.UNSPECIFIED, said_type[of]),
+        source[of],
+        reported_ms[of],
+        np.where(denied[of], UNKNOWN, _losses(played, said)),
+    )
+    known = reported & ~denied
+    reports = (episodes[known], reported_ms[known], said_type[known])
+    return fraud, _mules(played, is_mule, rng, reports)
 
 
-def _delays(rng: np.random.Generator, count: int) -> Ints:
-    drawn = rng.lognormal(np.log(_MEDIAN_DELAY_MS), _DELAY_SIGMA, size=count)
-    return drawn.clip(10 * MINUTE_MS, _LONGEST_DELAY_MS).astype(np.int64)
+def _mules(
+    played: Played, is_mule: Bools, rng: np.random.Generator, reports: tuple[Ints, Ints, Ints]
+) -> _Columns:
+    """Let the police trace the money: payees of victims first, then the layers behind them."""
+    episodes, reported_ms, said_type = reports
+    plan = played.plan
+    victims = plan.bools("is_fraud")
+    # Cash and gold lead to no mule's account; victims who were paid bait are none.
+    money = (victims | plan.bools("is_mule_flow")) & is_mule[plan.ints("payee")]
+    traced = np.flatnonzero(money & (played.execution == ExecutionStatus.POSTED))
+    traced = traced[np.isin(plan.ints("episode")[traced], episodes)]
+    named = happens(rng, np.where(victims[traced], _MULE_NAMED, _FLOW_NAMED), len(traced))
+    traced = traced[named]
+    at = np.searchsorted(episodes, plan.ints("episode")[traced])
+    count = len(traced)
+    wait_ms = rng.integers(HOUR_MS, 3 * DAY_MS, size=count)
+    wait_ms += np.where(victims[traced], 0, rng.integers(0, 5 * DAY_MS, size=count))
+    return (
+        traced,
+        np.full(count, OutcomeType.MULE_CONFIRMED),
+        said_type[at],
+        np.full(count, POLICE),
+        np.maximum(reported_ms[at], plan.ints("time_ms")[traced]) + wait_ms,
+        np.full(count, UNKNOWN),
+    )
 
 
 def _losses(played: Played, which: Ints) -> Ints:
     posted = played.execution[which] == ExecutionStatus.POSTED
     return np.where(posted, played.amount_minor[which], 0)
-
-
-def _victims(played: Played, rng: np.random.Generator) -> _Columns:
-    """Report episodes as a whole, after their last payment; then the mules that were paid."""
-    plan = played.plan
-    payments = np.flatnonzero(plan.bools("is_fraud"))
-    episodes, position = np.unique(plan.ints("episode")[payments], return_inverse=True)
-    last_ms = np.zeros(len(episodes), dtype=np.int64)
-    np.maximum.at(last_ms, position, plan.ints("time_ms")[payments])
-    reported_ms = last_ms + _delays(rng, len(episodes))
-    reported = ~happens(rng, _NEVER_REPORTED, len(episodes))
-    wrong = happens(rng, _WRONG, len(episodes))
-    payments, position = payments[reported[position]], position[reported[position]]
-    count = len(payments)
-    denied = wrong[position]
-    by_police = happens(rng, 0.7, count)
-    fraud = (
-        payments,
-        np.where(denied, OutcomeType.CONFIRMED_LEGITIMATE, OutcomeType.CONFIRMED_FRAUD),
-        np.where(denied, FraudType.UNSPECIFIED, plan.ints("fraud_type")[payments]),
-        np.where(by_police & ~denied, POLICE, CUSTOMER),
-        reported_ms[position],
-        np.where(denied, UNKNOWN, _losses(played, payments)),
-    )
-    named = happens(rng, _MULE_NAMED, count) & ~denied
-    n = int(named.sum())
-    mules = (
-        payments[named],
-        np.full(n, OutcomeType.MULE_CONFIRMED),
-        fraud[2][named],
-        np.full(n, POLICE),
-        fraud[4][named] + rng.integers(HOUR_MS, 2 * DAY_MS, size=n),
-        np.full(n, UNKNOWN),
-    )
-    return _join(fraud, mules)
-
-
-def _join(*parts: _Columns) -> _Columns:
-    first, second, third, fourth, fifth, sixth = (
-        np.concatenate(column) for column in zip(*parts, strict=True)
-    )
-    return first, second, third, fourth, fifth, sixth
 
 
 def _ordinary(played: Played) -> Ints:
@@ -109,32 +147,67 @@ def _ordinary(played: Played) -> Ints:
     return np.flatnonzero(truly & (played.execution == ExecutionStatus.POSTED))
 
 
-def _false_alarms(played: Played, rng: np.random.Generator) -> _Columns:
-    """Let some customers report an honest payment as fraud: a quarrel over goods, mostly."""
+def _false_alarms(played: Played, rng: np.random.Generator) -> tuple[_Columns, _Columns]:
+    """Let some customers report an honest payment as fraud; half of it is corrected later."""
     honest = _ordinary(played)
-    count = min(len(honest), rng.poisson(_WRONG * played.plan.bools("is_fraud").sum()))
+    honest = honest[played.plan.ints("payee")[honest] != NOBODY]
+    count = min(len(honest), int(rng.poisson(_FALSE_ALARMS * len(honest))))
     which = rng.choice(honest, size=count, replace=False)
-    return (
+    delay = rng.lognormal(np.log(2 * DAY_MS), DELAY_SIGMA, size=count)
+    reported_ms = played.plan.ints("time_ms")[which] + delay.astype(np.int64) + MINUTE_MS
+    alarms = (
         which,
         np.full(count, OutcomeType.CONFIRMED_FRAUD),
         np.full(count, FraudType.FAKE_SHOPPING),
         np.full(count, CUSTOMER),
-        played.plan.ints("time_ms")[which] + _delays(rng, count),
+        reported_ms,
         played.amount_minor[which],
+    )
+    found = happens(rng, _CORRECTED, count)
+    n = int(found.sum())
+    corrections = (
+        which[found],
+        np.full(n, OutcomeType.CONFIRMED_LEGITIMATE),
+        np.full(n, FraudType.UNSPECIFIED),
+        np.full(n, POLICE),
+        reported_ms[found] + rng.integers(DAY_MS, 21 * DAY_MS, size=n),
+        np.full(n, UNKNOWN),
+    )
+    return alarms, corrections
+
+
+def _warnings(played: Played, rng: np.random.Generator) -> _Columns:
+    """Note what came of each warning, minutes later."""
+    plan = played.plan
+    warned = np.flatnonzero(plan.ints("warning") != OutcomeType.UNSPECIFIED)
+    # Who could not pay anyway has not insisted.
+    outcome = plan.ints("warning")[warned]
+    posted = played.execution[warned] != ExecutionStatus.FAILED
+    cancelled = np.isin(outcome, [OutcomeType.CUSTOMER_CANCELLED, OutcomeType.STOPPED_BY_TELLER])
+    warned, outcome = warned[posted | cancelled], outcome[posted | cancelled]
+    count = len(warned)
+    staffed = np.isin(plan.ints("channel")[warned], [Channel.COUNTER, Channel.SMART_TELLER])
+    return (
+        warned,
+        outcome,
+        np.full(count, FraudType.UNSPECIFIED),
+        np.where(staffed, TELLER, CHANNEL),
+        plan.ints("time_ms")[warned] + rng.integers(MINUTE_MS, 15 * MINUTE_MS, size=count),
+        np.full(count, UNKNOWN),
     )
 
 
-def _honest(played: Played, rng: np.random.Generator) -> _Columns:
-    """Let customers confirm large payments that the bank asked about, within hours."""
+def _checks(played: Played, rng: np.random.Generator) -> _Columns:
+    """Let the bank look into some warned, honest payments, and find them honest."""
     honest = _ordinary(played)
-    large = played.amount_minor[honest] >= np.quantile(played.amount_minor[honest], 0.95)
-    asked = honest[large & happens(rng, 20 * _CONFIRMED_LEGITIMATE, len(honest))]
+    asked = honest[played.plan.ints("warning")[honest] != OutcomeType.UNSPECIFIED]
+    asked = asked[happens(rng, _CHECKED, len(asked))]
     count = len(asked)
     return (
         asked,
         np.full(count, OutcomeType.CONFIRMED_LEGITIMATE),
         np.full(count, FraudType.UNSPECIFIED),
-        np.full(count, CUSTOMER),
-        played.plan.ints("time_ms")[asked] + rng.integers(10 * MINUTE_MS, DAY_MS, size=count),
+        np.where(happens(rng, 0.5, count), CUSTOMER, REVIEW),
+        played.plan.ints("time_ms")[asked] + rng.integers(20 * MINUTE_MS, DAY_MS, size=count),
         np.full(count, UNKNOWN),
     )

@@ -45,6 +45,8 @@ def play(plan: Plan, book: AccountBook, rng: np.random.Generator) -> Played:
     fate[happens(rng, _TECHNICAL_FAILURE, count)] = ExecutionStatus.FAILED
     transfers = plan.ints("kind") == TransferKind.TRANSFER
     fate[happens(rng, _REVERSAL, count) & transfers] = ExecutionStatus.REVERSED
+    settled = plan.ints("fate") != ExecutionStatus.UNSPECIFIED
+    fate[settled] = plan.ints("fate")[settled]
     tries_anyway = happens(rng, _TRIES_ANYWAY, count)
     amount, before = _settle(plan, book, delay_ms, fate, tries_anyway)
     tried = amount > 0

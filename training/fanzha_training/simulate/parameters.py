@@ -10,15 +10,27 @@ from fanzha.domain.errors import SetupError
 
 FRAUD_MIX: Final[Mapping[str, float]] = MappingProxyType(
     {
-        # After the order in which the Ministry of Public Security names the types (2024-06,
-        # 2025-06): task rebates have the most cases by far. Rare ones are raised a little, so that
-        # a small world shows each of them.
-        "task_rebate": 0.40,
-        "fake_investment": 0.18,
-        "fake_customer_service": 0.25,
-        "impersonated_authority": 0.17,
+        # Shares of cases: the order in which the Ministry of Public Security names the types
+        # (2024-06, 2025-06). Task rebates lead by far. Rare ones are raised a little, so that a
+        # world shows each of them.
+        "task_rebate": 0.24,
+        "fake_investment": 0.12,
+        "fake_shopping": 0.13,
+        "fake_customer_service": 0.10,
+        "fake_loan": 0.07,
+        "fake_credit_repair": 0.08,
+        "impersonated_acquaintance": 0.05,
+        "impersonated_authority": 0.05,
+        "romance": 0.04,
+        "game_trade": 0.03,
+        "ticket_refund": 0.03,
+        "sextortion": 0.03,
+        "cash_or_gold_handover": 0.03,
     }
 )
+TRUE_PER_MILLION: Final = 80.0
+"""True rate of victims' payments per million ordinary transfers. UK 2023: 56 cases per million
+Faster Payments (PSR), and a case has more than one payment; banks see 50 to 100."""
 CUSTOMER_DAYS_MAX: Final = 1_500_000
 """About five million transfers: what fits into a few gigabytes of memory."""
 
@@ -35,11 +47,16 @@ class Parameters:
     """0 to 2**63 - 1. The same seed gives the same bytes."""
     start: date = date(2026, 6, 1)
     """First day, 2000 to 2100."""
-    fraud_per_million: float = 2000.0
-    """Payments of victims per million ordinary transfers, 0 to 50,000. Real banks see 50 to 100;
-    the default is over-sampled, so that a small world holds enough fraud to learn from."""
+    fraud_per_million: float = TRUE_PER_MILLION
+    """Payments of victims per million ordinary transfers, 0 to 50,000. More than the true rate is
+    over-sampling: more episodes, each as it would be, so that a world has enough to learn from."""
     fraud_mix: Mapping[str, float] = field(default_factory=lambda: FRAUD_MIX)
     """Weight of each script among the episodes; a script that is not named does not occur."""
+
+    @property
+    def over_sampling(self) -> float:
+        """How many times the true rate of fraud was asked for."""
+        return self.fraud_per_million / TRUE_PER_MILLION
 
     def check(self) -> None:
         """Refuse parameters that no world can be made from.

@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from fanzha_training.simulate.calendar import free_days
 from fanzha_training.simulate.plan import Bools, Floats, Ints
 
 MINUTE_MS: Final = 60_000
@@ -27,6 +28,8 @@ SHOPPING: Final = _profile("1 .4 .1 .1 .1 .5 2 6 6 5 5 8 9 5 4 4 5 8 9 8 7 6 4 2
 NIGHT: Final = _profile("6 4 2 1 .2 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 1 4 8 8")
 OFFICE: Final = _profile("0 0 0 0 0 0 0 0 2 8 9 7 3 4 8 9 8 5 1 0 0 0 0 0")
 COUNTER: Final = _profile("0 0 0 0 0 0 0 0 0 8 9 7 4 4 7 7 5 0 0 0 0 0 0 0")
+LATE_NIGHT: Final = _profile("9 7 5 2 .5 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 1 5 9")
+CLOSING: Final = _profile("0 0 0 0 0 0 0 0 0 .5 1 1 .5 .5 1 3 8 9 3 0 0 0 0 0")
 EVENING: Final = _profile("2 1 .2 0 0 0 0 0 0 1 1 1 2 2 1 1 2 3 5 8 9 9 8 5")
 
 
@@ -56,9 +59,13 @@ class Period:
         """Return the days."""
         return [self.first + timedelta(days=day) for day in range(self.days)]
 
+    def date_of(self, day: int) -> date:
+        """Return the date of a day by its position, which may lie outside the period."""
+        return self.first + timedelta(days=day)
+
     def workdays(self) -> Ints:
-        """Return the positions of the days from Monday to Friday."""
-        return np.flatnonzero([day.weekday() < 5 for day in self.dates()])
+        """Return the positions of the days on which people work."""
+        return np.flatnonzero(~free_days(self.dates()))
 
     def times(self, rng: np.random.Generator, days: Ints, profile: Floats) -> Ints:
         """Return a time (ms) on each of the days (positions, may lie outside the period)."""

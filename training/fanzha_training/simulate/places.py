@@ -31,7 +31,7 @@ class Places:
     brokers: Ints
     """Securities companies, at which people invest honestly."""
     lenders: Ints
-    """Consumer lenders, who pay loans out."""
+    """Who pays loans out: consumer lenders elsewhere; the last is this bank's own loan account."""
     gold_shops: Ints
     sellers: Ints
     """Companies that one pays once in years: developers, car dealers, wedding planners, movers."""
@@ -75,11 +75,22 @@ def found(rng: np.random.Generator, period: Period, book: AccountBook, customers
         schools=companies(5, 0.6, PartyType.BILLER),
         pension_office=int(companies(1, 0.0, PartyType.BILLER)[0]),
         brokers=companies(4, 0.0),
-        lenders=companies(4, 0.0),
+        lenders=np.concatenate([companies(5, 0.0), _loan_account(rng, period, book)]),
         gold_shops=companies(3, 0.7),
         sellers=companies(max(20, customers // 20), 0.4),
         coin_merchants=companies(2, 0.0, PartyType.VIRTUAL_ASSET_MERCHANT),
         strangers=book.open(customers * 4),
+    )
+
+
+def _loan_account(rng: np.random.Generator, period: Period, book: AccountBook) -> Ints:
+    """Open the account from which this bank pays out its loans."""
+    return book.open(
+        1,
+        type=PartyType.COMPANY,
+        ours=1,
+        balance_minor=10**15,
+        **opening_facts(rng, np.array([period.first_day - 9_000])),
     )
 
 

@@ -55,6 +55,10 @@ class Movement:
     limit_just_raised: int = UNSET
     branch: int = UNSET
     remark: int = 0
+    fate: int = 0
+    """ExecutionStatus that is settled beforehand; UNSPECIFIED: the ledger finds out."""
+    warning: int = 0
+    """OutcomeType of a warning that the payer met; UNSPECIFIED: none was met."""
     is_fraud: bool = False
     is_mule_flow: bool = False
     fraud_type: int = 0

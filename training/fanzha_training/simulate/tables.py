@@ -50,7 +50,7 @@ def transfers_table(world: World, played: Played) -> pa.Table:
         "speed": _words(TransferSpeed, plan.ints("speed")),
         "amount_minor": played.amount_minor,
         "currency": _constant("CNY", count),
-        **_parties(world, plan.ints("payer"), plan.ints("payee")),
+        **_parties(world, plan.ints("time_ms"), plan.ints("payer"), plan.ints("payee")),
         "payee_name_match": _words(NameMatch, plan.ints("name_match")),
         "device_id": _named("dev", plan.ints("device")),
         **{name: _flags(plan.ints(name)) for name in _FLAGS},
@@ -85,7 +85,7 @@ def outcomes_table(transfers: pa.Table, labels: Labels) -> pa.Table:
     return pa.table({name: columns[name] for name in OUTCOMES.names}, schema=OUTCOMES)
 
 
-def _parties(world: World, payer: Ints, payee: Ints) -> dict[str, Any]:
+def _parties(world: World, time_ms: Ints, payer: Ints, payee: Ints) -> dict[str, Any]:
     book = world.book
     nobody = payee == NOBODY
     numbers = pa.array(card_numbers(len(book), book["ours"], world.seed))
@@ -96,11 +96,13 @@ def _parties(world: World, payer: Ints, payee: Ints) -> dict[str, Any]:
         # Of payees at other banks no more is known than their number and kind.
         unknown = absent | ~ours[account] if side == "payee" else absent
         person = book["person"][account]
+        changed = time_ms >= book["next_phone_ms"][account]
+        phone = np.where(changed, book["next_phone"][account], book["phone"][account])
         columns |= {
             f"{side}_account": numbers.take(_nullable(account, absent)),
             f"{side}_person": _named("p", np.where(unknown, NOBODY, person)),
             # 100 opens no mobile number in China, so that none of these can be somebody's.
-            f"{side}_phone": _named("100", np.where(unknown, NOBODY, person), separator=""),
+            f"{side}_phone": _named("100", np.where(unknown, NOBODY, phone), separator=""),
             f"{side}_type": _words(PartyType, np.where(absent, 0, book["type"][account])),
             f"{side}_segment": _words(
                 CustomerSegment, np.where(unknown, 0, book["segment"][account])

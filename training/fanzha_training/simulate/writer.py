@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from fanzha.domain.errors import SetupError
 from fanzha_training.atomic import replaced_file
+from fanzha_training.simulate.parameters import TRUE_PER_MILLION
 from fanzha_training.simulate.run import Simulation
 from fanzha_training.table import OUTCOMES_FILE, TRANSFERS_FILE, WORLD_FILE
 
@@ -80,6 +81,8 @@ def _describe(simulation: Simulation, digests: dict[str, str]) -> dict[str, Any]
             "start": parameters.start.isoformat(),
             "time_zone": "Asia/Shanghai",
             "fraud_per_million": parameters.fraud_per_million,
+            "true_fraud_per_million": TRUE_PER_MILLION,
+            "over_sampling": parameters.over_sampling,
             "fraud_mix": dict(parameters.fraud_mix),
         },
         "counts": counts(simulation),
@@ -99,10 +102,11 @@ def counts(simulation: Simulation) -> dict[str, Any]:
     return {
         "transfers": rows,
         "transfers_per_customer_day": round(rows / customer_days, 3),
-        "accounts": simulation.accounts,
+        "accounts": len(simulation.world.book),
         "given_up_for_want_of_money": simulation.given_up,
         "fraud_payments": fraud.num_rows,
         "fraud_per_million": round(1e6 * fraud.num_rows / rows, 1),
+        "over_sampling": round(simulation.parameters.over_sampling, 3),
         "fraud_amount_minor": sum(fraud["amount_minor"].to_pylist()),
         "fraud_payments_by_type": _tally(fraud["fraud_type"].to_pylist()),
         "fraud_episodes_by_type": _tally([fraud_type for fraud_type, _ in episodes]),

@@ -13,7 +13,14 @@ from fanzha_training.simulate.world import World
 
 def business(world: World, rng: np.random.Generator) -> Plan:
     """Plan what companies and shop keepers pay and receive."""
-    return join((_suppliers(world, rng), _clients(world, rng), _takings(world, rng)))
+    return join(
+        (
+            _suppliers(world, rng),
+            _clients(world, rng),
+            _settlements(world, rng),
+            _takings(world, rng),
+        )
+    )
 
 
 def _words(rng: np.random.Generator, count: int) -> Ints:
@@ -60,6 +67,22 @@ def _clients(world: World, rng: np.random.Generator) -> Plan:
         amount_minor=amounts(rng, 20_000, 1.0, len(who), YUAN),
         channel=Channel.ONLINE,
         remark=_words(rng, len(who)),
+    )
+
+
+def _settlements(world: World, rng: np.random.Generator) -> Plan:
+    """Settle with shop keepers what was paid by QR code through payment institutions."""
+    people = world.people
+    keepers = np.flatnonzero(people.of(CustomerSegment.SHOP_KEEPER))
+    which, days = visits(rng, np.full(len(keepers), 0.8), world.period.days)
+    institutions = world.places.payment_institutions
+    return Plan.of(
+        time_ms=world.period.times(rng, days, OFFICE),
+        payer=institutions[people.account[keepers[which]] % len(institutions)],
+        payee=people.account[keepers[which]],
+        amount_minor=amounts(rng, 1_200, 0.8, len(which)),
+        channel=Channel.ONLINE,
+        remark=np.where(happens(rng, 0.5, len(which)), REMARKS.index("货款"), 0),
     )
 
 

@@ -63,13 +63,17 @@ def _own_accounts(world: World, rng: np.random.Generator) -> Plan:
         owners = np.flatnonzero(own != NOBODY)
         which, days = visits(rng, np.full(len(owners), 0.06), world.period.days)
         who = owners[which]
-        outward = happens(rng, 0.5, len(who))
+        outward = happens(rng, 0.45, len(who))
+        # Who holds much moves much.
+        median_yuan = np.maximum(
+            1_500, 0.25 * world.book["balance_minor"][people.account[who]] / YUAN
+        )
         plans.append(
             Plan.of(
                 time_ms=world.period.times(rng, days, WAKING),
                 payer=np.where(outward, people.account[who], own[who]),
                 payee=np.where(outward, own[who], people.account[who]),
-                amount_minor=amounts(rng, 1_500, 1.2, len(who), 100 * YUAN),
+                amount_minor=amounts(rng, median_yuan, 0.9, len(who), 100 * YUAN),
                 # Own accounts elsewhere have no balance here to take a share of.
                 share=np.where(outward, rng.uniform(0.05, 0.6, size=len(who)), 0.0),
                 round_minor=pick(rng, np.array([1, 100 * YUAN]), len(who)),

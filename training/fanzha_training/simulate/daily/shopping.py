@@ -5,9 +5,11 @@ from typing import Final
 import numpy as np
 
 from fanzha.domain.vocabulary import Channel
+from fanzha_training.simulate.calendar import shopping_weights
 from fanzha_training.simulate.chance import amounts, happens, pick, pick_own, visits
+from fanzha_training.simulate.daily.again import paid_again
 from fanzha_training.simulate.period import NIGHT, SHOPPING
-from fanzha_training.simulate.plan import Plan, join
+from fanzha_training.simulate.plan import Floats, Plan, join
 from fanzha_training.simulate.remarks import remark
 from fanzha_training.simulate.world import World
 
@@ -32,28 +34,33 @@ def shopping(world: World, rng: np.random.Generator) -> Plan:
     )
 
 
+def _weights(world: World) -> Floats:
+    return shopping_weights(world.period.dates())
+
+
 def _corner_shops(world: World, rng: np.random.Generator) -> Plan:
     """Pay shop keepers and chains: mostly the usual ones, but a third anywhere.
 
     For a shop keeper this is an honest fan-in: many payers, many of them new.
     """
     people = world.people
-    who, days = visits(rng, people.spending * _CORNER_PER_DAY, world.period.days)
+    who, days = visits(rng, people.spending * _CORNER_PER_DAY, world.period.days, _weights(world))
     usual = pick_own(rng, people.shops, who)
     anywhere = pick(rng, np.unique(people.shops), len(who))
     shop = np.where(happens(rng, 0.33, len(who)), anywhere, usual)
     own_shop = shop == people.account[who]
-    return Plan.of(
+    bought = Plan.of(
         time_ms=world.period.times(rng, days, SHOPPING),
         payer=people.account[who],
         payee=np.where(own_shop, world.places.corner_shops[0], shop),
         amount_minor=amounts(rng, 22, 0.8, len(who), 10),
     )
+    return join((bought, paid_again(rng, bought, 0.04, 2, (0.3, 2.5))))
 
 
 def _online(world: World, rng: np.random.Generator) -> Plan:
     people = world.people
-    who, days = visits(rng, people.spending * _ONLINE_PER_DAY, world.period.days)
+    who, days = visits(rng, people.spending * _ONLINE_PER_DAY, world.period.days, _weights(world))
     shops = np.concatenate([world.places.online_shops, np.repeat(
         world.places.payment_institutions, len(world.places.online_shops) // 2)])  # fmt: skip
     return Plan.of(
@@ -70,7 +77,7 @@ def _food(world: World, rng: np.random.Generator) -> Plan:
     people = world.people
     plans = []
     for rate, profile in ((_FOOD_PER_DAY, SHOPPING), (_NIGHT_FOOD_PER_DAY, NIGHT)):
-        who, days = visits(rng, people.spending * rate, world.period.days)
+        who, days = visits(rng, people.spending * rate, world.period.days, _weights(world))
         plans.append(
             Plan.of(
                 time_ms=world.period.times(rng, days, profile),

@@ -5,6 +5,7 @@ from typing import Final
 import numpy as np
 
 from fanzha.domain.vocabulary import Channel
+from fanzha_training.simulate.calendar import is_free
 from fanzha_training.simulate.chance import amounts, happens, visits
 from fanzha_training.simulate.period import MINUTE_MS, OFFICE
 from fanzha_training.simulate.plan import NOBODY, Ints, Plan, join
@@ -24,9 +25,14 @@ def wages(world: World, rng: np.random.Generator) -> Plan:
     pension = employer == world.places.pension_office
     pay_day = np.where(pension, _PENSION_DAY, _PAY_DAYS[employer % len(_PAY_DAYS)])
     plans = [_expenses(world, rng, earners[~pension])]
-    for day, date in enumerate(world.period.dates()):
-        who = earners[pay_day == date.day]
-        plans.append(_run(world, rng, who, day))
+    for day in world.period.workdays().tolist():
+        # What falls on days without work is paid on the workday before.
+        paid = [world.period.date_of(day).day]
+        following = day + 1
+        while is_free(world.period.date_of(following)):
+            paid.append(world.period.date_of(following).day)
+            following += 1
+        plans.append(_run(world, rng, earners[np.isin(pay_day, paid)], day))
     return join(plans)
 
 

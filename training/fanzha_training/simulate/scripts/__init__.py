@@ -8,10 +8,19 @@ from types import MappingProxyType
 from typing import Final
 
 from fanzha_training.simulate.scripts import (
+    cash_or_gold_handover,
+    fake_credit_repair,
     fake_customer_service,
     fake_investment,
+    fake_loan,
+    fake_shopping,
+    game_trade,
+    impersonated_acquaintance,
     impersonated_authority,
+    romance,
+    sextortion,
     task_rebate,
+    ticket_refund,
 )
 from fanzha_training.simulate.scripts.stage import Script
 from fanzha_training.table import word_of
@@ -22,8 +31,17 @@ SCRIPTS: Final[Mapping[str, Script]] = MappingProxyType(
         for script in (
             task_rebate.SCRIPT,
             fake_investment.SCRIPT,
+            fake_shopping.SCRIPT,
             fake_customer_service.SCRIPT,
+            fake_loan.SCRIPT,
+            fake_credit_repair.SCRIPT,
+            impersonated_acquaintance.SCRIPT,
             impersonated_authority.SCRIPT,
+            romance.SCRIPT,
+            game_trade.SCRIPT,
+            ticket_refund.SCRIPT,
+            sextortion.SCRIPT,
+            cash_or_gold_handover.SCRIPT,
         )
     }
 )

@@ -21,7 +21,7 @@ def _play(stage: Stage, start_ms: int) -> None:
     if not stage.quiet and stage.chance(0.5):
         stage.gathers(start_ms + stage.minutes(1, 15), 12_000)
     if not stage.quiet and stage.chance(0.35):
-        stage.gathers(start_ms + stage.minutes(5, 30), 20_000, loan=True)
+        stage.borrows(start_ms + stage.minutes(5, 30), 20_000)
     mule = stage.mule(start_ms)
     channel = Channel.ONLINE if stage.chance(0.1) else Channel.MOBILE
     limit = stage.signal(0.15)
@@ -58,6 +58,7 @@ SCRIPT: Final = Script(
         CustomerSegment.UNEMPLOYED: 0.8,
         CustomerSegment.RETIRED: 0.6,
     },
+    ages={"18-40": 0.66, "41-65": 0.32, "66+": 0.02},
     hours=OFFICE,
     days_before=0,
     play=_play,

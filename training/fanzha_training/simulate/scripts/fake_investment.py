@@ -2,7 +2,7 @@
 
 Who: people with savings. Over days and weeks the sums grow, to a few companies and persons that
 stay the same for a while. A small withdrawal works, and is believed. Money comes in from other
-banks first. It ends with a "fee to unfreeze the profit".
+banks first, and fixed deposits are broken early. It ends with a "fee to unfreeze the profit".
 """
 
 from typing import Final
@@ -20,14 +20,16 @@ def _play(stage: Stage, start_ms: int) -> None:
     rng = stage.rng
     time_ms = start_ms
     payee = _payee(stage, time_ms)
-    amount = int(rng.integers(5, 30)) * 100 * YUAN
+    amount = int(rng.integers(5, 30) if stage.quiet else rng.integers(10, 80)) * 100 * YUAN
     payments = int(rng.integers(4, 9))
     words = [remark(text) for text in ("", "", "理财", "充值", "货款", "往来款")]
     for step in range(payments):
         if step and stage.chance(0.3):
             payee = _payee(stage, time_ms)
         if amount > 10_000 * YUAN and stage.chance(0.6):
-            stage.gathers(time_ms - stage.minutes(20, 600), amount / YUAN)
+            source_ms = time_ms - stage.minutes(20, 600)
+            if not (stage.chance(0.4) and stage.breaks_deposit(source_ms)):
+                stage.gathers(source_ms, amount / YUAN)
         stage.pays(
             time_ms,
             payee,
@@ -66,6 +68,7 @@ SCRIPT: Final = Script(
         CustomerSegment.STUDENT: 0.3,
         CustomerSegment.UNEMPLOYED: 0.3,
     },
+    ages={"18-40": 0.42, "41-65": 0.50, "66+": 0.08},
     hours=EVENING,
     days_before=7,
     play=_play,

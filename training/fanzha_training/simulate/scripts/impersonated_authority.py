@@ -22,7 +22,9 @@ def _play(stage: Stage, start_ms: int) -> None:
     time_ms = start_ms
     for _ in range(payments):
         if stage.chance(0.3 if stage.quiet else 0.7):
-            stage.gathers(time_ms - stage.minutes(10, 90), 40_000)
+            source_ms = time_ms - stage.minutes(10, 90)
+            if not (stage.chance(0.3) and stage.breaks_deposit(source_ms)):
+                stage.gathers(source_ms, 40_000)
         stage.pays(
             time_ms,
             mule,
@@ -61,6 +63,7 @@ SCRIPT: Final = Script(
         CustomerSegment.SHOP_KEEPER: 0.5,
         CustomerSegment.UNEMPLOYED: 0.5,
     },
+    ages={"18-40": 0.45, "41-65": 0.30, "66+": 0.25},
     hours=OFFICE,
     days_before=1,
     play=_play,

@@ -66,6 +66,7 @@ SCRIPT: Final = Script(
         CustomerSegment.SHOP_KEEPER: 0.7,
         CustomerSegment.RETIRED: 0.3,
     },
+    ages={"18-40": 0.72, "41-65": 0.26, "66+": 0.02},
     hours=WAKING,
     days_before=0,
     play=_play,

@@ -1,0 +1,132 @@
+"""Puts the page together that describes a world."""
+
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from fanzha_training.html_page import image, table, write_page
+from fanzha_training.simulate.describe import life, look_alikes, mules, scams
+from fanzha_training.simulate.describe.scene import FRAUD, MULE, Scene, scene_of
+from fanzha_training.simulate.parameters import TRUE_PER_MILLION
+from fanzha_training.simulate.run import Simulation
+
+DESCRIPTION_FILE: Final = "world.html"
+
+
+def describe(simulation: Simulation, file: Path) -> None:
+    """Write the page; the file is replaced in one step.
+
+    Raises:
+        SetupError: the file cannot be written.
+    """
+    scene = scene_of(simulation)
+    body = [*_world(scene), *_daily_life(scene)]
+    if len(scene.episodes):
+        body += [*_fraud(scene), *_laundering(scene)]
+    body += _known(scene)
+    write_page(file, "A simulated world", body)
+
+
+def _world(scene: Scene) -> list[str]:
+    simulation = scene.simulation
+    parameters = simulation.parameters
+    rows = len(scene.transfers)
+    payments = len(scene.of(FRAUD))
+    campaigns = scene.episodes["campaign"].n_unique()
+    return [
+        "<h1>A simulated world</h1>",
+        (
+            "<p>No customer, account or fraud in it is real. Its shapes follow police and bank "
+            "reports; the numbers beside them are estimates.</p>"
+        ),
+        table(
+            ("", "value"),
+            (
+                ("customers", f"{parameters.customers:,}"),
+                ("days", f"{parameters.days:,} from {parameters.start.isoformat()}"),
+                ("seed", str(parameters.seed)),
+                ("transfers", f"{rows:,}"),
+                ("accounts, here and elsewhere", f"{len(simulation.world.book):,}"),
+                ("payments of victims", f"{payments:,}"),
+                ("payments of victims per million", f"{1e6 * payments / rows:,.0f}"),
+                ("true rate per million", f"{TRUE_PER_MILLION:g}"),
+                ("over-sampling", f"{parameters.over_sampling:.3g} times the true rate"),
+                ("episodes", f"{len(scene.episodes):,} in {campaigns:,} campaigns"),
+                ("movements of mules", f"{len(scene.of(MULE)):,}"),
+                ("planned, but given up for want of money", f"{simulation.given_up:,}"),
+            ),
+        ),
+    ]
+
+
+def _daily_life(scene: Scene) -> list[str]:
+    return [
+        image("Transfers a day; days without work are shaded", life.per_day(scene)),
+        image("Transfers by weekday", life.per_weekday(scene)),
+        image("Transfers by hour", life.per_hour(scene)),
+        image("Amounts of honest people by kind", life.amounts_by(scene, "kind")),
+        image("Amounts of honest people by channel", life.amounts_by(scene, "channel")),
+        table(("", "transfers", "of victims", "of mules", "median yuan"), _kinds(scene)),
+        image("Balances", life.balances(scene)),
+        image("Ages by segment, and of victims", life.ages(scene)),
+        table(
+            ("segment", "customers", "median age", "transfers a day", "median yuan"),
+            life.segments(scene),
+        ),
+        table(("age", "customers", "victims"), life.age_bands(scene)),
+        image("Owners who share a device", life.owners_per_device(scene)),
+        "<h2>Honest payments with the marks of fraud</h2>",
+        table(look_alikes.HEAD, look_alikes.look_alikes(scene)),
+    ]
+
+
+def _kinds(scene: Scene) -> list[list[str]]:
+    rows = []
+    for column in ("kind", "channel"):
+        figures = (
+            scene.transfers.group_by(column)
+            .agg(
+                pl.len(),
+                fraud=(pl.col("party") == FRAUD).sum(),
+                mules=(pl.col("party") == MULE).sum(),
+                median=pl.col("yuan").median(),
+            )
+            .sort("len", column, descending=[True, False])
+        )
+        rows += [
+            [f"{column}: {name.replace('_', ' ')}", *(f"{value:,.0f}" for value in values)]
+            for name, *values in figures.iter_rows()
+        ]
+    return rows
+
+
+def _fraud(scene: Scene) -> list[str]:
+    return [
+        image("Fraud by type", scams.frequency(scene)),
+        table(scams.BY_TYPE_HEAD, scams.by_type(scene)),
+        image("Amounts of victims' payments", scams.amounts(scene)),
+        image("Escalation within an episode", scams.escalation(scene)),
+        image("What victims did after a warning", scams.responses(scene)),
+        image("When fraud is reported", scams.delays(scene)),
+        table(scams.KNOWN_HEAD, scams.known_by_type(scene)),
+    ]
+
+
+def _laundering(scene: Scene) -> list[str]:
+    return [
+        image("How fast money moves on", mules.passing_on(scene)),
+        image("How long accounts serve a ring", mules.life_spans(scene)),
+        table(
+            ("accounts", "number", "median payers", "median yuan in", "passed on", "median days"),
+            mules.by_kind(scene),
+        ),
+        image("First-time payers in a day", mules.fan_in(scene)),
+    ]
+
+
+def _known(scene: Scene) -> list[str]:
+    return [
+        "<h2>What becomes known</h2>",
+        table(("outcome", "said by", "of transfers of", "number"), scams.outcomes(scene)),
+    ]
