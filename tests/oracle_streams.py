@@ -60,6 +60,7 @@ class Lives:
         self._now_ms = round(instant.timestamp() * 1000)
         self._zone = ZoneInfo(rng.choice(ZONES))
         self._accounts = ACCOUNTS[: rng.randint(2, len(ACCOUNTS))]
+        self._events = 0
         self._payments: list[tuple[int, Event]] = []
         self._under_way: list[tuple[int, Callable[[], None]]] = []
 
@@ -117,8 +118,10 @@ class Lives:
 
     def _event(self, other: int) -> Event:
         rng, time_ms = self._rng, self._moment()
+        self._events += 1
         return Event(
-            event_id=rng.getrandbits(63) - 2**62,
+            # Scattered, and no two the same: the service takes an event once.
+            event_id=self._events * 0x9E37_79B9_7F4A_7C15 % 2**64 - 2**63,
             time_ms=time_ms,
             amount_minor=self._amount(),
             other=other,

@@ -55,7 +55,7 @@ def test_short_lives(rng: random.Random) -> None:
         lives.happen()
     lives.judge()
 
-    assert lives.world.differences() == []
+    assert lives.world.differences() == [], lives.world.story()
 
 
 @examples(500)
@@ -67,7 +67,7 @@ def test_long_lives_beyond_what_is_remembered(seed: int) -> None:
         (lives.fill if rng.randrange(20) == 0 else lives.happen)()
     lives.judge_all()
 
-    assert lives.world.differences() == []
+    assert lives.world.differences() == [], lives.world.story()
 
 
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))
