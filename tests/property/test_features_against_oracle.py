@@ -9,10 +9,13 @@ whether the kernel folds the changes itself or reads the oracle's memory.
 draws other lives each time, so many of either size; without it the same few are drawn every time.
 """
 
+import ast
 import os
 import random
+import sys
 from dataclasses import fields
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 from hypothesis import HealthCheck, given, settings
@@ -25,6 +28,7 @@ from tests.oracle_streams import Lives
 from fanzha.features.facts import FACTS
 from fanzha.features.manifest import FEATURE_NAMES
 
+ORACLE = Path(__file__).parents[1] / "oracle"
 FLOATS = st.floats(-(2.0**127), 2.0**127, width=32)
 ASKED_FOR = os.environ.get("ORACLE_EXAMPLES")
 
@@ -45,6 +49,26 @@ def test_the_oracle_means_every_feature_of_the_manifest_in_order() -> None:
 
 def test_the_oracle_reads_every_fact() -> None:
     assert tuple(field.name for field in fields(Request)) == FACTS
+
+
+def test_the_oracle_shares_no_code_with_the_kernel() -> None:
+    imported = {
+        name
+        for path in ORACLE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        for name in _imported(node)
+        if not name.startswith("tests.oracle.")
+    }
+
+    assert {name for name in imported if name.split(".")[0] not in sys.stdlib_module_names} == {
+        "fanzha.domain.vocabulary"
+    }
+
+
+def _imported(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [str(node.module)] if isinstance(node, ast.ImportFrom) else []
 
 
 @examples(150)
