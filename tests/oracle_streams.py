@@ -112,9 +112,9 @@ class Lives:
 
     def _amount(self) -> int:
         rng = self._rng
-        return rng.choice(AMOUNTS) if rng.randrange(3) else rng.randint(1, 1000) * rng.choice(
-            (1, 100, 2**20, 2**50)
-        )  # fmt: skip
+        if rng.randrange(3):
+            return rng.choice(AMOUNTS)
+        return rng.randint(1, 1000) * rng.choice((1, 100, 2**20, 2**50))
 
     def _event(self, other: int) -> Event:
         rng, time_ms = self._rng, self._moment()
@@ -139,7 +139,7 @@ class Lives:
         payee = payee if rng.randrange(6) else 0
         event = self._event(payee)
         if rng.randrange(4) == 0 and self._payments:
-            # The same again: at one time, or of one amount.
+            # A tie with an earlier one.
             event = replace(event, time_ms=rng.choice(self._payments)[1].time_ms)
         self.world.attempt(payer, event)
         self._payments.append((payer, event))
