@@ -60,6 +60,7 @@ class Lives:
         self._now_ms = round(instant.timestamp() * 1000)
         self._zone = ZoneInfo(rng.choice(ZONES))
         self._accounts = ACCOUNTS[: rng.randint(2, len(ACCOUNTS))]
+        self._events = 0
         self._payments: list[tuple[int, Event]] = []
         self._under_way: list[tuple[int, Callable[[], None]]] = []
 
@@ -111,14 +112,16 @@ class Lives:
 
     def _amount(self) -> int:
         rng = self._rng
-        return rng.choice(AMOUNTS) if rng.randrange(3) else rng.randint(1, 1000) * rng.choice(
-            (1, 100, 2**20, 2**50)
-        )  # fmt: skip
+        if rng.randrange(3):
+            return rng.choice(AMOUNTS)
+        return rng.randint(1, 1000) * rng.choice((1, 100, 2**20, 2**50))
 
     def _event(self, other: int) -> Event:
         rng, time_ms = self._rng, self._moment()
+        self._events += 1
         return Event(
-            event_id=rng.getrandbits(63) - 2**62,
+            # Scattered, and no two the same: the service takes an event once.
+            event_id=self._events * 0x9E37_79B9_7F4A_7C15 % 2**64 - 2**63,
             time_ms=time_ms,
             amount_minor=self._amount(),
             other=other,
@@ -136,7 +139,7 @@ class Lives:
         payee = payee if rng.randrange(6) else 0
         event = self._event(payee)
         if rng.randrange(4) == 0 and self._payments:
-            # The same again: at one time, or of one amount.
+            # A tie with an earlier one.
             event = replace(event, time_ms=rng.choice(self._payments)[1].time_ms)
         self.world.attempt(payer, event)
         self._payments.append((payer, event))

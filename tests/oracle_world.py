@@ -41,6 +41,7 @@ class World:
         self.served: list[Vector] = []
         """By the kernel, from the oracle's memory at that moment."""
         self._requests: list[Request] = []
+        self._told: list[tuple[object, ...]] = []
         self._status: dict[tuple[int, int, bool], ExecutionStatus] = {}
         self._steps: dict[int | str, list[tuple[int, ...]]] = {}
 
@@ -53,37 +54,41 @@ class World:
     def attempt(self, account: int, *events: Event) -> None:
         for event in events:
             self.account(account).attempt(event)
-            self._step(account, Change.ATTEMPT, event_bytes(event))
+            self._step(account, Change.ATTEMPT, event_bytes(event), event)
 
     def receive(self, account: int, *events: Event) -> None:
         for event in events:
             self.account(account).receive(event)
-            self._step(account, Change.RECEIVE, event_bytes(event))
+            self._step(account, Change.RECEIVE, event_bytes(event), event)
 
     def executed_out(self, account: int, event: Event, after: ExecutionStatus) -> None:
         before = self._status.get((account, event.event_id, True), _NEW)
         self._status[account, event.event_id, True] = after
         self.account(account).executed_out(event, before, after)
-        self._step(account, Change.EXECUTION_OUT, execution_bytes(event, before, after))
+        record = execution_bytes(event, before, after)
+        self._step(account, Change.EXECUTION_OUT, record, event.event_id, before, after)
 
     def executed_in(self, account: int, event: Event, after: ExecutionStatus) -> None:
         before = self._status.get((account, event.event_id, False), _NEW)
         self._status[account, event.event_id, False] = after
         self.account(account).executed_in(event, before, after)
-        self._step(account, Change.EXECUTION_IN, execution_bytes(event, before, after))
+        record = execution_bytes(event, before, after)
+        self._step(account, Change.EXECUTION_IN, record, event.event_id, before, after)
 
     def report(self, account: int, *reports: Report) -> None:
         for report in reports:
             self.account(account).report(report)
-            self._step(account, Change.REPORT, report_bytes(report))
+            self._step(account, Change.REPORT, report_bytes(report), report)
 
     def sighting(self, link: str, account: int, time_ms: int, since_ms: int | None = None) -> None:
         self.link(link).sighting(account, time_ms, since_ms)
-        self._step(link, Change.SIGHTING, link_bytes(time_ms, since_ms, account))
+        record = link_bytes(time_ms, since_ms, account)
+        self._step(link, Change.SIGHTING, record, account, time_ms, since_ms)
 
     def taint(self, link: str, account: int, since_ms: int) -> None:
         self.link(link).taint(account, since_ms)
-        self._step(link, Change.TAINT, link_bytes(since_ms, since_ms, account))
+        record = link_bytes(since_ms, since_ms, account)
+        self._step(link, Change.TAINT, record, account, since_ms)
 
     def judge(
         self,
@@ -108,6 +113,7 @@ class World:
             )
         )
         row = len(self._requests)
+        self._told.append((request, links))
         self._requests.append(request)
         if payer is not None:
             self._read(request.payer_id, READ_PAYER, row, (0, 0, 0, payee_id or 0, 0))
@@ -136,7 +142,12 @@ class World:
             for difference in differences(expected, vector.tolist())
         ]
 
-    def _step(self, subject: int | str, change: Change, record: bytes) -> None:
+    def story(self) -> str:
+        """Return all that was told, for whoever looks for a difference."""
+        return "\n".join(" ".join(map(str, line)) for line in self._told)
+
+    def _step(self, subject: int | str, change: Change, record: bytes, *told: object) -> None:
+        self._told.append((subject, change.name, *told))
         self._read(subject, change, 0, unpack_record(record))
 
     def _read(self, subject: int | str, step: int, row: int, columns: tuple[int, ...]) -> None:
