@@ -92,6 +92,16 @@ def test_pairs_forget_when_all_is_reversed() -> None:
     assert judged(world)["pair_days_since_first"] == 3
 
 
+@pytest.mark.parametrize("status", [FAILED, REVERSED])
+def test_only_what_was_posted_is_taken_from_a_pair(status: ExecutionStatus) -> None:
+    world = World()
+    world.attempt(PAYER, event(1, HOUR_MS), event(2, HOUR_MS))
+    world.executed_out(PAYER, event(1, HOUR_MS), POSTED)
+    world.executed_out(PAYER, event(2, HOUR_MS), status)
+
+    assert judged(world)["pair_times_paid"] == 1
+
+
 def test_pairs_never_lie_in_the_future() -> None:
     world = World()
     later = event(1, -DAY_MS)
@@ -237,11 +247,27 @@ class TestTotals:
 
         assert judged(world)["in_sum_31d"] == 200 * counted
 
+    @pytest.mark.parametrize(("newer", "counted"), [(23, 1), (24, 0)])
+    def test_the_oldest_hour_may_arrive_last(self, newer: int, counted: int) -> None:
+        world = World()
+        world.attempt(PAYER, *(event(number, -number * HOUR_MS) for number in range(1, newer + 1)))
+        world.attempt(PAYER, event(0, 0))
+
+        assert judged(world)["out_sum_hour"] == 100 * counted
+
+    @pytest.mark.parametrize(("newer", "counted"), [(30, 1), (31, 0)])
+    def test_the_oldest_day_may_arrive_last(self, newer: int, counted: int) -> None:
+        world = World()
+        world.receive(PAYER, *(event(number, -number * DAY_MS) for number in range(1, newer + 1)))
+        world.receive(PAYER, event(0, 0))
+
+        assert judged(world)["in_sum_31d"] == 100 * counted
+
     @pytest.mark.parametrize(("days", "within"), [(30, 1), (31, 0)])
     def test_today_and_30_days_before(self, days: int, within: int) -> None:
         world = World()
         world.attempt(PAYEE, event(1, days * DAY_MS, 50))
-        world.receive(PAYEE, event(1, days * DAY_MS, 200), event(2, -5, 0 + 1))
+        world.receive(PAYEE, event(1, days * DAY_MS, 200), event(2, -5, 1))
         world.attempt(PAYER, event(1, days * DAY_MS))
 
         said = judged(world)
