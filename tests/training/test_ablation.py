@@ -37,7 +37,7 @@ def test_families_that_fraud_follows_from_cost_precision_and_others_do_not(tmp_p
 
 
 def test_the_command_writes_its_figures(tmp_path: Path) -> None:
-    a_dataset(tmp_path / "d.parquet", rows=900, noise=0.3)
+    a_dataset(tmp_path / "d.parquet", rows=1500)
     out = tmp_path / "ablation.json"
 
     words = ["ablate", "--dataset", str(tmp_path / "d.parquet"), "--out", str(out), "--json"]

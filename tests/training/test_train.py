@@ -20,7 +20,7 @@ from fanzha_training.trained import load_trained, save_trained
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    return a_dataset(tmp_path_factory.mktemp("train") / "dataset.parquet")
+    return a_dataset(tmp_path_factory.mktemp("train") / "dataset.parquet", noise=0.5)
 
 
 @pytest.fixture(scope="module")

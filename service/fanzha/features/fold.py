@@ -26,7 +26,17 @@ from fanzha.features.history import (
     remember_pair,
     set_status,
 )
-from fanzha.features.kernel import END, link_part, payee_part, payer_part, request_part
+from fanzha.features.kernel import (
+    END,
+    LINKS_START,
+    PAYEE_START,
+    PAYER_START,
+    link_part,
+    payee_part,
+    payer_part,
+    request_part,
+)
+from fanzha.features.links import WIDTH
 
 READ_PAYER: Final = 10
 READ_PAYEE: Final = 11
@@ -46,6 +56,38 @@ _TAINT = int(at.Change.TAINT)
 _FACT_COUNT = len(FACTS)
 _ROOM = 4096
 """Rows in which a ring moves before it is copied back."""
+_NEAR = 1024
+"""Steps whose facts and parts lie together while they are worked on. Transfers of one account are
+spread over all memory: waiting for it in between took longer than the kernel itself."""
+
+
+@compiled()
+def _fetch(facts, steps, near_facts):
+    """Copy the facts that reads need beside each other."""
+    for i in range(steps.shape[0]):
+        if steps[i, STEP] >= READ_PAYER:
+            row = steps[i, ROW]
+            for column in range(facts.shape[1]):
+                near_facts[i, column] = facts[row, column]
+
+
+@compiled()
+def _put_back(near_vectors, steps, vectors):
+    """Copy the parts that reads made into the vectors of their rows."""
+    for i in range(steps.shape[0]):
+        step = steps[i, STEP]
+        if step < READ_PAYER:
+            continue
+        if step == READ_PAYER:
+            first, end = PAYER_START, PAYEE_START
+        elif step == READ_PAYEE:
+            first, end = PAYEE_START, LINKS_START
+        else:
+            first = LINKS_START + steps[i, COLUMN_0] * WIDTH
+            end = first + WIDTH
+        row = steps[i, ROW]
+        for column in range(first, end):
+            vectors[row, column] = near_vectors[i, column]
 
 
 _READ = "Array(int64, 2, 'C', readonly=True)"
@@ -66,66 +108,73 @@ def _fold(facts, steps, vectors):
     for row in range(facts.shape[0]):
         vectors[row, :] = np.nan
         request_part(facts[row], vectors[row])
-    for i in range(steps.shape[0]):
-        if i == 0 or steps[i, SUBJECT] != subject:
-            subject = steps[i, SUBJECT]
-            outs = ins = known = pair_count = hour_count = day_count = accounts = 0
-            out_at = in_at = report_at = _ROOM
-        step = steps[i, STEP]
-        row = steps[i, ROW]
-        record = steps[i, COLUMN_0:]
-        if step == READ_PAYER:
-            payer_part(
-                facts[row],
-                out_room[out_at : out_at + outs],
-                in_room[in_at : in_at + ins],
-                pair_of(pairs, pair_count, record[at.COUNTERPARTY]),
-                report_room[report_at : report_at + known],
-                hours[:hour_count],
-                days[:day_count],
-                vectors[row],
-            )
-        elif step == READ_PAYEE:
-            payee_part(
-                facts[row],
-                out_room[out_at : out_at + outs],
-                in_room[in_at : in_at + ins],
-                report_room[report_at : report_at + known],
-                days[:day_count],
-                vectors[row],
-            )
-        elif step == READ_LINK:
-            link_part(facts[row], seen[:accounts], record[0], vectors[row])
-        elif step == _ATTEMPT or step == _RECEIVE:
-            column = at.OUT_COUNT
-            if step == _ATTEMPT:
-                out_at, outs = push(out_room, out_at, outs, at.RING_EVENTS, record)
-            else:
-                in_at, ins = push(in_room, in_at, ins, at.RING_EVENTS, record)
-                column = at.IN_COUNT
-            zone = (record[at.FLAGS] >> 40) & 0xFF
-            hour_count, day_count = add_to_totals(
-                hours, hour_count, days, day_count, zone,
-                record[at.TIME], record[at.AMOUNT], column, effect_of_event(record),
-            )  # fmt: skip
-        elif step == _EXECUTION_OUT or step == _EXECUTION_IN:
-            column = at.OUT_COUNT
-            status = record[at.EXECUTION_KIND] & 0xFF
-            if step == _EXECUTION_OUT:
-                set_status(out_room[out_at : out_at + outs], record[0], status)
-                pair_count = remember_pair(pairs, pair_count, record)
-            else:
-                set_status(in_room[in_at : in_at + ins], record[0], status)
-                column = at.IN_COUNT
-            zone = (record[at.EXECUTION_KIND] >> 24) & 0xFF
-            hour_count, day_count = add_to_totals(
-                hours, hour_count, days, day_count, zone,
-                record[at.TIME], record[at.EXECUTION_AMOUNT], column, effect_of_execution(record),
-            )  # fmt: skip
-        elif step == _REPORT:
-            report_at, known = push(report_room, report_at, known, at.REPORT_EVENTS, record)
-        elif step == _SIGHTING or step == _TAINT:
-            accounts = remember_link(seen, accounts, record, step == _SIGHTING)
+    near_facts = np.empty((_NEAR, _FACT_COUNT), np.int64)
+    near_vectors = np.empty((_NEAR, END), np.float32)
+    for start in range(0, steps.shape[0], _NEAR):
+        stop = min(start + _NEAR, steps.shape[0])
+        _fetch(facts, steps[start:stop], near_facts)
+        for i in range(start, stop):
+            if i == 0 or steps[i, SUBJECT] != subject:
+                subject = steps[i, SUBJECT]
+                outs = ins = known = pair_count = hour_count = day_count = accounts = 0
+                out_at = in_at = report_at = _ROOM
+            step = steps[i, STEP]
+            record = steps[i, COLUMN_0:]
+            if step == READ_PAYER:
+                payer_part(
+                    near_facts[i - start],
+                    out_room[out_at : out_at + outs],
+                    in_room[in_at : in_at + ins],
+                    pair_of(pairs, pair_count, record[at.COUNTERPARTY]),
+                    report_room[report_at : report_at + known],
+                    hours[:hour_count],
+                    days[:day_count],
+                    near_vectors[i - start],
+                )
+            elif step == READ_PAYEE:
+                payee_part(
+                    near_facts[i - start],
+                    out_room[out_at : out_at + outs],
+                    in_room[in_at : in_at + ins],
+                    report_room[report_at : report_at + known],
+                    days[:day_count],
+                    near_vectors[i - start],
+                )
+            elif step == READ_LINK:
+                link_part(
+                    near_facts[i - start], seen[:accounts], record[0], near_vectors[i - start]
+                )
+            elif step == _ATTEMPT or step == _RECEIVE:
+                column = at.OUT_COUNT
+                if step == _ATTEMPT:
+                    out_at, outs = push(out_room, out_at, outs, at.RING_EVENTS, record)
+                else:
+                    in_at, ins = push(in_room, in_at, ins, at.RING_EVENTS, record)
+                    column = at.IN_COUNT
+                zone = (record[at.FLAGS] >> 40) & 0xFF
+                hour_count, day_count = add_to_totals(
+                    hours, hour_count, days, day_count, zone,
+                    record[at.TIME], record[at.AMOUNT], column, effect_of_event(record),
+                )  # fmt: skip
+            elif step == _EXECUTION_OUT or step == _EXECUTION_IN:
+                column = at.OUT_COUNT
+                status = record[at.EXECUTION_KIND] & 0xFF
+                if step == _EXECUTION_OUT:
+                    set_status(out_room[out_at : out_at + outs], record[0], status)
+                    pair_count = remember_pair(pairs, pair_count, record)
+                else:
+                    set_status(in_room[in_at : in_at + ins], record[0], status)
+                    column = at.IN_COUNT
+                zone = (record[at.EXECUTION_KIND] >> 24) & 0xFF
+                hour_count, day_count = add_to_totals(
+                    hours, hour_count, days, day_count, zone, record[at.TIME],
+                    record[at.EXECUTION_AMOUNT], column, effect_of_execution(record),
+                )  # fmt: skip
+            elif step == _REPORT:
+                report_at, known = push(report_room, report_at, known, at.REPORT_EVENTS, record)
+            elif step == _SIGHTING or step == _TAINT:
+                accounts = remember_link(seen, accounts, record, step == _SIGHTING)
+        _put_back(near_vectors, steps[start:stop], vectors)
 
 
 def fold(facts: npt.NDArray[np.int64], steps: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:

@@ -87,6 +87,7 @@ def payee_part(facts, out_ring, in_ring, report_ring, days, vector):
 def link_part(facts, seen, link, vector):
     """Write one link's part; link memory int64[:, 3], number of the link in `links.LINKS`."""
     start = LINKS_START + link * _LINK_WIDTH
+    vector[start : start + _LINK_WIDTH] = np.nan
     links.compute(facts, seen, link, vector[start : start + _LINK_WIDTH])
 
 
