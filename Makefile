@@ -97,7 +97,7 @@ ABLATION := build/ablation
 ablation: $(READY) ## Train without each family of features in turn, into docs/reference/ablation.json
 	@rm -rf $(ABLATION) && mkdir -p $(ABLATION)
 	for seed in 1 2 3; do \
-		$(TRAINING) simulate --out $(ABLATION)/$$seed --seed $$seed --customers 2000 --days 45 --fraud-per-million 5000 && \
+		$(TRAINING) simulate --out $(ABLATION)/$$seed --seed $$seed --customers 1500 --days 40 --fraud-per-million 4000 && \
 		$(TRAINING) build --table $(ABLATION)/$$seed --out $(ABLATION)/$$seed.parquet || exit 1; \
 	done
 	$(TRAINING) ablate --dataset $(ABLATION)/1.parquet --dataset $(ABLATION)/2.parquet --dataset $(ABLATION)/3.parquet --out docs/reference/ablation.json

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 from tests.bench import feature_build, one_row
-from tests.bench.machine import describe, pin_to_one_core
+from tests.bench.machine import Spread, describe, pin_to_one_core
 
 ROOT = Path(__file__).parents[2]
 HANDBOOK = ROOT.parent / "shared" / "data" / "handbook" / "transactions.parquet"
@@ -20,30 +20,25 @@ HANDBOOK = ROOT.parent / "shared" / "data" / "handbook" / "transactions.parquet"
 def main() -> None:
     """Measure everything."""
     console = Console(stderr=True)
-    figures: dict[str, Any] = {}
-    with console.status("one row: kernel and ONNX"):
-        figures["machine"] = describe(pin_to_one_core())
-        champion = json.loads((ROOT / "models" / "registry.json").read_text("utf-8"))["champion"]
-        figures["one_row"] = one_row.measure(ROOT / "models" / champion)
+    machine = describe(pin_to_one_core())
+    champion = json.loads((ROOT / "models" / "registry.json").read_text("utf-8"))["champion"]
+    with console.status("one row: kernel and ONNX beside an empty graph"):
+        figures: dict[str, Spread] = one_row.measure(ROOT / "models" / champion)
     if HANDBOOK.exists():
         with console.status("many rows: the handbook set, through its mapping"):
-            figures["feature_build"] = feature_build.measure(HANDBOOK)
+            figures |= feature_build.measure(HANDBOOK)
     else:
-        console.print(f"skipped: feature_build, because {HANDBOOK.name} is not beside the project")
+        console.print("skipped: feature_build_transfers_per_s; the handbook set is not here")
     _show(figures)
-    print(json.dumps(figures))  # noqa: T201 - for scripts
+    medians: dict[str, Any] = {name: spread["median"] for name, spread in figures.items()}
+    print(json.dumps({**medians, "spread": figures, "machine": machine}))  # noqa: T201 - for scripts
 
 
-def _show(figures: dict[str, Any]) -> None:
+def _show(figures: dict[str, Spread]) -> None:
     table = Table("figure", "median", "least", "most")
-    one, many = figures["one_row"], figures.get("feature_build", {})
-    for name, values in one["microseconds"].items():
-        table.add_row(f"{name}, µs a row", *(f"{value:.2f}" for value in values.values()))
-    ratio = one["kernel_onnx_over_identity"]
-    table.add_row("kernel_onnx_over_identity", *(f"{value:.2f}" for value in ratio.values()))
-    for name, values in many.items():
-        if isinstance(values, dict):
-            table.add_row(name, *(f"{value:,.0f}" for value in values.values()))
+    for name, spread in figures.items():
+        form = "{:,.0f}" if spread["median"] > 1000 else "{:.2f}"
+        table.add_row(name, *(form.format(value) for value in spread.values()))
     Console().print(table)
 
 

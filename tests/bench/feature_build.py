@@ -8,16 +8,16 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.bench.machine import pin_to_one_core, seconds_of, spread
+from tests.bench.machine import Spread, pin_to_one_core, seconds_of, spread
 
 ROUNDS = 3
 
 
-def measure(handbook: Path) -> dict[str, Any]:
+def measure(handbook: Path) -> dict[str, Spread]:
     """Return transfers a second on one core, in a process of its own, after compile.
 
-    `feature_build` is from mapped columns to vectors: facts, steps in order, the kernel.
-    `file_reading` is from the file through its mapping to those columns.
+    `feature_build_transfers_per_s` is from mapped columns to vectors: facts, steps, the kernel.
+    `file_reading_transfers_per_s` is from the file through its mapping to those columns.
     """
     done = subprocess.run(
         [sys.executable, "-m", "tests.bench.feature_build", str(handbook)],
@@ -30,7 +30,7 @@ def measure(handbook: Path) -> dict[str, Any]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _measure_here(handbook: Path) -> dict[str, Any]:
+def _measure_here(handbook: Path) -> dict[str, Spread]:
     from fanzha_training.building import BuildOptions  # noqa: PLC0415 - after pinning
     from fanzha_training.file_source import read_file  # noqa: PLC0415
     from fanzha_training.history import vectors_of  # noqa: PLC0415
@@ -58,7 +58,6 @@ def _measure_here(handbook: Path) -> dict[str, Any]:
             )
     rows = len(history)
     return {
-        "transfers": rows,
         "feature_build_transfers_per_s": spread([rows / seconds for seconds in building]),
         "file_reading_transfers_per_s": spread([rows / seconds for seconds in reading]),
     }

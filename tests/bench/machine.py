@@ -8,6 +8,9 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
+Spread = dict[str, float]
+"""Median, least and most of one figure over the rounds."""
+
 _STACK = ("numba", "numpy", "onnxruntime", "polars", "pyarrow")
 
 
@@ -40,6 +43,6 @@ def seconds_of(work: Callable[[], object]) -> float:
     return perf_counter() - began
 
 
-def spread(values: list[float]) -> dict[str, float]:
+def spread(values: list[float]) -> Spread:
     """Return median, least and most."""
     return {"median": median(values), "least": min(values), "most": max(values)}

@@ -1,42 +1,35 @@
-"""What each family of features adds: models that never see it, against the one that sees all.
+"""What each family of features adds: models that never see it, and models that see nothing else.
 
-A family that costs nothing when it is taken away is not worth its microseconds.
+Families overlap: what one tells, others tell in part. So a family's loss when it is taken away is
+small where others stand in for it, and its worth alone says what it would carry by itself.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
+from sklearn.metrics import average_precision_score
 
 from fanzha.features.manifest import FEATURES
 from fanzha_training.dataset import Dataset
 from fanzha_training.evaluate import later_than
-from fanzha_training.metrics import Scored, metrics_of
-from fanzha_training.train import TrainOptions, margins, train
+from fanzha_training.train import TrainOptions, grow, margins
 
 FAMILIES: Final = tuple(dict.fromkeys(feature.family for feature in FEATURES))
-NOTHING: Final = "nothing"
-"""Stands for the family left out where none is."""
 
 Tell = Callable[[int, int], None]
 """Told how many models are trained, of how many."""
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """Figures of one model on the days after its training."""
-
-    average_precision: float
-    value_detection_at_1: float
-    recall_at_5: float
+Mask = npt.NDArray[np.bool_]
 
 
 def ablate(datasets: Sequence[Dataset], options: TrainOptions, tell: Tell) -> dict[str, Any]:
-    """Return for each family what models without it lose, over several data sets.
+    """Return the average precision on later days that each family costs, and has alone.
 
     Args:
-        datasets: worlds apart from each other; one tells little of chance.
+        datasets: worlds apart from each other; one tells little of chance. Differences are taken
+            within a world.
         options: how every model is trained.
         tell: progress.
 
@@ -44,64 +37,59 @@ def ablate(datasets: Sequence[Dataset], options: TrainOptions, tell: Tell) -> di
         SetupError: a data set cannot be learned from or measured on.
 
     """
-    left_out = (NOTHING, *FAMILIES)
-    found: dict[str, list[Figures]] = {family: [] for family in left_out}
+    total = len(datasets) * (1 + 2 * len(FAMILIES))
     done = 0
-    for dataset in datasets:
-        for family in left_out:
-            found[family].append(_measured(without(dataset, family), options))
-            done += 1
-            tell(done, len(datasets) * len(left_out))
+
+    def measured(dataset: Dataset, hidden: Mask) -> float:
+        nonlocal done
+        precision = _precision(hiding(dataset, hidden), options)
+        done += 1
+        tell(done, total)
+        return precision
+
+    everything = [measured(dataset, np.zeros(len(FEATURES), np.bool_)) for dataset in datasets]
+    families = {}
+    for family in FAMILIES:
+        own = of_family(family)
+        without = [measured(dataset, own) for dataset in datasets]
+        alone = [measured(dataset, ~own) for dataset in datasets]
+        lost = [whole - rest for whole, rest in zip(everything, without, strict=True)]
+        families[family] = {
+            "features": int(own.sum()),
+            "lost_without": _summary(lost),
+            "alone": _summary(alone),
+        }
     return {
         "datasets": len(datasets),
         "transfers": sum(len(dataset) for dataset in datasets),
         "frauds": sum(int((dataset.label == 1).sum()) for dataset in datasets),
-        "features": {family: _count(family) for family in left_out},
-        "without": {family: _summary(figures) for family, figures in found.items()},
+        "all": {"features": len(FEATURES), "average_precision": _summary(everything)},
+        "families": families,
     }
 
 
-def without(dataset: Dataset, family: str) -> Dataset:
-    """Return the data set with all features of a family unknown."""
-    columns = [place for place, feature in enumerate(FEATURES) if feature.family == family]
+def of_family(family: str) -> Mask:
+    """Say which features belong to a family, bool (features,)."""
+    return np.array([feature.family == family for feature in FEATURES])
+
+
+def hiding(dataset: Dataset, hidden: Mask) -> Dataset:
+    """Return the data set with some features unknown everywhere."""
     vectors = dataset.vectors.copy()
-    vectors[:, columns] = np.nan
+    vectors[:, hidden] = np.nan
     return replace(dataset, vectors=vectors)
 
 
-def _measured(dataset: Dataset, options: TrainOptions) -> Figures:
-    trained = train(dataset, options, lambda _done, _total: None)
-    later = later_than(dataset, trained.record["times"]["cut_ms"]).data
-    margin = margins(trained.booster, later.vectors)
-    scored = Scored(
-        margin=margin,
-        probability=trained.calibration.probability_in_data(margin),
-        label=later.label,
-        amount_minor=later.amount_minor,
-        fraud_type=later.fraud_type,
-    )
-    figures = metrics_of(scored)
-    return Figures(
-        average_precision=figures["average_precision"],
-        value_detection_at_1=figures["budgets"]["1"]["value_detection_rate"],
-        recall_at_5=figures["budgets"]["5"]["recall"],
-    )
+def _precision(dataset: Dataset, options: TrainOptions) -> float:
+    # Not calibrated: a family that tells nothing alone leaves nothing to calibrate.
+    grown = grow(dataset, options, lambda _done, _total: None)
+    later = later_than(dataset, grown.split.times.cut_ms).data
+    return float(average_precision_score(later.label == 1, margins(grown.booster, later.vectors)))
 
 
-def _count(family: str) -> int:
-    if family == NOTHING:
-        return len(FEATURES)
-    return sum(feature.family == family for feature in FEATURES)
-
-
-def _summary(figures: list[Figures]) -> dict[str, dict[str, float]]:
-    """Return mean, least and most of each figure."""
-    summary = {}
-    for name in Figures.__dataclass_fields__:
-        values = [float(getattr(figure, name)) for figure in figures]
-        summary[name] = {
-            "mean": round(float(np.mean(values)), 4),
-            "least": round(min(values), 4),
-            "most": round(max(values), 4),
-        }
-    return summary
+def _summary(values: list[float]) -> dict[str, float]:
+    return {
+        "mean": round(float(np.mean(values)), 4),
+        "least": round(min(values), 4),
+        "most": round(max(values), 4),
+    }

@@ -58,8 +58,21 @@ class Trained:
     """Everything needed to train it again; goes to `training.json`."""
 
 
-def train(dataset: Dataset, options: TrainOptions, progress: Progress) -> Trained:
-    """Train on the earlier days of a data set and calibrate on later ones.
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """Trees, and what they were grown from."""
+
+    booster: xgb.Booster
+    split: Split
+    trees: int
+    tree_count_tuned: bool
+    parameters: dict[str, Any]
+    delay_days: float
+    randomness: np.random.Generator
+
+
+def grow(dataset: Dataset, options: TrainOptions, progress: Progress) -> Grown:
+    """Grow trees on the earlier days of a data set.
 
     The number of trees is found by early stopping on the last days of the training time; then the
     model is grown again with that number on all of it. So there is no tree beyond the best one in
@@ -89,6 +102,19 @@ def train(dataset: Dataset, options: TrainOptions, progress: Progress) -> Traine
         num_boost_round=trees,
         callbacks=[_Told(progress, trees)],
     )
+    return Grown(booster, split, trees, tuned, parameters, delay_days, randomness)
+
+
+def train(dataset: Dataset, options: TrainOptions, progress: Progress) -> Trained:
+    """Train on the earlier days of a data set and calibrate on later ones.
+
+    Raises:
+        SetupError: an option is out of range, the data set cannot be learned from, or nothing was
+            learned that holds later.
+
+    """
+    grown = grow(dataset, options, progress)
+    booster, split = grown.booster, grown.split
     calibration = calibrate(
         margins(booster, split.calibration.vectors), split.calibration.label, options.base_rate
     )
@@ -96,18 +122,18 @@ def train(dataset: Dataset, options: TrainOptions, progress: Progress) -> Traine
         "command": options.command,
         "seed": options.seed,
         "threads": THREADS,
-        "parameters": parameters,
-        "trees": trees,
-        "tree_count_tuned": tuned,
+        "parameters": grown.parameters,
+        "trees": grown.trees,
+        "tree_count_tuned": grown.tree_count_tuned,
         "augment_share": options.augment_share,
-        "delay_days": delay_days,
+        "delay_days": grown.delay_days,
         "times": asdict(split.times),
         "calibration": asdict(calibration),
         "rows": _counts(split),
         "frauds_unknown_in_time": split.frauds_unknown_in_time,
         "data": asdict(dataset.meta) | {"fingerprint": dataset.fingerprint(), "rows": len(dataset)},
     }
-    return Trained(booster, calibration, _sample(split.calibration, randomness), record)
+    return Trained(booster, calibration, _sample(split.calibration, grown.randomness), record)
 
 
 def margins(booster: xgb.Booster, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fanzha_training.ablation import NOTHING, ablate
+from fanzha_training.ablation import ablate
 from fanzha_training.atomic import replaced_file
 from fanzha_training.commands.console import AsJson, counted, show
 from fanzha_training.dataset import load_dataset
@@ -22,7 +22,7 @@ def ablate_families(
     seed: Annotated[int, typer.Option(help="Seed of the trainings.")] = 7,
     as_json: AsJson = False,
 ) -> None:
-    """Train without each family of features in turn and measure what is lost on later days."""
+    """Train without each family of features, and with it alone; measure on later days."""
     options = TrainOptions(command="ablate", seed=seed)
     with counted("training") as tell:
         found = ablate([load_dataset(file) for file in dataset], options, tell)
@@ -32,12 +32,10 @@ def ablate_families(
     if as_json:
         show(found, as_json=True)
         return
-    every = found["without"][NOTHING]["average_precision"]["mean"]
-    for family, figures in found["without"].items():
-        precision = figures["average_precision"]["mean"]
+    for family, figures in found["families"].items():
+        lost, alone = figures["lost_without"], figures["alone"]
         typer.echo(
-            f"without {family:<14} {found['features'][family]:>4} features  "
-            f"average precision {precision:.3f} ({precision - every:+.3f})  "
-            f"value detection at 1 {figures['value_detection_at_1']['mean']:.3f}  "
-            f"recall at 5 {figures['recall_at_5']['mean']:.3f}"
+            f"{family:<14} {figures['features']:>4} features  without it {-lost['mean']:+.3f} "
+            f"({-lost['most']:+.3f} to {-lost['least']:+.3f})  alone {alone['mean']:.3f}"
         )
+    typer.echo(f"average precision of all {found['all']['average_precision']['mean']:.3f}")
