@@ -31,9 +31,9 @@ def measure(handbook: Path) -> dict[str, Spread]:
 
 
 def _measure_here(handbook: Path) -> dict[str, Spread]:
-    from fanzha_training.building import BuildOptions  # noqa: PLC0415 - after pinning
-    from fanzha_training.file_source import read_file  # noqa: PLC0415
-    from fanzha_training.history import vectors_of  # noqa: PLC0415
+    from fanzha_training.building.file_source import read_file  # noqa: PLC0415
+    from fanzha_training.building.history import vectors_of  # noqa: PLC0415
+    from fanzha_training.building.options import BuildOptions  # noqa: PLC0415 - after pinning
 
     options = BuildOptions(command="bench")
     reading, building = [], []

@@ -10,8 +10,8 @@ from fanzha.archive.schema import KIND_DECISION_UPDATE
 from fanzha.domain.errors import SetupError
 from fanzha.domain.vocabulary import DecisionKind, OutcomeType
 from fanzha.features.manifest import FEATURE_INDEX
-from fanzha_training.build_archive import build_from_archive
-from fanzha_training.building import BuildOptions
+from fanzha_training.building.from_archive import build_from_archive
+from fanzha_training.building.options import BuildOptions
 from fanzha_training.dataset import UNLABELLED, Dataset, load_dataset
 from fanzha_training.skew import recompute_vectors
 

@@ -17,14 +17,14 @@ from tests.training.streams import DAY_MS, START_MS, random_rows, write_table
 from fanzha.domain.errors import SetupError
 from fanzha.domain.vocabulary import FraudType
 from fanzha.features.manifest import FEATURE_INDEX
-from fanzha_training.build_file import build_from_file
-from fanzha_training.build_table import build_from_table
-from fanzha_training.building import BuildOptions
+from fanzha_training.building.from_file import build_from_file
+from fanzha_training.building.from_table import build_from_table
+from fanzha_training.building.history import tied_order
+from fanzha_training.building.options import BuildOptions
+from fanzha_training.building.table_source import CODES, FLAGS
+from fanzha_training.building.table_subjects import SUBJECT_COLUMNS
 from fanzha_training.dataset import Dataset, load_dataset
-from fanzha_training.history import tied_order
 from fanzha_training.table import TRANSFERS_FILE
-from fanzha_training.table_source import CODES, FLAGS
-from fanzha_training.table_subjects import SUBJECT_COLUMNS
 
 HANDBOOK = ROOT.parent / "shared" / "data" / "handbook" / "transactions.parquet"
 OWN = """columns:
@@ -224,8 +224,8 @@ def test_ties_are_ordered_by_id_as_a_sort_would() -> None:
 MEASURED = """
 import re, sys
 from pathlib import Path
-from fanzha_training.build_file import build_from_file
-from fanzha_training.building import BuildOptions
+from fanzha_training.building.from_file import build_from_file
+from fanzha_training.building.options import BuildOptions
 file, mapping, out, parts = sys.argv[1:]
 build_from_file(Path(file), mapping, Path(out), BuildOptions(command="", parts=int(parts)),
                 lambda stage: None, skip_bad_rows=False)

@@ -20,8 +20,8 @@ from tests.training.streams import (
 from fanzha.domain.errors import SetupError
 from fanzha.domain.transfer import AMOUNT_MINOR_MAX
 from fanzha.features.manifest import FEATURE_INDEX
-from fanzha_training.build_table import build_from_table
-from fanzha_training.building import BuildOptions
+from fanzha_training.building.from_table import build_from_table
+from fanzha_training.building.options import BuildOptions
 from fanzha_training.dataset import UNLABELLED, Dataset, load_dataset
 from fanzha_training.table import OUTCOMES_FILE, TRANSFERS_FILE
 

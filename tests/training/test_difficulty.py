@@ -12,8 +12,8 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from fanzha.features.manifest import FEATURE_NAMES
-from fanzha_training.build_table import build_from_table
-from fanzha_training.building import BuildOptions
+from fanzha_training.building.from_table import build_from_table
+from fanzha_training.building.options import BuildOptions
 from fanzha_training.dataset import Dataset, load_dataset
 from fanzha_training.evaluate import later_than
 from fanzha_training.simulate.parameters import Parameters

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fanzha_training.step_blocks import Block, Part, block, in_order
-from fanzha_training.step_order import places_in_order
+from fanzha_training.building.step_blocks import Block, Part, block, in_order
+from fanzha_training.building.step_order import places_in_order
 
 
 def random_blocks(seed: int, size: int, subjects: int) -> list[Block]:

@@ -14,8 +14,8 @@ import polars as pl
 
 from fanzha.features.fold import fold
 from fanzha.features.manifest import FEATURE_NAMES
-from fanzha_training.archive_history import Replay, replay_of
-from fanzha_training.archive_source import Archive, read_archive
+from fanzha_training.building.archive_history import Replay, replay_of
+from fanzha_training.building.archive_source import Archive, read_archive
 
 Vectors = npt.NDArray[np.float32]
 

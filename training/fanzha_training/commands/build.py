@@ -8,10 +8,10 @@ import typer
 
 from fanzha.domain.errors import SetupError
 from fanzha.mapping.sources import is_zone
-from fanzha_training.build_archive import build_from_archive
-from fanzha_training.build_file import build_from_file
-from fanzha_training.build_table import build_from_table
-from fanzha_training.building import BuildOptions
+from fanzha_training.building.from_archive import build_from_archive
+from fanzha_training.building.from_file import build_from_file
+from fanzha_training.building.from_table import build_from_table
+from fanzha_training.building.options import BuildOptions
 from fanzha_training.commands.console import AsJson, command_text, show, stages, time_ms_of
 
 _Out = Annotated[Path, typer.Option(help="Data set to write, a Parquet file.")]

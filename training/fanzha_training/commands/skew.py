@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fanzha_training.archive_source import read_archive
+from fanzha_training.building.archive_source import read_archive
 from fanzha_training.commands.console import AsJson, show, stages
 from fanzha_training.skew import compare, report_of
 

@@ -3,12 +3,12 @@
 import json
 from pathlib import Path
 
-from fanzha_training.build_history import Source, build_dataset
-from fanzha_training.building import BuildOptions, Say
-from fanzha_training.history import History
+from fanzha_training.building.data_set import Source, build_dataset
+from fanzha_training.building.history import History
+from fanzha_training.building.options import BuildOptions, Say
+from fanzha_training.building.table_source import read_table
+from fanzha_training.building.table_subjects import SUBJECT_COLUMNS, subjects_of
 from fanzha_training.table import WORLD_FILE
-from fanzha_training.table_source import read_table
-from fanzha_training.table_subjects import SUBJECT_COLUMNS, subjects_of
 
 
 def build_from_table(folder: Path, out: Path, options: BuildOptions, say: Say) -> dict[str, object]:

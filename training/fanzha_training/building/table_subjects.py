@@ -9,7 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from fanzha.domain.transfer import BRINGS_OWN_DEVICE
-from fanzha_training.step_blocks import Ints
+from fanzha_training.building.step_blocks import Ints
 
 _PREFIXES: Final = {
     "payer_account": "",
@@ -45,7 +45,7 @@ class Subjects:
 
 
 def subjects_of(transfers: pl.DataFrame) -> Subjects:
-    """Return the subjects of transfers from `fanzha_training.table_source.read_table`."""
+    """Return the subjects of transfers from `fanzha_training.building.table_source.read_table`."""
     numbers = {name: subject_numbers(name, transfers[name]) for name in SUBJECT_COLUMNS}
     return linked(numbers, transfers["channel"].to_numpy())
 

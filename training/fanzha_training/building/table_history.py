@@ -14,7 +14,7 @@ from fanzha.domain.vocabulary import DecisionKind, OutcomeType
 from fanzha.features.facts import FACTS, UNKNOWN
 from fanzha.features.fold import READ_PAYEE, READ_PAYER
 from fanzha.features.layout import Change, ReportRole, zone_byte
-from fanzha_training.step_blocks import (
+from fanzha_training.building.step_blocks import (
     EVENT,
     EXECUTED,
     READ,
@@ -25,8 +25,8 @@ from fanzha_training.step_blocks import (
     block,
     in_order,
 )
-from fanzha_training.table_links import link_blocks
-from fanzha_training.table_subjects import Subjects
+from fanzha_training.building.table_links import link_blocks
+from fanzha_training.building.table_subjects import Subjects
 
 _TABLE_COLUMNS: Final = {
     "payer_open_day": pl.col("payer_open_date").to_physical(),
@@ -54,7 +54,7 @@ def table_facts(transfers: pl.DataFrame, subjects: Subjects, utc_offset_s: Ints)
     Grades of watchlists are UNKNOWN: a table does not say what was listed at the time.
 
     Args:
-        transfers: from `fanzha_training.table_source.read_table`.
+        transfers: from `fanzha_training.building.table_source.read_table`.
         subjects: of the transfers.
         utc_offset_s: the bank's offset from UTC at each transfer, in seconds.
 
@@ -100,10 +100,10 @@ def table_steps(
     failed. Event ids are the transfers' rows.
 
     Args:
-        transfers: from `fanzha_training.table_source.read_table`.
+        transfers: from `fanzha_training.building.table_source.read_table`.
         outcomes: those that are known.
         subjects: of the transfers.
-        mules: from `fanzha_training.table_links.mules_of`, of all transfers.
+        mules: from `fanzha_training.building.table_links.mules_of`, of all transfers.
         utc_offset_s: the bank's offset from UTC at each transfer, in seconds.
         part: only steps of its subjects; `transfers` then needs only theirs. None for all.
 

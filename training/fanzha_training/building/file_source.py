@@ -24,12 +24,12 @@ from fanzha.mapping.mapped import (
     shown,
 )
 from fanzha.mapping.mapping import Mapping
-from fanzha_training.building import BuildOptions, Say, rate
+from fanzha_training.building.history import History, tied_order
+from fanzha_training.building.options import BuildOptions, Say, rate
+from fanzha_training.building.step_blocks import Ints
+from fanzha_training.building.table_source import CODES, DATES, FLAGS
+from fanzha_training.building.table_subjects import SUBJECT_COLUMNS, linked, subject_number
 from fanzha_training.dataset import DAY_MS
-from fanzha_training.history import History, tied_order
-from fanzha_training.step_blocks import Ints
-from fanzha_training.table_source import CODES, DATES, FLAGS
-from fanzha_training.table_subjects import SUBJECT_COLUMNS, linked, subject_number
 
 _LEFT_UNREAD: Final = frozenset(
     {

@@ -10,8 +10,8 @@ from fanzha.domain.vocabulary import OutcomeType
 from fanzha.features.fold import READ_LINK
 from fanzha.features.layout import Change
 from fanzha.features.links import FIRST_OF_PAYEE
-from fanzha_training.step_blocks import EVENT, READ, REPORTED, Block, Ints, block
-from fanzha_training.table_subjects import Subjects
+from fanzha_training.building.step_blocks import EVENT, READ, REPORTED, Block, Ints, block
+from fanzha_training.building.table_subjects import Subjects
 
 _MULE_OUTCOMES = (OutcomeType.CONFIRMED_FRAUD, OutcomeType.MULE_CONFIRMED)
 

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from fanzha.features.facts import PAYEE_ID, UNKNOWN
 from fanzha.features.fold import READ_LINK, READ_PAYEE, READ_PAYER
 from fanzha.features.layout import COUNTERPARTY, RING_COLUMNS
-from fanzha_training.archive_source import Changes, Decisions
-from fanzha_training.step_blocks import Ints, block, in_order
+from fanzha_training.building.archive_source import Changes, Decisions
+from fanzha_training.building.step_blocks import Ints, block, in_order
 
 
 @dataclass(frozen=True, slots=True)

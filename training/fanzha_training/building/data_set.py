@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from fanzha_training.building import BuildOptions, Say, label_columns, label_counts
+from fanzha_training.building.history import History, vectors_of
+from fanzha_training.building.options import BuildOptions, Say, label_columns, label_counts
 from fanzha_training.dataset import DatasetMeta, dataset_writer, vector_column
-from fanzha_training.history import History, vectors_of
 from fanzha_training.labels import Labels, Outcomes, label_transfers
 
 

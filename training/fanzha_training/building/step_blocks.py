@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from fanzha.features.compiled import compiled
 from fanzha.features.fold import STEP_COLUMNS
-from fanzha_training.step_order import places_in_order
+from fanzha_training.building.step_order import places_in_order
 
 Ints = npt.NDArray[np.int64]
 

@@ -6,7 +6,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from fanzha_training.step_blocks import Ints
+from fanzha_training.building.step_blocks import Ints
 
 Vectors = npt.NDArray[np.float32]
 

@@ -20,12 +20,12 @@ from fanzha.features.fold import STEP_COLUMNS, fold
 from fanzha.features.kernel import LINKS_START, PAYEE_START, PAYER_START
 from fanzha.features.links import LINKS, WIDTH
 from fanzha.mapping.zones import zone_rules
-from fanzha_training.building import Say, rate
-from fanzha_training.spill import Spill
-from fanzha_training.step_blocks import Ints, Part
-from fanzha_training.table_history import table_facts, table_steps
-from fanzha_training.table_links import mules_of
-from fanzha_training.table_subjects import Subjects
+from fanzha_training.building.options import Say, rate
+from fanzha_training.building.spill import Spill
+from fanzha_training.building.step_blocks import Ints, Part
+from fanzha_training.building.table_history import table_facts, table_steps
+from fanzha_training.building.table_links import mules_of
+from fanzha_training.building.table_subjects import Subjects
 
 Vectors = npt.NDArray[np.float32]
 
@@ -49,8 +49,7 @@ class History:
     """Transfers sorted by (time_ms, request_id), in numbers. Codes are int8, 0 for not known."""
 
     frame: pl.DataFrame
-    """Columns that differ between transfers, as `fanzha_training.table_history` needs them, and
-    `request_id`."""
+    """Columns that differ between transfers, as `table_history` needs them, and `request_id`."""
     subjects: Subjects
     outcomes: pl.DataFrame
     """What became known, with a column `row` for the transfer of each."""

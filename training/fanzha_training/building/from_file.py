@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from fanzha_training.build_history import Source, build_dataset
-from fanzha_training.building import BuildOptions, Say
-from fanzha_training.file_source import read_file
+from fanzha_training.building.data_set import Source, build_dataset
+from fanzha_training.building.file_source import read_file
+from fanzha_training.building.options import BuildOptions, Say
 
 
 def build_from_file(
