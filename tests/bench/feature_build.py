@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.bench.machine import Spread, pin_to_one_core, seconds_of, spread
 
-ROUNDS = 3
+ROUNDS = 5
 
 
 def measure(handbook: Path) -> dict[str, Spread]:

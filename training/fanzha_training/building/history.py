@@ -31,6 +31,8 @@ Vectors = npt.NDArray[np.float32]
 
 ROWS_PER_PART: Final = 1 << 20
 """A part takes some 2 KiB a row."""
+ROWS_IN_ONE: Final = 1 << 21
+"""Up to here all is done at once: nothing is put aside on disk."""
 ROWS_PER_BLOCK: Final = 1 << 17
 
 _SLICES: Final = (
@@ -83,7 +85,7 @@ def vectors_of(
 
     """
     count = len(history)
-    parts = parts or max(1, round(count / ROWS_PER_PART))
+    parts = parts or (1 if count <= ROWS_IN_ONE else round(count / ROWS_PER_PART))
     frame_time = history.frame["time_ms"].to_numpy()
     mules = mules_of(history.outcomes, frame_time, history.subjects.payee)
     if parts == 1:
