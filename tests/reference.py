@@ -3,6 +3,7 @@
 A table stands between `<!-- table: NAME -->` and `<!-- end -->`; all else is written by hand.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -48,6 +49,26 @@ def features() -> str:
         for place, x in enumerate(FEATURES)
     )
     return table("place,name,family,unit,meaning,unknown (NaN) when,example", rows)
+
+
+def ablation() -> str:
+    """Return the table of what each family adds, from the figures of `make ablation`."""
+    found = json.loads((FOLDER / "ablation.json").read_text("utf-8"))
+    rows = [
+        (
+            family,
+            str(figures["features"]),
+            f"{-figures['lost_without']['mean']:+.3f}",
+            f"{-figures['lost_without']['most']:+.3f} to {-figures['lost_without']['least']:+.3f}",
+            f"{figures['alone']['mean']:.3f}",
+        )
+        for family, figures in found["families"].items()
+    ]
+    every = found["all"]
+    rows.append(
+        ("all", str(every["features"]), "", "", f"{every['average_precision']['mean']:.3f}")
+    )
+    return table("family,features,without it,least and most,alone", rows)
 
 
 def settings() -> str:
@@ -231,6 +252,7 @@ def table(heads: str, rows: Iterable[tuple[str, ...]]) -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     "features": features,
+    "ablation": ablation,
     "settings": settings,
     "facts": facts,
     "rules": rules,

@@ -47,7 +47,7 @@ def commands_that_name(folder: Path) -> list[str]:
 def test_a_small_demo_serves_retrains_and_loses_nothing(temporary: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [*DEMO, "--out", tmp_path, "--models", ROOT / "models",
-         "--customers", "100", "--days", "10", "--fraud-per-million", "40000"],
+         "--customers", "100", "--days", "14", "--fraud-per-million", "40000"],
         env=environment(temporary),
         capture_output=True,
         text=True,
