@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fanzha.adapters import keys
-from fanzha.adapters.redis_link import RedisLink
+from fanzha.adapters.redis_link import RedisLink, Scripts
 from fanzha.domain.evidence import AccountState, LinkState
 from fanzha.domain.ids import counterparty_of
 from fanzha.domain.vocabulary import (
@@ -20,6 +20,7 @@ from fanzha.domain.vocabulary import (
     TransferKind,
 )
 from fanzha.features import fold as folding
+from fanzha.features import layout
 from fanzha.features.facts import (
     AMOUNT_MINOR,
     CHANNEL,
@@ -102,7 +103,9 @@ class AccountInRedis:
         reply = self._link.run(
             [
                 self._link.scripts.call(
-                    "gather", (keys.account(ACCOUNT), self.key("list")), (packed, b"")
+                    "gather",
+                    (keys.account(ACCOUNT), self.key("list"), self.key("request")),
+                    (packed, b""),
                 )
             ]
         )[0]
@@ -128,10 +131,17 @@ def an_event(event_id: int, time_ms: int, amount: int, other: int, more: int = 0
     return pack_event(event_id, time_ms, amount, other, flags | more)
 
 
+def an_execution(receipt: bytes, status: ExecutionStatus, before: ExecutionStatus) -> bytes:
+    """An execution as the payer's slot sends it on, with the status that it saw before."""
+    change = pack_execution(receipt, status)
+    return change[:17] + bytes([before]) + change[18:]
+
+
 def random_changes(account: AccountInRedis, seed: int, count: int) -> None:
     rng = random.Random(seed)
     events: list[bytes] = []
     received: list[bytes] = []
+    known: dict[bytes, ExecutionStatus] = {}
     for i in range(count):
         late_ms = rng.choice((0, 0, 3_600_000, 3 * 86_400_000))
         time_ms = START_MS + i * rng.choice((60_000, 3_600_000)) - late_ms
@@ -152,7 +162,10 @@ def random_changes(account: AccountInRedis, seed: int, count: int) -> None:
             account.execute(rng.choice(events[-60:]), status, time_ms)
         elif choice < 0.92 and received:
             status = rng.choice([ExecutionStatus.POSTED, ExecutionStatus.FAILED])
-            account.apply(pack_execution(rng.choice(received), status), Change.EXECUTION_IN)
+            receipt = rng.choice(received)
+            before = known.get(receipt[:8], ExecutionStatus.UNSPECIFIED)
+            if account.apply(an_execution(receipt, status, before), Change.EXECUTION_IN) == 1:
+                known[receipt[:8]] = status
         else:
             role = rng.choice([ReportRole.VICTIM, ReportRole.MULE])
             change = pack_report(event_id, time_ms, FraudType.ROMANCE, role, other, time_ms)
@@ -259,6 +272,52 @@ def test_a_decision_sent_again_changes_no_state_however_late(link: RedisLink) ->
 
     assert again == b"again"
     assert account.state(5) == before
+
+
+def test_two_executions_of_one_event_wait_for_each_other(link: RedisLink) -> None:
+    account = AccountInRedis(link)
+    receipt = an_event(9, START_MS, 100, 5)
+    account.apply(receipt, Change.RECEIVE)
+    unspecified, posted, _, reversed_ = ExecutionStatus
+    first, second = (
+        an_execution(receipt, posted, unspecified),
+        an_execution(receipt, reversed_, posted),
+    )
+
+    # Two workers carry them, and the second one is faster.
+    answers = [account.apply(change, Change.EXECUTION_IN) for change in (second, first, second)]
+
+    state = account.state(5)
+    assert answers == [-1, 1, 1]
+    assert state.in_ring[35] == ExecutionStatus.REVERSED
+    assert np.frombuffer(state.days, np.int64).tolist()[1:] == [0, 0, 0, 0]
+
+
+def test_an_execution_needs_no_marker_while_the_ring_holds_its_receipt(link: RedisLink) -> None:
+    account = AccountInRedis(link)
+    receipt = an_event(9, START_MS, 100, 5)
+    account.apply(receipt, Change.RECEIVE)
+    # A reversal weeks later: the marker of the receipt is long gone.
+    link.run([("DEL", keys.received(ACCOUNT[-1], receipt[:8]))])
+
+    answer = account.apply(pack_execution(receipt, ExecutionStatus.REVERSED), Change.EXECUTION_IN)
+
+    assert answer == 1
+    assert account.state(5).in_ring[35] == ExecutionStatus.REVERSED
+
+
+def test_scripts_and_layout_speak_of_the_same_sizes() -> None:
+    scripts = {name: source.decode() for name, source in Scripts().source.items()}
+
+    for text in (
+        f"{layout.RING_EVENTS - 1} * 40", f"{layout.REPORT_EVENTS - 1} * 40",
+        f"{layout.LINK_ACCOUNTS - 1} * 24", f"{layout.LINKS_OF_ACCOUNT} * 16",
+        f"'', {layout.HOURS}, hour", f"'', {layout.DAYS}, day",
+    ):  # fmt: skip
+        assert text in scripts["apply"], text
+    assert f"{layout.RING_EVENTS - 1} * 40" in scripts["commit"]
+    assert f"{layout.PAIRS - 1} * 32" in scripts["execution"]
+    assert f"{layout.REPORT_EVENTS - 1} * 40" in scripts["outcome"]
 
 
 @pytest.mark.parametrize("later_attempts", [0, 60])

@@ -159,7 +159,8 @@ def write_table(folder: Path, transfers: Iterable[Row], outcomes: Iterable[Row])
 
 
 def slow_vectors(transfers: list[Row], outcomes: list[Row]) -> npt.NDArray[np.float32]:
-    """Vectors by `feature_vector`, one by one: at each instant all reads, then all changes."""
+    """Vectors by `feature_vector`, one by one: at each instant transfer after transfer, each read
+    before its own events; then executions, then reports."""
     accounts: defaultdict[str, SlowAccount] = defaultdict(SlowAccount)
     links: defaultdict[str, SlowLink] = defaultdict(SlowLink)
     vectors = np.empty((len(transfers), len(FEATURES)), np.float32)
@@ -252,13 +253,13 @@ def _changes(row: int, transfer: Row) -> list[tuple[int, int, int, str, Change |
     out, into = event(payee, payee_type), event(payer, payer_type)
     posted_out, posted_in = pack_execution(out, status), pack_execution(into, status)
     changes: list[tuple[int, int, int, str, Change | None, bytes]] = [
-        (time_ms, 1, row, payer, Change.ATTEMPT, out),
-        (done, 2, row, payer, Change.EXECUTION_OUT, posted_out),
+        (time_ms, 0, row, payer, Change.ATTEMPT, out),
+        (done, 1, row, payer, Change.EXECUTION_OUT, posted_out),
     ]
     if payee:
         changes += [
-            (time_ms, 1, row, payee, Change.RECEIVE, into),
-            (done, 2, row, payee, Change.EXECUTION_IN, posted_in),
+            (time_ms, 0, row, payee, Change.RECEIVE, into),
+            (done, 1, row, payee, Change.EXECUTION_IN, posted_in),
         ]
     return changes
 
@@ -272,10 +273,10 @@ def _reports(
     reports: list[tuple[int, int, int, str, Change | None, bytes]] = []
     if outcome["outcome"] == word_of(OutcomeType.CONFIRMED_FRAUD):
         report = pack_report(row, time_ms, fraud, ReportRole.VICTIM, number_of(payee), known_ms)
-        reports.append((known_ms, 3, row, payer, Change.REPORT, report))
+        reports.append((known_ms, 2, row, payer, Change.REPORT, report))
     if payee and outcome["outcome"] != word_of(OutcomeType.CONFIRMED_LEGITIMATE):
         report = pack_report(row, time_ms, fraud, ReportRole.MULE, number_of(payer), known_ms)
-        reports.append((known_ms, 3, row, payee, Change.REPORT, report))
+        reports.append((known_ms, 2, row, payee, Change.REPORT, report))
     return reports
 
 

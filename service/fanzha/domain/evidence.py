@@ -5,6 +5,7 @@ from enum import IntEnum
 from typing import Final
 
 from fanzha.domain.decision import Decision
+from fanzha.domain.transfer import LINK_COUNT
 from fanzha.domain.vocabulary import WatchlistGrade, WatchlistKind
 
 
@@ -37,7 +38,7 @@ class LinkState:
     seen: bytes = b""
 
 
-NO_LINKS: Final[tuple[LinkState | None, ...]] = (None,) * 5
+NO_LINKS: Final[tuple[LinkState | None, ...]] = (None,) * LINK_COUNT
 """Nothing is known of any link."""
 
 

@@ -85,6 +85,7 @@ BRINGS_OWN_DEVICE = frozenset({Channel.MOBILE, Channel.ONLINE})
 """Channels in which the device is the customer's own; a teller terminal is everybody's."""
 
 
+LINK_COUNT = 5
 LINKS_OF_PAYER = 3
 """So many of a transfer's links belong to the payer's account, the others to the payee's."""
 

@@ -6,7 +6,12 @@ from typing import TypeVar, cast
 
 import numba
 
+from fanzha.domain.vocabulary import DecisionKind, ExecutionStatus
 from fanzha.features.kernel_cache import KERNEL_CACHE
+
+_UNREPORTED = int(ExecutionStatus.UNSPECIFIED)
+_POSTED = int(ExecutionStatus.POSTED)
+_CONFIRM = int(DecisionKind.CONFIRM)
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -47,7 +52,7 @@ def counts_as_paid(status: int, decision: int) -> bool:
     Posted; or not reported and decided ALLOW or CONFIRM. Failed, reversed, paused and blocked
     attempts moved nothing.
     """
-    return status == 1 or (status == 0 and decision <= 2)
+    return status == _POSTED or (status == _UNREPORTED and decision <= _CONFIRM)
 
 
 @compiled()

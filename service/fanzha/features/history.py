@@ -3,10 +3,12 @@
 The store's scripts do the same to the same bytes; a contract test holds the two against each other.
 """
 
+from fanzha.domain.vocabulary import ExecutionStatus
 from fanzha.features import layout as at
 from fanzha.features.compiled import compiled, counts_as_paid, day_of, plus
 
 _HOUR_MS = 3_600_000
+_POSTED = int(ExecutionStatus.POSTED)
 
 
 @compiled()
@@ -58,7 +60,7 @@ def remember_pair(pairs, count, record):
     """
     status = record[at.EXECUTION_KIND] & 0xFF
     before = (record[at.EXECUTION_KIND] >> 8) & 0xFF
-    if record[at.COUNTERPARTY] == 0 or (status == 1) == (before == 1):
+    if record[at.COUNTERPARTY] == 0 or (status == _POSTED) == (before == _POSTED):
         return count
     place = count
     for i in range(count):
@@ -70,7 +72,7 @@ def remember_pair(pairs, count, record):
     first = min(time, pairs[place, at.PAIR_FIRST]) if found else time
     last = max(time, pairs[place, at.PAIR_LAST]) if found else time
     times = pairs[place, at.PAIR_TIMES] if found else 0
-    times += 1 if status == 1 else -1
+    times += 1 if status == _POSTED else -1
     if times <= 0:
         if found:
             for i in range(place, count - 1):

@@ -5,15 +5,16 @@ Victims gather what they can before they pay: loans, deposits broken early, acco
 
 import numpy as np
 
+from fanzha.domain.vocabulary import TransferKind
 from fanzha.features import facts as f
 from fanzha.features import layout as at
 from fanzha.features.compiled import compiled, is_paid, plus
 from fanzha.features.feature import Feature
 from fanzha.features.spans import DAY_MS, MINUTE_MS
 
-_LOAN_PAYOUT = 5
-_DEPOSIT_BREAK = 6
-_ONE_OWNER = 2
+_LOAN_PAYOUT = int(TransferKind.LOAN_PAYOUT)
+_DEPOSIT_BREAK = int(TransferKind.DEPOSIT_BREAK)
+_ONE_OWNER = int(at.Owner.SAME)
 
 _NO_HISTORY = "payer's history could not be read"
 

@@ -19,10 +19,9 @@ the event with its id where the ring of payments out still holds it, and the pai
 EXECUTION_IN the status byte in the ring of money in.
 
 Several values in a column are its bytes, from the lowest. Flags: channel, kind, decision, execution
-status, type of the counterparty, zone, owner. Execution: status, status before, decision, zone. The
-zone is the bank's offset from UTC at the event in quarters of an hour, plus 64; the owner is 1 when
-both accounts are known to be different owners', 2 when they are one's, 0 when it is not known. They
-make a record say by itself what it counts for.
+status, type of the counterparty, zone, owner. Execution: status, status before, decision, zone.
+The zone is the bank's offset from UTC at the event in quarters of an hour, plus 64; the owner is a
+number of `Owner`. They make a record say by itself what it counts for.
 
 **Pair memory**: four int64 a pair: counterparty, first and last time paid (event time, ms), times
 paid. Payments count as paid when they are reported as posted; it holds the most recent pairs.
@@ -58,6 +57,8 @@ HOURS = 24
 DAYS = 31
 LINK_ACCOUNTS = 32
 LINK_COLUMNS = 3
+LINKS_OF_ACCOUNT = 8
+"""So many links an account tells of what becomes known of it: those that learned of it last."""
 
 EVENT_ID, TIME, AMOUNT, COUNTERPARTY, FLAGS = range(RING_COLUMNS)
 REPORT_TIME = 4
@@ -90,6 +91,14 @@ class Change(IntEnum):
     TAINT = 7
 
 
+class Owner(IntEnum):
+    """Whether both accounts of a transfer belong to one owner."""
+
+    UNSPECIFIED = 0
+    DIFFERENT = 1
+    SAME = 2
+
+
 class ReportRole(IntEnum):
     """What a confirmed fraud report says of the account that it names."""
 
@@ -113,7 +122,9 @@ def pack_flags(
     same_owner: bool | None,
 ) -> int:
     """Return the flags of a new event, whose execution is not yet reported."""
-    owner = 0 if same_owner is None else 1 + same_owner
+    owner = Owner.SAME if same_owner else Owner.DIFFERENT
+    if same_owner is None:
+        owner = Owner.UNSPECIFIED
     return (
         channel
         | kind << 8

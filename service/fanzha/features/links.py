@@ -7,6 +7,7 @@ banking.
 
 import numpy as np
 
+from fanzha.domain.transfer import LINKS_OF_PAYER
 from fanzha.domain.vocabulary import Channel
 from fanzha.features import facts as f
 from fanzha.features import layout as at
@@ -16,7 +17,6 @@ from fanzha.features.spans import DAY_MS
 
 LINKS = ("device", "payer_phone", "payer_person", "payee_phone", "payee_person")
 """Links of a transfer, in the order of the vector; the last two belong to the payee's account."""
-FIRST_OF_PAYEE = 3
 _DEVICE = 0
 _MOBILE, _ONLINE = int(Channel.MOBILE), int(Channel.ONLINE)
 
@@ -62,7 +62,7 @@ def compute(facts, seen, link, out):
         out[:] = np.nan
         return
     now = facts[f.TIME_MS]
-    own = facts[f.PAYER_ID] if link < FIRST_OF_PAYEE else facts[f.PAYEE_ID]
+    own = facts[f.PAYER_ID] if link < LINKS_OF_PAYER else facts[f.PAYEE_ID]
     accounts = accounts_7d = 0
     taint = 0.0
     for i in range(seen.shape[0]):

@@ -24,6 +24,7 @@ def report_features(side: str) -> tuple[Feature, ...]:
     )  # fmt: skip
 
 
+_MULE = int(at.ReportRole.MULE)
 (MULE_REPORTS, MULE_REPORTS_30D, VICTIM_REPORTS, SINCE_REPORT) = range(
     len(report_features("payee"))
 )
@@ -40,7 +41,7 @@ def compute(facts, reports, out):
         if reports[i, at.REPORT_TIME] >= now:
             continue
         role = (reports[i, at.REPORT_KIND] >> 8) & 0xFF
-        if role == 2:
+        if role == _MULE:
             mule += 1
             if now - reports[i, at.REPORT_TIME] <= 30 * DAY_MS:
                 mule_30d += 1

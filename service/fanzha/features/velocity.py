@@ -2,12 +2,14 @@
 
 import numpy as np
 
+from fanzha.domain.vocabulary import DecisionKind
 from fanzha.features import facts as f
 from fanzha.features import layout as at
 from fanzha.features.compiled import compiled, is_paid, plus
 from fanzha.features.feature import Feature
 from fanzha.features.spans import DAY_MS, HOUR_MS, MINUTE_MS
 
+_CONFIRM = int(DecisionKind.CONFIRM)
 _NO_HISTORY = "payer's history could not be read"
 _NONE_PAID = _NO_HISTORY + ", or nothing paid in the window"
 
@@ -78,7 +80,7 @@ def compute(facts, ring, out):
         if time >= now:
             continue
         age = now - time
-        if age <= DAY_MS and (ring[i, at.FLAGS] >> 16) & 0xFF >= 2:
+        if age <= DAY_MS and (ring[i, at.FLAGS] >> 16) & 0xFF >= _CONFIRM:
             restrained += 1
         if not is_paid(ring[i, at.FLAGS]):
             continue

@@ -12,8 +12,10 @@ from fanzha_training.building.step_order import places_in_order
 
 Ints = npt.NDArray[np.int64]
 
-READ, EVENT, EXECUTED, REPORTED = range(4)
-"""Order of a table's steps of one subject that have the same time."""
+READ = EVENT = 0
+EXECUTED, REPORTED = 1, 2
+"""Order of a table's steps of one subject that have the same time. Transfers of one time come one
+after the other, each read before its own event, as a service is asked about them."""
 
 _READ_ONLY = "Array(int64, 1, 'C', readonly=True)"
 

@@ -1,8 +1,8 @@
 """Turns a table into the kernel's facts and steps: what was known about each subject at each time.
 
-Within one subject everything is ordered by time. Where times are equal, reads come before changes,
-so that no transfer sees itself or anything of its own millisecond; then attempts, executions and
-reports, each in the order of the transfers.
+Within one subject everything is ordered by time. Transfers of one time come one after the other, as
+a service is asked about them: windows see nothing of their own millisecond, exact totals see what
+came before. Executions and reports of that time follow, in the order of the transfers.
 """
 
 from typing import Final

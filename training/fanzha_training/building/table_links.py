@@ -6,10 +6,10 @@ A link learns of an account at its first transfer, and that it is a mule's when 
 import numpy as np
 import polars as pl
 
+from fanzha.domain.transfer import LINKS_OF_PAYER
 from fanzha.domain.vocabulary import OutcomeType
 from fanzha.features.fold import READ_LINK
 from fanzha.features.layout import Change
-from fanzha.features.links import FIRST_OF_PAYEE
 from fanzha_training.building.step_blocks import EVENT, READ, REPORTED, Block, Ints, block
 from fanzha_training.building.table_subjects import Subjects
 
@@ -51,7 +51,7 @@ def link_blocks(time: Ints, subjects: Subjects, mules: pl.DataFrame) -> list[Blo
     seen = []
     for link, number in enumerate(subjects.links):
         row = np.flatnonzero(number)
-        account = (subjects.payer if link < FIRST_OF_PAYEE else subjects.payee)[row]
+        account = (subjects.payer if link < LINKS_OF_PAYER else subjects.payee)[row]
         blocks.append(block(number[row], time[row], READ, READ_LINK, row, (link, 0, 0, 0, 0)))
         seen.append(pl.DataFrame({"link": number[row], "account": account, "first": row}))
     pairs = (

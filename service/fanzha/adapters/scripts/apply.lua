@@ -3,22 +3,29 @@
 -- KEYS: subject (account or link), marker of this message, marker of the event's receipt, journal,
 --       outbox.
 -- ARGV: change (40), kind of change, subject's token, life of markers ms, 1 to apply an execution even
---       when its receipt was never seen, tokens of the account's links that came with a receipt.
--- Returns: 1 applied, 0 applied before or nothing new, -1 not yet: the receipt has to come first.
+--       when what has to come before it was never seen, tokens of the account's links that came with a
+--       receipt.
+-- Returns: 1 applied, 0 applied before or nothing new, -1 not yet: something has to come first.
 if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
 local change, kind = ARGV[1], tonumber(ARGV[2])
-if kind == 4 and ARGV[5] ~= '1' and redis.call('EXISTS', KEYS[3]) == 0 then return -1 end
+local ring, place = '', nil
+if kind == 2 or kind == 4 then ring = redis.call('HGET', KEYS[1], 'in') or '' end
+if kind == 4 then
+  place = place_of(ring, 40, string.sub(change, 1, 8))
+  -- After the receipt, and after the execution that the payer's side saw before it: two workers may
+  -- carry two executions of one event at once.
+  local early = not place and redis.call('EXISTS', KEYS[3]) == 0
+  if place then early = string.byte(ring, place + 35) ~= string.byte(change, 18) end
+  if early and ARGV[5] ~= '1' then return -1 end
+end
 redis.call('SET', KEYS[2], 1, 'PX', ARGV[4])
 if kind == 2 then
-  local ring = redis.call('HGET', KEYS[1], 'in') or ''
   redis.call('HSET', KEYS[1], 'in', change .. string.sub(ring, 1, 47 * 40))
   add_to_totals(KEYS[1], change, string.byte(change, 38), string.sub(change, 17, 24), 3,
     effect_of_event(change))
   redis.call('SET', KEYS[3], 1, 'PX', ARGV[4])
   remember_links(KEYS[1], ARGV[6])
 elseif kind == 4 then
-  local ring = redis.call('HGET', KEYS[1], 'in') or ''
-  local place = place_of(ring, 40, string.sub(change, 1, 8))
   if place then
     redis.call('HSET', KEYS[1], 'in', with_status(ring, place, string.byte(change, 17)))
   end
@@ -38,12 +45,12 @@ elseif kind == 5 then
   end
 else
   local seen = redis.call('HGET', KEYS[1], 'seen') or ''
-  local place, since = place_of(seen, 24, string.sub(change, 25, 32)), string.sub(change, 17, 24)
-  if place then
+  local at, since = place_of(seen, 24, string.sub(change, 25, 32)), string.sub(change, 17, 24)
+  if at then
     -- Reports may arrive in any order; what counts is since when the first of them was known.
-    local said, known = struct.unpack('<i8', since), struct.unpack('<i8', seen, place + 16)
+    local said, known = struct.unpack('<i8', since), struct.unpack('<i8', seen, at + 16)
     if said == 0 or (known ~= 0 and known <= said) then return 0 end
-    seen = string.sub(seen, 1, place + 15) .. since .. string.sub(seen, place + 24)
+    seen = string.sub(seen, 1, at + 15) .. since .. string.sub(seen, at + 24)
   elseif kind == 6 then
     local row = string.sub(change, 25, 32) .. string.sub(change, 9, 16) .. since
     seen = row .. string.sub(seen, 1, 31 * 24)

@@ -1,12 +1,14 @@
 -- Reads everything that one account's slot knows about a transfer.
 -- KEYS: account, list, request (payer only). ARGV: counterparty (8 bytes or ''), prefix of decision keys.
--- Returns: seq, ring out, ring in, pair, reports, hours, days, list entries (flat), stored request,
---          its answer.
-local held = redis.call('HMGET', KEYS[1], 'seq', 'out', 'in', 'pairs', 'reports', 'hours', 'days')
-local pair = ''
-if held[4] and ARGV[1] ~= '' then
-  local at = place_of(held[4], 32, ARGV[1])
-  if at then pair = string.sub(held[4], at, at + 31) end
+-- Returns: seq, ring out, ring in, pair (payer only), reports, hours (payer only), days, list entries
+--          (flat), stored request, its answer.
+local held = redis.call('HMGET', KEYS[1], 'seq', 'out', 'in', 'reports', 'days')
+local hours, pair = '', ''
+if KEYS[3] then
+  local own = redis.call('HMGET', KEYS[1], 'hours', 'pairs')
+  hours = own[1] or ''
+  local at = own[2] and ARGV[1] ~= '' and place_of(own[2], 32, ARGV[1])
+  if at then pair = string.sub(own[2], at, at + 31) end
 end
 local request, answer = '', ''
 if KEYS[3] then
@@ -16,7 +18,6 @@ if KEYS[3] then
   end
 end
 return {
-  held[1] or '0', held[2] or '', held[3] or '', pair, held[5] or '',
-  held[6] or '', held[7] or '',
+  held[1] or '0', held[2] or '', held[3] or '', pair, held[4] or '', hours, held[5] or '',
   redis.call('HGETALL', KEYS[2]), request, answer,
 }
