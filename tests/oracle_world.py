@@ -86,7 +86,7 @@ class World:
         self._step(link, Change.SIGHTING, record, account, time_ms, since_ms)
 
     def taint(self, link: str, account: int, since_ms: int) -> None:
-        self.link(link).taint(account, since_ms)
+        self.link(link).taint(account, since_ms, since_ms)
         record = link_bytes(since_ms, since_ms, account)
         self._step(link, Change.TAINT, record, account, since_ms)
 

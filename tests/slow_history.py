@@ -110,12 +110,18 @@ class SlowLink:
         """Take a sighting or a taint; return whether it said something new."""
         _, time_ms, since, account, _ = unpack_record(packed)
         old = next((row for row in self.seen if row[0] == account), None)
-        if old is not None and since and (not old[2] or since < old[2]):
+        if old is not None:
+            if not since or (old[2] and old[2] <= since):
+                return False
             old[2] = since
-        elif old is None and change == Change.SIGHTING:
-            self.seen = [[account, time_ms, since], *self.seen][:LINK_ACCOUNTS]
+        elif len(self.seen) < LINK_ACCOUNTS:
+            self.seen = [[account, time_ms, since], *self.seen]
         else:
-            return False
+            others = [row for row in self.seen if not row[2]]
+            if not since or not others:
+                return False
+            self.seen.remove(others[0])
+            self.seen = [[account, time_ms, since], *self.seen]
         self.seq += 1
         return True
 

@@ -311,7 +311,7 @@ def test_scripts_and_layout_speak_of_the_same_sizes() -> None:
 
     for text in (
         f"{layout.RING_EVENTS - 1} * 40", f"{layout.REPORT_EVENTS - 1} * 40",
-        f"{layout.LINK_ACCOUNTS - 1} * 24", f"{layout.LINKS_OF_ACCOUNT} * 16",
+        f"== {layout.LINK_ACCOUNTS} * 24", f"{layout.LINKS_OF_ACCOUNT} * 16",
         f"'', {layout.HOURS}, hour", f"'', {layout.DAYS}, day",
     ):  # fmt: skip
         assert text in scripts["apply"], text

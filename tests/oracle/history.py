@@ -125,22 +125,30 @@ class Seen:
 
 
 class Link:
-    """The accounts that were first seen with a device, phone or person last."""
+    """The accounts that are known to have been seen with a device, phone or person."""
 
     def __init__(self) -> None:
         self.accounts: dict[int, Seen] = {}
-        """In the order in which they were first seen."""
+        """In the order in which they came."""
 
     def sighting(self, account: int, time_ms: int, mule_since_ms: int | None) -> None:
+        """Take an account in where there is room, or where it is a mule's among others."""
         if account not in self.accounts:
+            if len(self.accounts) >= LINK_ACCOUNTS:
+                others = [who for who, seen in self.accounts.items() if seen.mule_since_ms is None]
+                if mule_since_ms is None or not others:
+                    return
+                del self.accounts[others[-1]]
             self.accounts[account] = Seen(time_ms, None)
-            if len(self.accounts) > LINK_ACCOUNTS:
-                del self.accounts[next(iter(self.accounts))]
         if mule_since_ms is not None:
-            self.taint(account, mule_since_ms)
+            self._taint(account, mule_since_ms)
 
-    def taint(self, account: int, mule_since_ms: int) -> None:
-        """Remember since when an account that was seen is known as a mule's: the earliest."""
+    def taint(self, account: int, time_ms: int, mule_since_ms: int) -> None:
+        """Learn that an account is a mule's; one that was not known comes in with the time told."""
+        self.sighting(account, time_ms, mule_since_ms)
+
+    def _taint(self, account: int, mule_since_ms: int) -> None:
+        """Remember since when an account is known as a mule's: the earliest."""
         if account in self.accounts:
             seen = self.accounts[account]
             since = [known for known in (seen.mule_since_ms, mule_since_ms) if known is not None]

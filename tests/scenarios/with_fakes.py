@@ -98,8 +98,9 @@ def remember(store: FakeStore, transfer: Transfer, payment: PaymentPart, number:
         ):
             report = pack_report(*event[:2], payment.fraud, role, other, event[1])
             store.accounts[account].apply(Change.REPORT, report)
-        for link in store.links.values():
-            link.apply(Change.TAINT, pack_link(*event[:2], event[1], theirs))
+        for token in link_tokens(transfer)[LINKS_OF_PAYER:]:
+            if token is not None:
+                store.links[token].apply(Change.TAINT, pack_link(*event[:2], event[1], theirs))
 
 
 def _pay(store: FakeStore, account: bytes, moved: Change, executed: Change, event: bytes) -> None:

@@ -60,6 +60,8 @@ FLAGS = (
 )
 
 Row = dict[str, Any]
+Pair = tuple[str, str]
+"""A link and an account that it was seen with."""
 Value = TypeVar("Value")
 Code = TypeVar("Code", bound=IntEnum)
 
@@ -163,6 +165,7 @@ def slow_vectors(transfers: list[Row], outcomes: list[Row]) -> npt.NDArray[np.fl
     before its own events; then executions, then reports."""
     accounts: defaultdict[str, SlowAccount] = defaultdict(SlowAccount)
     links: defaultdict[str, SlowLink] = defaultdict(SlowLink)
+    seen: set[Pair] = set()
     vectors = np.empty((len(transfers), len(FEATURES)), np.float32)
     steps: list[tuple[int, int, int, str, Change | None, bytes]] = []
     for row, transfer in enumerate(transfers):
@@ -177,11 +180,11 @@ def slow_vectors(transfers: list[Row], outcomes: list[Row]) -> npt.NDArray[np.fl
                 vectors[row] = _slow_vector(transfers[row], accounts, links)
                 continue
             if change == Change.ATTEMPT:
-                _see(transfers[row], accounts, links)
+                _see(transfers[row], accounts, links, seen)
             accounts[account].apply(change, record)
             report = unpack_record(record)
             if change == Change.REPORT and report[2] >> 8 == ReportRole.MULE:
-                _taint(account, report[4], links)
+                _taint(account, record, links, seen)
     return vectors
 
 
@@ -209,22 +212,30 @@ def _links(transfer: Row) -> tuple[str | None, ...]:
     return tuple(name and f"{kind}:{name}" for kind, name in [*named.items(), *payee])
 
 
-def _see(transfer: Row, accounts: dict[str, SlowAccount], links: dict[str, SlowLink]) -> None:
-    """Let the links of a transfer see its accounts, as a decision does."""
+def _see(
+    transfer: Row,
+    accounts: dict[str, SlowAccount],
+    links: dict[str, SlowLink],
+    seen: set[Pair],
+) -> None:
+    """Let the links of a transfer see its accounts, each once, as a decision does."""
     names = _links(transfer)
     for side, own in (("payer", names[:3]), ("payee", names[3:])):
         account = transfer[f"{side}_account"]
-        if account:
+        for name in own:
+            if not account or not name or (name, account) in seen:
+                continue
+            seen.add((name, account))
             mule_since = known_as_mule(accounts[account].state(0).reports)
             row = (0, transfer["time_ms"], mule_since, number_of(account))
-            for name in own:
-                if name:
-                    links[name].apply(Change.SIGHTING, pack_link(*row))
+            links[name].apply(Change.SIGHTING, pack_link(*row))
 
 
-def _taint(account: str, known_ms: int, links: dict[str, SlowLink]) -> None:
-    for link in links.values():
-        link.apply(Change.TAINT, pack_link(0, 0, known_ms, number_of(account)))
+def _taint(account: str, report: bytes, links: dict[str, SlowLink], seen: set[Pair]) -> None:
+    _, happened_ms, _, _, known_ms = unpack_record(report)
+    for name, link in links.items():
+        if (name, account) in seen:
+            link.apply(Change.TAINT, pack_link(0, happened_ms, known_ms, number_of(account)))
 
 
 def token_of(account: str) -> bytes:

@@ -173,7 +173,7 @@ def _fold(facts, steps, vectors):
             elif step == _REPORT:
                 report_at, known = push(report_room, report_at, known, at.REPORT_EVENTS, record)
             elif step == _SIGHTING or step == _TAINT:
-                accounts = remember_link(seen, accounts, record, step == _SIGHTING)
+                accounts = remember_link(seen, accounts, record)
         _put_back(near_vectors, steps[start:stop], vectors)
 
 

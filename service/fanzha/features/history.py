@@ -163,8 +163,12 @@ def _add_to_period(periods, count, period, amount, column, effect):
 
 
 @compiled()
-def remember_link(seen, count, record, is_sighting):
-    """Take a SIGHTING or TAINT into a link memory int64[32, 3]; return the new count."""
+def remember_link(seen, count, record):
+    """Take a SIGHTING or TAINT into a link memory int64[32, 3]; return the new count.
+
+    A full memory takes in accounts known as mules' alone: a link that a crowd shares would
+    otherwise forget, and learn again, all the time.
+    """
     since = record[at.MULE_SINCE]
     for i in range(count):
         if seen[i, at.LINK_ACCOUNT] == record[at.COUNTERPARTY]:
@@ -172,11 +176,15 @@ def remember_link(seen, count, record, is_sighting):
             if since > 0 and (before == 0 or since < before):
                 seen[i, at.LINK_MULE_SINCE] = since
             return count
-    if not is_sighting:
-        return count
-    _make_room(seen, 0, count)
-    count = min(count + 1, seen.shape[0])
+    place = count
+    if count == seen.shape[0]:
+        place = 0
+        while place < count and seen[place, at.LINK_MULE_SINCE] > 0:
+            place += 1
+        if since == 0 or place == count:
+            return count
+    _make_room(seen, 0, place)
     seen[0, at.LINK_ACCOUNT] = record[at.COUNTERPARTY]
     seen[0, at.LINK_FIRST] = record[at.TIME]
     seen[0, at.LINK_MULE_SINCE] = since
-    return count
+    return max(count, place + 1)

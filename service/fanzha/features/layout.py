@@ -32,8 +32,9 @@ add, EXECUTION adds or takes away what its status changes. They hold the newest 
 newest 31 days in which there was something, the newest first; sums stay within 0 and 2**63 - 1.
 
 **Link memory**: three int64 an account: account, first seen with it (event time, ms), mule since
-(0: not known as one). Those first seen last come first; a SIGHTING of an account that is there
-already, and a TAINT, only set since when it is known as a mule: the earliest that was said.
+(0: not known as one). Those that came last come first. SIGHTING and TAINT bring an account in, or
+set since when it is known as a mule's: the earliest that was said. A full memory takes in accounts
+known as mules' alone, each in place of the one that came last of those that are not.
 """
 
 from enum import IntEnum
@@ -176,6 +177,14 @@ def link_row(seen: bytes, account: int) -> tuple[int, int, int] | None:
         if row[LINK_ACCOUNT] == account:
             return row[LINK_ACCOUNT], row[LINK_FIRST], row[LINK_MULE_SINCE]
     return None
+
+
+def has_news(seen: bytes, account: int, mule_since_ms: int) -> bool:
+    """Say whether a sighting would change a link's memory."""
+    row = link_row(seen, account)
+    if row is None:
+        return mule_since_ms > 0 or len(seen) < LINK_ACCOUNTS * _LINK_ROW.size
+    return mule_since_ms > 0 and (row[2] == 0 or mule_since_ms < row[2])
 
 
 def known_as_mule(reports: bytes) -> int:

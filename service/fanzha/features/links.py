@@ -39,7 +39,7 @@ def link_features(link: str) -> tuple[Feature, ...]:
         unknown += ", or a channel other than MOBILE and ONLINE"
     rows = (
         ("accounts", "accounts",
-         f"Accounts other than the {side}'s first seen with {words} before; the last 32 are kept."),
+         f"Accounts other than the {side}'s first seen with {words} before; at most 32 are known."),
         ("accounts_7d", "accounts", "Those of them first seen in the last 7 days."),
         ("taint", "accounts",
          "Those of them known as a mule's before; each halves in 30 days since it was known."),

@@ -8,8 +8,8 @@ from fanzha.domain.ids import counterparty_of, event_id_of_decision
 from fanzha.domain.transfer import LINKS_OF_PAYER, Party, Transfer, link_tokens
 from fanzha.domain.vocabulary import PartyType
 from fanzha.features.layout import (
+    has_news,
     known_as_mule,
-    link_row,
     pack_event,
     pack_flags,
     pack_link,
@@ -70,16 +70,20 @@ def _sightings(
 ) -> Sightings:
     """Return sightings for those links that do not know the account, or not what it is known as.
 
-    Most transfers need none: a link learns of an account once.
+    Most transfers need none: a link learns of an account once, and a crowd's link of mules alone.
     """
+    given = [
+        (token, link)
+        for token, link in zip(link_tokens(transfer)[which], evidence.links[which], strict=True)
+        if token is not None
+    ]
+    if not given:
+        return ()
     account = counterparty_of(party.account)
     mule_since = 0 if state is None else known_as_mule(state.reports)
-    sightings: dict[bytes, bytes] = {}
-    for token, link in zip(link_tokens(transfer)[which], evidence.links[which], strict=True):
-        if token is None:
-            continue
-        row = None if link is None else link_row(link.seen, account)
-        if row is None or (mule_since and (not row[2] or mule_since < row[2])):
-            change = pack_link(event_id, transfer.create_time_ms, mule_since, account)
-            sightings[token] = change
-    return tuple(sightings.items())
+    change = pack_link(event_id, transfer.create_time_ms, mule_since, account)
+    return tuple(
+        (token, change)
+        for token, link in dict(given).items()
+        if link is None or has_news(link.seen, account, mule_since)
+    )

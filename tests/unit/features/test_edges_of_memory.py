@@ -178,28 +178,44 @@ def test_16_reports_are_kept(later: int, reports: int) -> None:
     assert (said["payee_mule_reports"], said["payee_victim_reports"]) == (reports, later)
 
 
-@pytest.mark.parametrize("seen_last", [False, True])
-def test_32_accounts_of_a_link_are_kept(*, seen_last: bool) -> None:
+def test_a_full_link_keeps_the_32_accounts_that_it_knows() -> None:
     world = World()
     world.sighting("p", OTHER, NOW_MS - DAY_MS, NOW_MS - 30 * DAY_MS)
     for account in range(100, 131):
-        world.sighting("p", account, NOW_MS - HOUR_MS)
-    if seen_last:
-        # One that is there already does not come first again.
-        world.sighting("p", OTHER, NOW_MS - 1)
-    assert judged(world, payee_person="p")["payee_person_taint"] == 0.5
+        world.sighting("p", account, NOW_MS - 9 * DAY_MS)
     world.sighting("p", 131, NOW_MS - HOUR_MS)
 
     said = judged(world, payee_person="p")
 
-    assert (said["payee_person_accounts"], said["payee_person_taint"]) == (32, 0)
+    assert (said["payee_person_accounts"], said["payee_person_taint"]) == (32, 0.5)
+    assert said["payee_person_accounts_7d"] == 1
+
+
+@pytest.mark.parametrize("told", ["sighting", "taint"])
+def test_a_mule_comes_into_a_full_link_in_place_of_the_last_other_account(told: str) -> None:
+    world = World()
+    for account in range(100, 131):
+        world.sighting("p", account, NOW_MS - 9 * DAY_MS)
+    world.sighting("p", OTHER, NOW_MS - HOUR_MS)
+    if told == "sighting":
+        world.sighting("p", 131, NOW_MS - DAY_MS, NOW_MS - 30 * DAY_MS)
+    else:
+        world.taint("p", 131, NOW_MS - 30 * DAY_MS)
+
+    said = judged(world, payee_person="p")
+
+    assert (said["payee_person_accounts"], said["payee_person_taint"]) == (32, 0.5)
+    # The one of an hour ago made room; nobody makes room once all are mules.
+    assert said["payee_person_accounts_7d"] == (1 if told == "sighting" else 0)
+    for account in range(200, 240):
+        world.sighting("p", account, NOW_MS - 1, NOW_MS - 1)
+    assert judged(world, payee_person="p")["payee_person_accounts_7d"] == 31 + (told == "sighting")
 
 
 @pytest.mark.parametrize("order", [(1, 2), (2, 1)])
 def test_taint_dates_from_the_report_that_was_known_first(order: tuple[int, int]) -> None:
     world = World()
     world.sighting("p", OTHER, NOW_MS - DAY_MS)
-    world.taint("p", 99, NOW_MS - DAY_MS)
     for halves in order:
         world.taint("p", OTHER, NOW_MS - halves * 30 * DAY_MS)
         world.sighting("p", OTHER, NOW_MS - 1)

@@ -51,11 +51,15 @@ else
     local said, known = struct.unpack('<i8', since), struct.unpack('<i8', seen, at + 16)
     if said == 0 or (known ~= 0 and known <= said) then return 0 end
     seen = string.sub(seen, 1, at + 15) .. since .. string.sub(seen, at + 24)
-  elseif kind == 6 then
-    local row = string.sub(change, 25, 32) .. string.sub(change, 9, 16) .. since
-    seen = row .. string.sub(seen, 1, 31 * 24)
   else
-    return 0
+    if #seen == 32 * 24 then
+      -- A crowd's link takes in mules alone, in place of the one that came last of those that are not.
+      local none, from = string.rep('\0', 8), 1
+      while from <= #seen and string.sub(seen, from + 16, from + 23) ~= none do from = from + 24 end
+      if since == none or from > #seen then return 0 end
+      seen = string.sub(seen, 1, from - 1) .. string.sub(seen, from + 24)
+    end
+    seen = string.sub(change, 25, 32) .. string.sub(change, 9, 16) .. since .. seen
   end
   redis.call('HSET', KEYS[1], 'seen', seen)
 end
