@@ -82,10 +82,12 @@ class AccountInRedis:
         reply = self._run("commit", own, (*args, *tail), marker)
         return reply[0]
 
-    def execute(self, attempt: bytes, status: ExecutionStatus, executed_ms: int) -> object:
+    def execute(
+        self, attempt: bytes, status: ExecutionStatus, executed_ms: int, *, is_old: bool = False
+    ) -> object:
         # One marker for each event, as each has one decision.
         marker = keys.tag(self._bucket) + b"execution:" + attempt[:8].hex().encode()
-        tail = (b"body", b"", 60_000, ACCOUNT, b"p" * 8, executed_ms)
+        tail = (b"body", b"", 60_000, ACCOUNT, b"p" * 8, executed_ms, int(is_old))
         change = pack_execution(attempt, status)
         return self._run("execution", (marker,), (change, int(status), *tail))[0]
 
@@ -338,6 +340,23 @@ def test_a_repeated_execution_counts_a_payment_once(link: RedisLink, later_attem
     assert answers == [b"changed", b"same", b"changed", b"same"]
     assert times_paid == 1
     assert account.state(5).pair == b""
+
+
+@pytest.mark.parametrize(("later_attempts", "changes"), [(0, 2), (60, 61)])
+def test_a_report_long_after_the_decision_changes_history_only_while_the_ring_knows_it(
+    link: RedisLink, later_attempts: int, changes: int
+) -> None:
+    account = AccountInRedis(link)
+    attempt = an_event(1, START_MS, 100, 5)
+    account.attempt(attempt)
+    for number in range(2, 2 + later_attempts):
+        account.attempt(an_event(number, START_MS + number, 100, 6))
+
+    answer = account.execute(attempt, ExecutionStatus.POSTED, START_MS, is_old=True)
+
+    assert answer == b"changed"
+    assert len(account.journaled()) == changes
+    assert (account.state(5).pair == b"") == (later_attempts > 0)
 
 
 def unpack_pair(pair: bytes) -> int:

@@ -48,6 +48,18 @@ def test_a_warmed_cache_that_is_read_only_is_used_and_left_alone(warmed: Path) -
     assert {path: path.read_bytes() for path in warmed.rglob("*") if path.is_file()} == files
 
 
+def test_a_damaged_cache_is_made_anew(warmed: Path) -> None:
+    # As a loss of power leaves them: empty, or cut off.
+    for name, left in (("_compute", 0), ("_fold", 100)):
+        for file in warmed.rglob(f"*{name}*.nb[ic]"):
+            file.write_bytes(file.read_bytes()[:left])
+
+    found = kernel(warmed)
+
+    assert found["compiled_s"]
+    assert kernel(warmed)["compiled_s"] == {}
+
+
 def test_the_cache_names_a_processor_that_every_machine_has(warmed: Path) -> None:
     found = kernel(warmed)
 

@@ -29,7 +29,14 @@ def compiled(signature: str | None = None) -> Callable[[F], F]:
         if signature is None:
             return cast("F", numba.njit(nogil=True, fastmath=False)(function))
         began = time.perf_counter()
-        entry = numba.njit(signature, nogil=True, fastmath=False, cache=True)(function)
+        compile_it = numba.njit(signature, nogil=True, fastmath=False, cache=True)
+        try:
+            entry = compile_it(function)
+        except numba.core.errors.NumbaError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a damaged file fails in any of many ways
+            KERNEL_CACHE.discard(error)
+            entry = compile_it(function)
         hit = bool(entry.stats.cache_hits)
         KERNEL_CACHE.note(function.__name__, time.perf_counter() - began, hit=hit)
         return cast("F", entry)

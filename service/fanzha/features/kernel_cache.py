@@ -9,6 +9,7 @@ same on every machine of an architecture.
 
 import atexit
 import hashlib
+import logging
 import os
 import shutil
 import tempfile
@@ -17,6 +18,8 @@ from pathlib import Path
 from typing import Final
 
 import numba
+
+log = logging.getLogger(__name__)
 
 CPU: Final = "generic"
 
@@ -29,6 +32,14 @@ class KernelCache:
     loaded: list[str] = field(default_factory=list)
     compiled_s: dict[str, float] = field(default_factory=dict)
     """Seconds by function."""
+
+    def discard(self, error: Exception) -> None:
+        """Throw away a cache that cannot be read: cut off by a full disk or a loss of power."""
+        log.warning(
+            "the kernel's cache %s is damaged (%s) and made anew", self.folder, type(error).__name__
+        )
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
 
     def note(self, function: str, seconds: float, *, hit: bool) -> None:
         """Take note of an entry point that is ready."""

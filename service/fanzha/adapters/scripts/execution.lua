@@ -1,7 +1,7 @@
 -- Takes what the bank did with the money into the payer's state: status in the ring, pair memory.
 -- KEYS: account, marker of the newest status, journal, outbox.
 -- ARGV: change (40), status (one digit), record, payee token or '', marker's life ms, payer token, payer counterparty (8),
---       execution time ms.
+--       execution time ms, 1 when the decision is older than a marker lives.
 -- Returns: {'same'} | {'changed', outbox id or ''}.
 local ring = redis.call('HGET', KEYS[1], 'out') or ''
 local event, status = string.sub(ARGV[1], 1, 8), tonumber(ARGV[2])
@@ -14,6 +14,9 @@ if marker then
   if tonumber(executed) < tonumber(string.sub(marker, 2)) then return {'same'} end
 elseif place then
   before = string.byte(ring, place + 35)
+elseif ARGV[9] == '1' then
+  redis.call('XADD', KEYS[3], '*', 'k', 'execution', 'a', ARGV[6], 'b', ARGV[3])
+  return {'changed', ''}
 end
 if before == status then return {'same'} end
 redis.call('SET', KEYS[2], status .. executed, 'PX', ARGV[5])
