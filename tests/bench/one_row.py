@@ -29,6 +29,7 @@ from fanzha.features.kernel import feature_vector
 from fanzha.features.layout import DAYS, HOURS, RING_EVENTS, pack_event, pack_flags
 from fanzha.features.manifest import FEATURES
 
+FEATURES_COUNT = len(FEATURES)
 ROWS = 2_000
 ROUNDS = 9
 NOW_MS = 1_790_000_000_000
@@ -59,9 +60,9 @@ def measure(model: Path) -> dict[str, Spread]:
     }
 
 
-def identity_call() -> Callable[[np.ndarray], object]:
+def identity_call() -> Callable[[np.ndarray], list[np.ndarray]]:
     """Return a call of a graph that hands its input on: what ONNX Runtime costs by itself."""
-    shape = [None, len(FEATURES)]
+    shape = [None, FEATURES_COUNT]
     given = onnx.helper.make_tensor_value_info("in", onnx.TensorProto.FLOAT, shape)
     back = onnx.helper.make_tensor_value_info("out", onnx.TensorProto.FLOAT, shape)
     node = onnx.helper.make_node("Identity", ["in"], ["out"])

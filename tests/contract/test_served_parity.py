@@ -18,6 +18,7 @@ import pyarrow.dataset as ds
 import redis
 from tests.builders import a_request, a_time
 from tests.conftest import Service
+from tests.recomputed import recompute_vectors
 
 from fanzha.adapters.embedded_redis import EmbeddedRedis
 from fanzha.adapters.resend import left_behind
@@ -25,7 +26,6 @@ from fanzha.v1 import outcomes_pb2 as outcomes
 from fanzha.v1 import outcomes_pb2_grpc, scoring_pb2_grpc
 from fanzha.v1 import scoring_pb2 as scoring
 from fanzha.v1 import transfer_pb2 as wire
-from fanzha_training.skew import recompute_vectors
 
 ACCOUNTS = [f"62220202{number:011d}" for number in range(24)]
 THREADS = 8
@@ -159,9 +159,10 @@ def test_parity_holds_through_a_frozen_redis_a_kill_and_a_spool_replay(
         service = start_service("--redis", store.url, "--redis-timeout-ms", "100")
         with ThreadPoolExecutor(THREADS) as pool:
             running = [pool.submit(a_client, service, seed, 40) for seed in range(THREADS)]
-            time.sleep(1.0)
+            wait_until_decided(store.url, 40)
             os.kill(store.pid, signal.SIGSTOP)
-            time.sleep(1.5)
+            # Longer than the time-out: what is asked now is answered without Redis.
+            time.sleep(1.0)
             os.kill(store.pid, signal.SIGCONT)
             first = [future.result() for future in running]
             # The relay is late: nothing of what these answers left in outboxes is carried on.
@@ -187,8 +188,20 @@ def test_parity_holds_through_a_frozen_redis_a_kill_and_a_spool_replay(
     assert sorted(ids) == answered
     assert recomputed.tobytes() == served.tobytes()
     assert spooled + waiting > 0
-    blind = np.isnan(served[:, feature("out_count_7d")])
-    assert 0 < blind.sum() < len(served)
+    blind = {
+        i for i, row in zip(ids, served, strict=True) if np.isnan(row[feature("out_count_7d")])
+    }
+    in_the_middle = {x for part in first for x in part}
+    assert set(late[0]) <= blind
+    assert 0 < len(in_the_middle & blind) < len(in_the_middle)
+
+
+def wait_until_decided(redis_url: str, count: int) -> None:
+    client = redis.Redis.from_url(redis_url)
+    deadline = time.monotonic() + 60
+    while sum(client.xlen(f"{{b{bucket}}}:journal") for bucket in range(256)) < count:
+        assert time.monotonic() < deadline
+    client.close()
 
 
 def unrelayed(redis_url: str) -> int:

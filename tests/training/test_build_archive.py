@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.recomputed import recompute_vectors
 from tests.training.archives import PlayedService, Row, served_by_id, write_archive
 from tests.training.streams import DAY_MS
 
@@ -13,7 +14,6 @@ from fanzha.features.manifest import FEATURE_INDEX
 from fanzha_training.building.from_archive import build_from_archive
 from fanzha_training.building.options import BuildOptions
 from fanzha_training.dataset import UNLABELLED, Dataset, load_dataset
-from fanzha_training.skew import recompute_vectors
 
 
 def quiet(_stage: str) -> None:

@@ -5,19 +5,15 @@ Bit for bit the same, or something between service and training is wrong.
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from fanzha.features.fold import fold
 from fanzha.features.manifest import FEATURE_NAMES
 from fanzha_training.building.archive_history import Replay, replay_of
-from fanzha_training.building.archive_source import Archive, read_archive
-
-Vectors = npt.NDArray[np.float32]
+from fanzha_training.building.archive_source import Archive
 
 _EXAMPLES: Final = 10
 
@@ -28,7 +24,7 @@ class Comparison:
 
     archive: Archive
     replay: Replay
-    recomputed: Vectors
+    recomputed: npt.NDArray[np.float32]
     differs: npt.NDArray[np.bool_]
     """Where a bit differs, (decisions, features); false for decisions that are not compared."""
 
@@ -48,19 +44,6 @@ def compare(archive: Archive) -> Comparison:
     recomputed = fold(archive.decisions.facts, replay.steps)
     differs = recomputed.view(np.uint32) != archive.decisions.vectors.view(np.uint32)
     return Comparison(archive, replay, recomputed, differs & replay.whole[:, np.newaxis])
-
-
-def recompute_vectors(folder: Path) -> tuple[list[str], Vectors, Vectors]:
-    """Return (decision ids, vectors recomputed, vectors served) of the decisions compared, by time.
-
-    Raises:
-        SetupError: the archive cannot be used.
-
-    """
-    found = compare(read_archive(folder))
-    whole = found.replay.whole
-    ids = found.archive.decisions.frame["decision_id"].filter(pl.Series(whole)).to_list()
-    return ids, found.recomputed[whole], found.archive.decisions.vectors[whole]
 
 
 def report_of(found: Comparison) -> dict[str, Any]:

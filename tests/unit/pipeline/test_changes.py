@@ -41,3 +41,20 @@ def test_a_link_is_told_of_what_it_does_not_know(
         change[8:] == pack_link(0, NOW_MS, KNOWN_MS, account)[8:]
         for _, change in changes.payer_sightings
     )
+
+
+@pytest.mark.parametrize("is_mule", [False, True])
+def test_a_link_that_knows_a_crowd_is_told_of_mules_alone(*, is_mule: bool) -> None:
+    crowd = b"".join(pack_link(number, NOW_MS - 5000, 0, 0)[:24] for number in range(32))
+    report = pack_report(1, 0, FraudType.ROMANCE, ReportRole.MULE, 0, KNOWN_MS)
+    evidence = replace(
+        an_evidence(),
+        payer=AccountState(reports=report if is_mule else b""),
+        links=(None, LinkState(seen=crowd), None, None, None),
+    )
+
+    changes = changes_of(
+        replace(a_transfer(), payer=PAYER), evidence, decided(a_transfer(), evidence).decision, 0
+    )
+
+    assert [token for token, _ in changes.payer_sightings] == [PAYER.phone] * is_mule

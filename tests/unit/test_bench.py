@@ -1,0 +1,40 @@
+"""The bench measures what it says; how fast is no test's business."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.bench import one_row
+
+from fanzha.features.kernel import feature_vector
+from fanzha.features.manifest import FEATURE_INDEX
+
+CHAMPION = next(Path(__file__).parents[2].glob("models/fraud/*"))
+
+
+def test_rows_differ_and_have_history() -> None:
+    rows = [one_row.a_row(np.random.default_rng(number)) for number in range(30)]
+
+    vectors = np.stack([feature_vector(*row) for row in rows])
+
+    assert len(np.unique(vectors, axis=0)) == 30
+    for name in ("out_count_30d", "payee_in_count_7d", "out_count_31d", "device_accounts"):
+        assert np.nanmax(vectors[:, FEATURE_INDEX[name]]) > 1
+
+
+def test_the_empty_graph_hands_its_input_on() -> None:
+    vector = np.arange(one_row.FEATURES_COUNT, dtype=np.float32)
+
+    (back,) = one_row.identity_call()(vector)
+
+    assert back[0].tolist() == vector.tolist()
+
+
+def test_every_figure_has_its_spread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(one_row, "ROWS", 5)
+    monkeypatch.setattr(one_row, "ROUNDS", 3)
+
+    figures = one_row.measure(CHAMPION)
+
+    assert "kernel_onnx_over_identity" in figures
+    assert all(x["least"] <= x["median"] <= x["most"] for x in figures.values())
