@@ -11,11 +11,16 @@ from pathlib import Path
 import grpc
 import pytest
 import redis
+from hypothesis import settings
 
 from fanzha.adapters.embedded_redis import EmbeddedRedis
 from fanzha.adapters.redis_link import RedisLink
 
 ROOT = Path(__file__).parents[1]
+
+# How long an example takes is no test's business: machines are busy.
+settings.register_profile("fanzha", deadline=None)
+settings.load_profile("fanzha")
 _READY = "fanzha: serving on "
 
 

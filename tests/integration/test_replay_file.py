@@ -136,7 +136,7 @@ def test_bad_rows_are_named_and_nothing_is_written(tmp_path: Path) -> None:
     message = refusal(file, tmp_path / "out.parquet")
 
     assert "30 row(s) cannot be read as transfers" in message
-    assert "row 2: amount '很多' is not a number" in message
+    assert "row 2: amount '很*' is not a number" in message
     assert "row 21: " in message
     assert "row 22: " not in message
     assert "and 10 more" in message

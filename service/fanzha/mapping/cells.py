@@ -8,7 +8,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, Final, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
-from fanzha.mapping.masking import masked
+from fanzha.mapping.masking import quoted
 from fanzha.mapping.sources import TimeSource
 
 V = TypeVar("V")
@@ -17,7 +17,10 @@ Cell = Any
 """A cell as PyArrow gives it: None, text, bytes, a number, a truth value, a date or a time."""
 
 _NUMBER: Final = re.compile(r"[+-]?\d{1,40}(\.\d{0,40})?([eE][+-]?\d{1,3})?\Z", re.ASCII)
-_FLOAT_EXACT_MAX: Final = 2**53
+_GROUPED: Final = re.compile(r"[¥￥]? ?[+-]?(\d{1,3}(,\d{3})+|\d{1,40})(\.\d{0,40})?\Z", re.ASCII)
+"""As people write money: ¥1,234.56."""
+_NOTHING: Final = frozenset({"NULL", "N/A", "\\N", "-", "--", "无"})
+FLOAT_EXACT_MAX: Final = 2**53
 # A double near 10^9 fen is this close to the fen it stands for.
 _NOISE_FEN: Final = Decimal("0.000001")
 _FLAGS: Final = {"true": True, "false": False, "1": True, "0": False}
@@ -57,19 +60,12 @@ class Moment(NamedTuple):
     is_local: bool
 
 
-def quoted(text: str, longest: int = 14) -> str:
-    """Return what a cell holds, for an error: its beginning, and no number that may name somebody.
-
-    Args:
-        text: the cell.
-        longest: more digits in a row than these are hidden.
-    """
-    hidden = re.sub(rf"\d{{{longest + 1},}}", lambda digits: masked(digits[0]), text)
-    return repr(hidden[:40])
-
-
 def to_text(cell: Cell) -> str:
-    """Return a cell as text, empty when it is not known. Whole numbers have no decimal point."""
+    """Return a cell as text, empty when it is not known. Whole numbers have no decimal point.
+
+    NULL, N/A, a dash and 无 are how exports write that nothing is known; as accounts they would be
+    everybody's.
+    """
     if cell is None:
         return ""
     if isinstance(cell, bytes):
@@ -79,14 +75,17 @@ def to_text(cell: Cell) -> str:
             raise CellError("is not UTF-8 text", "not UTF-8") from error
     if isinstance(cell, float):
         return _float_text(cell)
-    return str(cell).lower() if isinstance(cell, bool) else str(cell).strip()
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    text = str(cell).strip()
+    return "" if text.upper() in _NOTHING else text
 
 
 def _float_text(cell: float) -> str:
     if math.isnan(cell):
         return ""
     # Tables with gaps hold whole numbers as floats: 4711.0 names the account 4711.
-    if cell.is_integer() and abs(cell) < _FLOAT_EXACT_MAX:
+    if cell.is_integer() and abs(cell) < FLOAT_EXACT_MAX:
         return str(int(cell))
     return repr(cell)
 
@@ -94,11 +93,13 @@ def _float_text(cell: float) -> str:
 def to_choice(values: dict[str, V], cell: Cell) -> V | None:
     """Return what a cell stands for, None when it is not known."""
     text = to_text(cell)
+    if isinstance(cell, str) and cell.strip() in values:
+        return values[cell.strip()]
     if text in values:
         return values[text]
     if not text:
         return None
-    raise CellError(f"{quoted(text, 6)} is not among {', '.join(values)[:200]}", "unknown word")
+    raise CellError(f"{quoted(text)} is not among {', '.join(values)[:200]}", "unknown word")
 
 
 def to_choice_by_start(values: dict[str, V], cell: Cell) -> V | None:
@@ -124,6 +125,8 @@ def to_decimal(cell: Cell) -> Decimal | None:
     text = to_text(cell)
     if not text:
         return None
+    if _GROUPED.match(text) is not None:
+        text = text.lstrip("¥￥ ").replace(",", "")
     if _NUMBER.match(text) is None:
         raise CellError(f"{quoted(text)} is not a number such as 1234.56", "not a number")
     return Decimal(text)

@@ -18,9 +18,9 @@ from fanzha.domain.vocabulary import (
     TransferSpeed,
 )
 from fanzha.mapping.cells import (
+    FLOAT_EXACT_MAX,
     Cell,
     CellError,
-    quoted,
     to_choice,
     to_choice_by_start,
     to_day,
@@ -28,6 +28,7 @@ from fanzha.mapping.cells import (
     to_flag,
     to_text,
 )
+from fanzha.mapping.masking import quoted
 from fanzha.mapping.sources import (
     AmountSource,
     Choice,
@@ -129,6 +130,10 @@ def _to_form(prefix: str, form: Form, cell: Cell) -> str | None:
     text = to_text(cell)
     if not text:
         return None
+    if isinstance(cell, float) and abs(cell) >= FLOAT_EXACT_MAX:
+        raise CellError(
+            "is a floating number too long to be exact; export the column as text", "not exact"
+        )
     if not form.fits(prefix + text):
         raise CellError(form.rule, "not of the form")
     return prefix + text
@@ -138,6 +143,4 @@ def _to_currency(cell: Cell) -> str | None:
     text = to_text(cell)
     if not text or text in CURRENCIES:
         return text or None
-    raise CellError(
-        f"{quoted(text, 6)} is no ISO 4217 code in use, such as CNY", "unknown currency"
-    )
+    raise CellError(f"{quoted(text)} is no ISO 4217 code in use, such as CNY", "unknown currency")

@@ -16,6 +16,7 @@ from fanzha.file_shape import Shape
 from fanzha.mapping.cells import CellError
 from fanzha.mapping.encoding import Encoding
 from fanzha.mapping.fields import constant_of
+from fanzha.mapping.masking import IDENTIFIERS
 from fanzha.mapping.sources import (
     AmountSource,
     ChannelWord,
@@ -175,13 +176,16 @@ def _check_columns(document: Document, schema: pa.Schema) -> None:
             document.fault((*loc, "column"), text)
         if document.at(*loc, "optional") is not True or column in schema.names:
             _check_column(document, (*loc, "column"), column, schema)
+            _check_type(document, (*loc, "column"), column, schema)
 
 
-def _check_column(document: Document, loc: tuple[str, ...], column: str, schema: pa.Schema) -> None:
+def _check_column(
+    document: Document, loc: tuple[str | int, ...], column: str, schema: pa.Schema
+) -> None:
     times = Counter(schema.names)[column]
     if times == 1:
         return
-    name = ".".join(loc)
+    name = ".".join(map(str, loc))
     if times:
         document.fault(loc, f"{name}: the table has {times} columns {column}; rename one of them")
         return
@@ -189,6 +193,22 @@ def _check_column(document: Document, loc: tuple[str, ...], column: str, schema:
     hint = f" (did you mean {close[0]}?)" if close else ""
     existing = ", ".join(schema.names)
     document.fault(loc, f"{name}: the table has no column {column}{hint}; it has: {existing}")
+
+
+def _check_type(
+    document: Document, loc: tuple[str | int, ...], column: str, schema: pa.Schema
+) -> None:
+    """Refuse types that no cell can be read from, or that cannot tell accounts apart."""
+    if schema.names.count(column) != 1:
+        return
+    kind: Any = schema.field(column).type
+    plain = kind.value_type if pa.types.is_dictionary(kind) else kind
+    name = ".".join(map(str, loc))
+    if pa.types.is_nested(plain) or pa.types.is_duration(plain) or pa.types.is_time(plain):
+        document.fault(loc, f"{name}: {column} has the type {kind}; export plain columns")
+    elif pa.types.is_floating(plain) and plain.bit_width < 64 and loc[-2] in IDENTIFIERS:
+        text = f"{name}: {column} has the type {kind}, too short for numbers of accounts"
+        document.fault(loc, f"{text}; export it as text")
 
 
 def sound_sources(document: Document, schema: pa.Schema) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from fanzha.mapping.encoding import Encoding, Transcoder
 from fanzha.mapping.faults import Faults, RowFault
 
 _PARQUET_MARK: Final = b"PAR1"
+_ZIP_MARK: Final = b"PK\x03\x04"
+_OTHER_DELIMITERS: Final = (";", "\t", "|")
+_ACCOUNT_LIKE: Final = re.compile(r"\d{9,}")
 _PARQUET_NAMES: Final = (".parquet", ".pq")
 _PARQUET_ROWS: Final = 131_072
 _CSV_BLOCK_BYTES: Final = 8 * 2**20
@@ -48,6 +52,8 @@ class TableFile:
                 Parquet.
         """
         self._path, self._asked = path, encoding
+        if path.exists() and not path.is_file():
+            raise SetupError(f"{path} is no file but a folder or a pipe; save the table as a file")
         try:
             with path.open("rb") as file:
                 head = file.read(4)
@@ -57,6 +63,8 @@ class TableFile:
             ) from error
         if not head:
             raise SetupError(f"{path} is empty; name a CSV file with a header, or a Parquet file")
+        if head == _ZIP_MARK:
+            raise SetupError(f"{path} is an Excel or ZIP file; save it as CSV in UTF-8")
         self.is_parquet = head == _PARQUET_MARK or path.suffix.lower() in _PARQUET_NAMES
         self.schema: pa.Schema = self._parquet_schema() if self.is_parquet else self._csv_header()
         """Names and types of the columns; a CSV's are all text."""
@@ -123,9 +131,24 @@ class TableFile:
                 f"{self._path} is neither Parquet nor CSV with a header: {error}; save it as "
                 "one of them, in UTF-8"
             ) from error
+        self._check_header(names)
+        return pa.schema([(name, pa.string()) for name in names])
+
+    def _check_header(self, names: list[str]) -> None:
+        """Refuse what is no header; what stands there may be identifiers, and is not shown."""
         if not any(names):
             raise SetupError(f"{self._path} does not begin with a header; name the columns there")
-        return pa.schema([(name, pa.string()) for name in names])
+        if any(_ACCOUNT_LIKE.search(name) for name in names):
+            raise SetupError(
+                f"{self._path} begins with data, not with a header: its first line holds numbers "
+                "as long as accounts; write the columns' names into the first line"
+            )
+        found = [mark for mark in _OTHER_DELIMITERS if len(names) == 1 and mark in names[0]]
+        if found:
+            raise SetupError(
+                f"the header of {self._path} is one cell that holds {found[0]!r}; fields are "
+                "parted by commas: export the file so"
+            )
 
     def _csv(self, names: list[str]) -> Iterator[TableBatch]:
         skipped: list[int] = []

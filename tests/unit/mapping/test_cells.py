@@ -84,11 +84,31 @@ def test_an_amount_finer_than_a_fen_is_refused(cell: str, unit: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "cell", ["1,234.56", "12.34元", "１２", "1_000", "--5", "inf", "0x10", "."]
+    "cell",
+    ["1,23.45", "1.234,56", "12,34", "12.34元", "１２", "1_000", "--5", "inf", "0x10", ".", "¥"],
 )
 def test_what_is_no_number_is_refused(cell: str) -> None:
     with pytest.raises(CellError, match="is not a number"):
         to_decimal(cell)
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        ("1,234.56", "1234.56"),
+        ("￥56.10", "56.10"),
+        ("¥1,234,567", "1234567"),
+        ("-1,000.5", "-1000.5"),
+    ],
+)
+def test_money_may_be_written_as_people_write_it(cell: str, value: str) -> None:
+    assert to_decimal(cell) == Decimal(value)
+
+
+@pytest.mark.parametrize("cell", ["NULL", "null", "N/A", "\\N", "-", "--", "无"])
+def test_words_for_nothing_are_not_known(cell: str) -> None:
+    assert to_text(cell) == ""
+    assert to_choice({"-": 1}, cell) == (1 if cell == "-" else None)
 
 
 @pytest.mark.parametrize("cell", [None, "", "  ", float("nan")])

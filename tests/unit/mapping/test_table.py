@@ -1,5 +1,6 @@
 """Files: CSV and Parquet as they come, or one clear error with its remedy."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -136,3 +137,31 @@ def test_narrow_floats_keep_the_digits_they_were_written_with() -> None:
     narrow = pa.record_batch({"a": pa.array([12.34, 57.16, None], pa.float32())})
 
     assert plain(narrow).column("a").to_pylist() == ["12.34", "57.16", None]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"1,2026-03-02 08:05:23,6222020200100000015\n", "begins with data, not with a header"),
+        (b"ts;type;amt\n1;2;3\n", "one cell that holds ';'"),
+        (b"PK\x03\x04rest", "Excel or ZIP"),
+    ],
+)
+def test_what_is_no_table_of_commas_is_told_without_showing_it(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
+    file = tmp_path / "t.csv"
+    file.write_bytes(content)
+
+    with pytest.raises(SetupError, match=message) as refused:
+        TableFile(file)
+
+    assert "6222020200100000015" not in str(refused.value)
+
+
+def test_a_pipe_or_a_folder_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    for path in (tmp_path, tmp_path / "pipe"):
+        with pytest.raises(SetupError, match="save the table as a file"):
+            TableFile(path)
