@@ -37,6 +37,26 @@ def test_the_page_says_how_much_fraud_was_over_sampled(page: str) -> None:
     assert f"<td>true rate per million</td><td>{TRUE_PER_MILLION:g}</td>" in page
 
 
+def test_special_days_are_left_out_by_weekday_and_said(page: str) -> None:
+    assert "Without holidays and shopping days: 2026-06-18 (shopping, 18 Jun)." in page
+
+
+def test_words_are_explained_where_they_appear(page: str) -> None:
+    for start in ("Given up for want of money:", "Quiet:", "Layer 1 ", "* From the first to the"):
+        assert start in page
+    assert page.count("the whiskers reach from 5 to 95 %") >= 5
+    assert "Coached: " in page
+
+
+def test_at_the_true_rate_it_says_what_few_episodes_can_tell(tmp_path: Path) -> None:
+    describe(simulate(Parameters(customers=500, days=20)), tmp_path / DESCRIPTION_FILE)
+
+    page = (tmp_path / DESCRIPTION_FILE).read_text(encoding="utf-8")
+    assert "Types without an episode here: " in page
+    assert "--fraud-per-million 2000, or more customers" in page
+    assert "<th>at the true rate</th>" not in page
+
+
 def test_a_world_without_fraud_is_described_as_well(tmp_path: Path) -> None:
     world = simulate(Parameters(customers=100, days=1, fraud_per_million=0))
     describe(world, tmp_path / DESCRIPTION_FILE)
