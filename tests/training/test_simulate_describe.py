@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from fanzha_training.simulate.describe.page import DESCRIPTION_FILE, describe
 from fanzha_training.simulate.parameters import TRUE_PER_MILLION, Parameters
 from fanzha_training.simulate.run import simulate
 from fanzha_training.simulate.scripts import SCRIPTS
+from fanzha_training.simulate.size import too_small
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +64,17 @@ def test_a_world_without_fraud_is_described_as_well(tmp_path: Path) -> None:
     describe(world, tmp_path / DESCRIPTION_FILE)
 
     assert "0 in 0 campaigns" in (tmp_path / DESCRIPTION_FILE).read_text(encoding="utf-8")
+
+
+def test_a_world_too_small_for_its_rate_is_warned_of(tmp_path: Path) -> None:
+    words = ("simulate", "--out", str(tmp_path), "--customers", "300", "--days", "20", "--json")
+    result = CliRunner().invoke(app, words)
+
+    assert result.exit_code == 0, result.output
+    warning = json.loads(result.stdout.splitlines()[-1])["warning"]
+    assert warning.startswith("this world is too small for the rate asked for: 80 per million")
+    assert f"warning: {warning}" in result.stderr
+    assert not too_small(the_world())
 
 
 def test_the_command_writes_it_beside_the_tables(tmp_path: Path) -> None:

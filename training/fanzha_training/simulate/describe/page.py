@@ -10,6 +10,7 @@ from fanzha_training.simulate.describe import life, look_alikes, mules, scams, w
 from fanzha_training.simulate.describe.scene import FRAUD, MULE, Scene, scene_of
 from fanzha_training.simulate.parameters import TRUE_PER_MILLION
 from fanzha_training.simulate.run import Simulation
+from fanzha_training.simulate.size import too_small
 
 DESCRIPTION_FILE: Final = "world.html"
 
@@ -35,6 +36,7 @@ def _world(scene: Scene) -> list[str]:
     rows = len(scene.transfers)
     payments = len(scene.of(FRAUD))
     campaigns = scene.episodes["campaign"].n_unique()
+    warning = too_small(simulation)
     return [
         "<h1>A simulated world</h1>",
         (
@@ -58,6 +60,7 @@ def _world(scene: Scene) -> list[str]:
                 ("planned, but given up for want of money", f"{simulation.given_up:,}"),
             ),
         ),
+        note(f"Warning: {warning}." if warning else ""),
         note(words.GIVEN_UP),
     ]
 
