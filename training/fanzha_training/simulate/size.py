@@ -24,7 +24,7 @@ def too_small(simulation: Simulation) -> str:
     wanted = asked * rows / 1e6
     if wanted >= _FEW_WANTED or abs(payments / wanted - 1) <= _OFF:
         return ""
-    enough = parameters.customers * parameters.days * _FEW_WANTED / wanted
+    enough = round(parameters.customers * parameters.days * _FEW_WANTED / wanted, -3)
     return (
         f"this world is too small for the rate asked for: {asked:g} per million of its {rows:,} "
         f"transfers are {wanted:.2g} payments of victims, and fraud comes in whole episodes; it "
