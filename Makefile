@@ -16,7 +16,7 @@ setup: $(READY) ## Make .venv with the locked requirements
 
 $(READY): requirements-dev.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"Fanzha needs Python 3.11 or newer; {sys.executable} is {v.major}.{v.minor}. Name another one: make PYTHON=python3.11 ...")'
-	@echo "setting up $(VENV): about a minute the first time"
+	@echo "setting up $(VENV): one to two minutes the first time"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . -e training

@@ -34,6 +34,8 @@ from fanzha.features.layout import (
 )
 from fanzha.features.manifest import FEATURE_NAMES
 
+_LARGE = 1000.0
+"""From here on a value is printed with one decimal, not with four figures."""
 MINUTE_MS, DAY_MS = 60_000, 86_400_000
 UTC_OFFSET_S = 8 * 3600
 NOW_MS = int(datetime(2026, 11, 20, 6, 30, tzinfo=UTC).timestamp()) * 1000
@@ -147,4 +149,6 @@ def _receive(
 def _text(value: float) -> str:
     if math.isnan(value):
         return "unknown"
-    return f"{value:.10g}" if value == int(value) else f"{value:.4g}"
+    if value == int(value):
+        return f"{value:.0f}"
+    return f"{value:.1f}" if abs(value) >= _LARGE else f"{value:.4g}"

@@ -13,6 +13,7 @@ from typing import Any, Literal, cast, get_args, get_origin
 import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from tests.feature_codes import codes_of
 from tests.feature_example import example
 
 from fanzha.__main__ import app
@@ -45,7 +46,11 @@ def features() -> str:
     """Return the table of features, in the order of the vector."""
     values = example()
     rows = (
-        (str(place), code(x.name), x.family, x.unit, x.meaning, x.unknown, values[x.name])
+        (
+            *(str(place), code(x.name), x.family, x.unit),
+            f"{x.meaning} {codes}." if (codes := codes_of(x.name)) else x.meaning,
+            *(x.unknown, values[x.name]),
+        )
         for place, x in enumerate(FEATURES)
     )
     return table("place,name,family,unit,meaning,unknown (NaN) when,example", rows)

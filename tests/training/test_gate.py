@@ -65,6 +65,19 @@ class TestGate:
         figures = report["figures"]
         assert figures["candidate"]["average_precision"] < figures["champion"]["average_precision"]
 
+    def test_the_report_says_what_both_find_at_the_budgets_compared(
+        self, models: Path, dataset: Dataset
+    ) -> None:
+        margins = Margins(budgets_per_1000=(20.0, 50.0))
+        report = gate(models / "fraud" / "good", models / "fraud" / "worse", dataset, margins)
+
+        assert list(report["at_budgets"]) == ["20", "50"]
+        checks = {check["name"]: check for check in report["checks"]}
+        for budget, found in report["at_budgets"].items():
+            check = checks[f"value detection at {budget} per 1,000"]
+            for role in ("candidate", "champion"):
+                assert found[role]["value_detection_rate"] == check[role]
+
     def test_only_days_later_than_both_trainings_count(
         self, models: Path, dataset: Dataset
     ) -> None:

@@ -51,6 +51,7 @@ def gate(
     """Compare two exported models and return the report.
 
     The report names the candidate's graph by its hash, so that it cannot be used for another file.
+    `at_budgets` says for each of the margins' budgets what `candidate` and `champion` find there.
 
     Args:
         candidate: folder of the candidate.
@@ -79,6 +80,7 @@ def gate(
     later = later_than(dataset, cut_ms)
     figures = evaluate(new, later)
     against = evaluate(old, later) if old is not None else None
+    budgets = _at_budgets(new, old, later.data, margins)
     checks = [
         Check("feature hash", True, manifest.feature_hash, manifest_hash(), "must be equal"),
         _parity(candidate),
@@ -91,7 +93,7 @@ def gate(
         ),
         *(
             [
-                *_value_detection(new, old, later.data, margins),
+                *_value_detection(budgets, margins),
                 *_comparisons(figures, against, margins),
             ]
             if old is not None and against is not None
@@ -99,14 +101,15 @@ def gate(
         ),
     ]
     label = old.label if old is not None else None
-    report = {"figures": {"candidate": figures, "champion": against}}
+    report = {"figures": {"candidate": figures, "champion": against}, "at_budgets": budgets}
     return _report(candidate, label, dataset, checks, report)
 
 
 def _without_comparison(
     candidate: Path, champion: ModelManifest, new: Scorer, dataset: Dataset, margins: Margins
 ) -> dict[str, Any]:
-    figures = evaluate(new, later_than(dataset, new.cut_ms))
+    later = later_than(dataset, new.cut_ms)
+    figures = evaluate(new, later)
     checks = [
         Check(
             "champion has other features",
@@ -125,7 +128,10 @@ def _without_comparison(
         ),
         _lift(figures),
     ]
-    more = {"figures": {"candidate": figures, "champion": None}}
+    more = {
+        "figures": {"candidate": figures, "champion": None},
+        "at_budgets": _at_budgets(new, None, later.data, margins),
+    }
     return _report(candidate, champion.label, dataset, checks, more)
 
 
@@ -158,17 +164,30 @@ def _parity(folder: Path) -> Check:
     return Check("parity with XGBoost", True, worst, None, f"at most {TOLERANCE:g}")
 
 
-def _value_detection(new: Scorer, old: Scorer, data: Dataset, margins: Margins) -> list[Check]:
-    by_new, by_old = scored_by(new, data), scored_by(old, data)
+def _at_budgets(
+    new: Scorer, old: Scorer | None, data: Dataset, margins: Margins
+) -> dict[str, dict[str, Any]]:
+    by_new = scored_by(new, data)
+    by_old = scored_by(old, data) if old is not None else None
+    return {
+        f"{budget:g}": {
+            "candidate": at_budget(by_new, budget),
+            "champion": at_budget(by_old, budget) if by_old is not None else None,
+        }
+        for budget in margins.budgets_per_1000
+    }
+
+
+def _value_detection(budgets: dict[str, dict[str, Any]], margins: Margins) -> list[Check]:
     rate = "value_detection_rate"
     return [
         _not_below(
-            f"value detection at {budget:g} per 1,000",
-            at_budget(by_new, budget)[rate],
-            at_budget(by_old, budget)[rate],
+            f"value detection at {budget} per 1,000",
+            found["candidate"][rate],
+            found["champion"][rate],
             margins.value_detection,
         )
-        for budget in margins.budgets_per_1000
+        for budget, found in budgets.items()
     ]
 
 

@@ -15,6 +15,7 @@ _STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:980px;margin:2em auto;padding:0 1em}"
     "table{border-collapse:collapse;margin:1em 0}td,th{border:1px solid #ccc;padding:.3em .7em;"
     "text-align:right}td:first-child,th:first-child{text-align:left}img{max-width:100%}"
+    ".note{color:#555;font-size:13px;margin-top:.3em}"
 )
 
 
@@ -47,9 +48,15 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return f"<table><tr>{line}</tr>{lines}</table>"
 
 
-def image(title: str, figure: Figure) -> str:
-    """Return a figure under a heading."""
-    return f"<h2>{escape(title)}</h2>{picture(title, figure)}"
+def image(title: str, figure: Figure, *notes: str) -> str:
+    """Return a figure under a heading, with notes (plain text) below it."""
+    return f"<h2>{escape(title)}</h2>{picture(title, figure)}{note(*notes)}"
+
+
+def note(*texts: str) -> str:
+    """Return a paragraph of notes, plain text; nothing without any."""
+    text = " ".join(filter(None, texts))
+    return f"<p class='note'>{escape(text)}</p>" if text else ""
 
 
 def picture(description: str, figure: Figure) -> str:

@@ -71,33 +71,42 @@ def scores(answers: list[Answer]) -> str:
     return _png(figure)
 
 
-def old_against_new(figures: dict[str, Any]) -> str:
-    """Draw recall and value detection of both models at the alert budgets.
+def old_against_new(gate: dict[str, Any]) -> str:
+    """Draw what both models find at the alert budgets at which the gate compared them.
 
     Args:
-        figures: the gate's `figures`: `candidate`, and `champion` or None.
+        gate: the gate's report, with `figures` and `at_budgets`.
 
     """
     figure = Figure(figsize=(9, 3.8), layout="constrained")
-    both = {"old": figures["champion"], "new": figures["candidate"]}
+    frauds, budgets = gate["figures"]["candidate"]["frauds"], gate["at_budgets"]
+    sides = [("old", "champion", -0.2, "#7f8c8d"), ("new", "candidate", 0.2, "#3b78c2")]
     for place, (key, title) in enumerate(
         (("recall", "frauds alerted"), ("value_detection_rate", "fraudulent money alerted")), 1
     ):
         axes = figure.add_subplot(1, 2, place)
         axes.set_xlabel("alerts for each 1,000 transfers")
-        axes.set_ylabel(title)
-        for name, measured in both.items():
-            if measured is not None:
-                budgets = measured["budgets"]
-                axes.plot(
-                    list(budgets),
-                    [at[key] for at in budgets.values()],
-                    "o-" if name == "new" else "s--",
-                    label=f"{name}: {measured['model']}",
-                )
-        axes.set_ylim(0, 1.02)
-        axes.grid(visible=True, alpha=0.3)
-        axes.legend()
+        axes.set_ylabel(f"share of {title}")
+        for name, role, shift, colour in sides:
+            if gate["figures"][role] is None:
+                continue
+            shares = [found[role][key] for found in budgets.values()]
+            bars = axes.bar(
+                [number + shift for number in range(len(budgets))],
+                *(shares, 0.38),
+                label=f"{name}: {gate['figures'][role]['model']}",
+                color=colour,
+            )
+            written = [
+                f"{round(share * frauds)} of {frauds}" if key == "recall" else f"{share:.0%}"
+                for share in shares
+            ]
+            axes.bar_label(bars, written, fontsize="small")
+        axes.set_xticks(range(len(budgets)), list(budgets))
+        axes.set_ylim(0, 1.35)
+        axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
+        axes.grid(visible=True, axis="y", alpha=0.3)
+        axes.legend(loc="upper left", fontsize="small")
     return _png(figure)
 
 

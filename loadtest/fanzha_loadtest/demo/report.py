@@ -1,6 +1,7 @@
 """Writes the demo's report: one HTML file that needs nothing else, with all plots inside."""
 
 import json
+import math
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +16,7 @@ from fanzha_loadtest.tally import LEVELS, Answer
 REPORT_FILE: Final = "index.html"
 SUMMARY_FILE: Final = "summary.json"
 _RISKY_SHOWN: Final = 20
+_Z_95: Final = 1.96
 
 
 class ReportError(Exception):
@@ -45,12 +47,12 @@ def write_report(
     """Write the report and the summary into a prepared folder; return the report's path."""
     answers = told.tally.answers
     latency = summary["latency_ms"]
-    figures = told.retrained.gate.get("figures")
+    gate = told.retrained.gate
     pictures = {
         "by_hour": plots.decisions_by_hour(answers),
         "latencies": plots.latencies(told.tally.latencies_ms, latency["p50"], latency["p99"]),
         "scores": plots.scores(answers),
-        "models": plots.old_against_new(figures) if figures else None,
+        "models": plots.old_against_new(gate) if "figures" in gate else None,
     }
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters.update(local_time=local_time, yuan=yuan, figure=_figure)
@@ -61,6 +63,7 @@ def write_report(
         stages=stages,
         pictures=pictures,
         protection=_protection(answers),
+        evidence=_evidence(gate) if "figures" in gate else None,
         level_names=LEVEL_NAMES,
         risky=list(told.tally.risky)[-_RISKY_SHOWN:][::-1],
     )
@@ -90,6 +93,33 @@ def _protection(answers: list[Answer]) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _evidence(gate: dict[str, Any]) -> dict[str, Any]:
+    """Return on how much the gate's figures stand, and within what they may be chance."""
+    figures, budgets = gate["figures"]["candidate"], gate["at_budgets"]
+    frauds = figures["frauds"]
+    first, found = next(iter(budgets.items()))
+    hits = round(found["candidate"]["recall"] * frauds)
+    low, high = _interval(hits, frauds)
+    return {
+        "transfers": figures["transfers"],
+        "frauds": frauds,
+        "budgets": " and ".join(budgets),
+        "first": first,
+        "hits": hits,
+        "one_fraud": 1 / frauds,
+        "low": low,
+        "high": high,
+    }
+
+
+def _interval(hits: int, of: int) -> tuple[float, float]:
+    """Return Wilson's 95 % interval of a share."""
+    share, z2 = hits / of, _Z_95**2
+    middle = (share + z2 / (2 * of)) / (1 + z2 / of)
+    half = _Z_95 * math.sqrt(share * (1 - share) / of + z2 / (4 * of**2)) / (1 + z2 / of)
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def _figure(value: float | str | None) -> str:

@@ -13,6 +13,7 @@ from fanzha_training.commands.console import AsJson, show, stages
 from fanzha_training.simulate.parameters import FRAUD_MIX, Parameters, parse_fraud_mix
 from fanzha_training.simulate.run import STEPS, Simulation
 from fanzha_training.simulate.run import simulate as run_simulation
+from fanzha_training.simulate.size import too_small
 from fanzha_training.simulate.writer import check_writable, write
 
 _DEFAULTS = Parameters()
@@ -89,6 +90,9 @@ def simulate(
             describe(simulation, out / DESCRIPTION_FILE)
     seconds = round(time.perf_counter() - began, 2)
     summary = {"out": str(out), "seconds": seconds, **world["counts"], "sha256": world["sha256"]}
+    if warning := too_small(simulation):
+        summary["warning"] = warning
+        typer.echo(f"warning: {warning}", err=True)
     show(summary, as_json=as_json)
 
 

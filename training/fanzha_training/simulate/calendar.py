@@ -36,6 +36,17 @@ def is_free(day: date) -> bool:
     return day.weekday() >= 5 or (day.month, day.day) in _FREE or is_spring_festival(day)
 
 
+def special_day(day: date) -> str:
+    """Return the name of a holiday or shopping festival; empty on other days and weekends."""
+    if is_spring_festival(day):
+        return "Spring Festival"
+    if (day.month, day.day) in _SHOPPING:
+        return f"shopping, {day.day} {day:%b}"
+    if (day.month, day.day) in _FREE:
+        return {1: "New Year", 5: "May Day", 10: "National Day"}[day.month]
+    return ""
+
+
 def free_days(days: list[date]) -> Bools:
     """Say of each day whether most people do not work on it."""
     return np.array([is_free(day) for day in days], dtype=np.bool_)

@@ -1,31 +1,44 @@
 """Draws daily life: when and how people pay, what they own, how old they are."""
 
+from itertools import groupby
+
 import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from fanzha.domain.vocabulary import CustomerSegment
 from fanzha_training.html_page import axes
 from fanzha_training.simulate.ages import BANDS, in_band
-from fanzha_training.simulate.calendar import free_days
+from fanzha_training.simulate.calendar import free_days, special_day
 from fanzha_training.simulate.describe.scene import COLORS, FRAUD, GREY, HONEST, MULE, Scene
 from fanzha_training.table import word_of
 
 
 def per_day(scene: Scene) -> Figure:
-    """Draw transfers and wages of each day; days without work are shaded."""
+    """Draw transfers and wages of each day; days without work are shaded, special ones named."""
+    dates = scene.simulation.world.period.dates()
     days = np.arange(scene.days)
     every = _counts(scene.transfers, "day", days)
     wages = _counts(scene.transfers.filter(pl.col("remark").is_in(["工资", "养老金"])), "day", days)
-    figure, plot = axes("day", "transfers")
-    for day in days[free_days(scene.simulation.world.period.dates())]:
-        plot.axvspan(day - 0.5, day + 0.5, color=GREY, alpha=0.2, linewidth=0)
-    plot.plot(days, every, color=COLORS[HONEST], label="all transfers")
-    plot.set_ylim(bottom=0)
+    # Matplotlib counts days since 1970 too.
+    places = days + scene.simulation.world.period.first_day
+    figure, plot = axes("", "transfers")
+    for place in places[free_days(dates)]:
+        plot.axvspan(place - 0.5, place + 0.5, color=GREY, alpha=0.2, linewidth=0)
+    plot.plot(places, every, color=COLORS[HONEST], label="all transfers")
+    top = 1.55 * max(1, every.max())
+    plot.set_ylim(0, top)
+    for name, span in groupby(zip(dates, places, strict=True), lambda day: special_day(day[0])):
+        if name:
+            middle = float(np.mean([place for _, place in span]))
+            plot.text(middle, 0.98 * top, name, rotation=90, ha="center", va="top", fontsize=8)
     second = plot.twinx()
-    second.bar(days, wages, color="#54a24b", alpha=0.6, label="wages and pensions (right)")
+    second.bar(places, wages, color="#54a24b", alpha=0.6, label="wages and pensions (right)")
     second.set_ylim(top=max(1, 3 * wages.max()))
     second.set_ylabel("wages and pensions")
+    plot.xaxis_date()
+    plot.tick_params(axis="x", rotation=30)
     figure.legend(loc="outside lower center", ncols=2)
     return figure
 
@@ -49,14 +62,27 @@ def per_hour(scene: Scene) -> Figure:
 
 
 def per_weekday(scene: Scene) -> Figure:
-    """Draw the mean number of transfers of each weekday."""
-    first = scene.simulation.parameters.start.weekday()
-    weekday = (scene.transfers["day"].to_numpy() + first) % 7
-    of_days = np.bincount((np.arange(scene.days) + first) % 7, minlength=7)
-    figure, plot = axes("", "transfers a day")
-    means = np.bincount(weekday, minlength=7) / np.maximum(of_days, 1)
-    plot.bar(["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"], means, color=COLORS[HONEST])
+    """Draw the median number of transfers of each weekday, over days that are not special."""
+    counts = _counts(scene.transfers, "day", np.arange(scene.days))
+    by_weekday: list[list[int]] = [[] for _ in range(7)]
+    for day, count in zip(scene.simulation.world.period.dates(), counts, strict=True):
+        if not special_day(day):
+            by_weekday[day.weekday()].append(int(count))
+    figure, plot = axes("", "median transfers of a day")
+    names = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+    plot.bar(
+        [f"{name}\n({len(found)} days)" for name, found in zip(names, by_weekday, strict=True)],
+        [float(np.median(found)) if found else 0.0 for found in by_weekday],
+        color=COLORS[HONEST],
+    )
     return figure
+
+
+def left_out(scene: Scene) -> str:
+    """Say which days the figures by weekday leave out."""
+    dates = scene.simulation.world.period.dates()
+    out = [f"{day.isoformat()} ({special_day(day)})" for day in dates if special_day(day)]
+    return f"Without holidays and shopping days: {', '.join(out)}." if out else ""
 
 
 def amounts_by(scene: Scene, column: str) -> Figure:
@@ -91,23 +117,27 @@ def balances(scene: Scene) -> Figure:
 
 
 def ages(scene: Scene) -> Figure:
-    """Draw customers' ages by segment, and those of victims."""
+    """Draw customers' ages by segment, and below them those of victims."""
     people = scene.simulation.world.people
     segments = [member for member in CustomerSegment if member]
-    figure, plot = axes("age in years", "customers")
-    edges = list(range(10, 92, 2))
-    plot.hist(
+    figure = Figure(figsize=(7.5, 6), layout="constrained")
+    edges = list(range(10, 95, 5))
+    customers = figure.add_subplot(2, 1, 1)
+    customers.hist(
         [people.age[people.segment == member] for member in segments],
         edges,
         stacked=True,
         label=[word_of(member).replace("_", " ") for member in segments],
     )
-    second = plot.twinx()
-    second.hist(
-        scene.episodes["victim_age"].to_numpy(), list(range(10, 95, 5)), histtype="step",
-        color="black", label="victims (right)",
-    )  # fmt: skip
-    second.set_ylabel("victims")
+    customers.set_ylabel("customers")
+    victims = figure.add_subplot(2, 1, 2, sharex=customers)
+    ages_of = scene.episodes["victim_age"].to_numpy()
+    victims.hist(ages_of, edges, color=COLORS[FRAUD])
+    victims.set_ylabel(f"victims, {len(ages_of):,} episodes")
+    victims.set_xlabel("age in years, bins of five")
+    for plot in (customers, victims):
+        plot.grid(visible=True, alpha=0.3)
+        plot.yaxis.set_major_locator(MaxNLocator(integer=True))
     figure.legend(loc="outside right upper")
     return figure
 

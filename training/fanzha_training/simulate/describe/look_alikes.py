@@ -10,7 +10,12 @@ from fanzha_training.simulate.period import HOUR_MS
 _LARGE_YUAN: Final = 5_000
 _SETTLED_DAYS: Final = 7
 """In the first week everybody is new to everybody."""
-HEAD: Final = ("mark", "honest", "victims", "share of fraud", "at the true rate")
+_HEAD: Final = ("mark", "honest", "victims", "share of fraud", "at the true rate")
+
+
+def head(scene: Scene) -> tuple[str, ...]:
+    """Return the table's head; the last column only where there is more than the true rate."""
+    return _HEAD if scene.simulation.parameters.over_sampling > 1 else _HEAD[:-1]
 
 
 def look_alikes(scene: Scene) -> list[list[str]]:
@@ -19,15 +24,14 @@ def look_alikes(scene: Scene) -> list[list[str]]:
     The last column is the share of fraud that the mark would have without over-sampling.
     """
     over_sampling = max(1.0, scene.simulation.parameters.over_sampling)
+    columns = len(head(scene))
     rows = []
     for name, marked in _marks(scene).items():
         honest = len(marked.filter(pl.col("party") == HONEST))
         fraud = len(marked.filter(pl.col("party") == FRAUD))
-        true = fraud / over_sampling
-        rows.append(
-            [name, f"{honest:,}", f"{fraud:,}", f"{_share(fraud, honest):.1%}",
-             f"{_share(true, honest):.2%}"]
-        )  # fmt: skip
+        shares = (_share(fraud, honest), _share(fraud / over_sampling, honest))
+        row = [name, f"{honest:,}", f"{fraud:,}", *(f"{share:.2%}" for share in shares)]
+        rows.append(row[:columns])
     return rows
 
 

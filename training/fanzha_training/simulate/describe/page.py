@@ -5,11 +5,12 @@ from typing import Final
 
 import polars as pl
 
-from fanzha_training.html_page import image, table, write_page
-from fanzha_training.simulate.describe import life, look_alikes, mules, scams
+from fanzha_training.html_page import image, note, table, write_page
+from fanzha_training.simulate.describe import life, look_alikes, mules, scams, words
 from fanzha_training.simulate.describe.scene import FRAUD, MULE, Scene, scene_of
 from fanzha_training.simulate.parameters import TRUE_PER_MILLION
 from fanzha_training.simulate.run import Simulation
+from fanzha_training.simulate.size import too_small
 
 DESCRIPTION_FILE: Final = "world.html"
 
@@ -22,6 +23,7 @@ def describe(simulation: Simulation, file: Path) -> None:
     """
     scene = scene_of(simulation)
     body = [*_world(scene), *_daily_life(scene)]
+    body += ["<h2>Fraud</h2>", note(scams.ground(scene))]
     if len(scene.episodes):
         body += [*_fraud(scene), *_laundering(scene)]
     body += _known(scene)
@@ -34,6 +36,7 @@ def _world(scene: Scene) -> list[str]:
     rows = len(scene.transfers)
     payments = len(scene.of(FRAUD))
     campaigns = scene.episodes["campaign"].n_unique()
+    warning = too_small(simulation)
     return [
         "<h1>A simulated world</h1>",
         (
@@ -57,16 +60,19 @@ def _world(scene: Scene) -> list[str]:
                 ("planned, but given up for want of money", f"{simulation.given_up:,}"),
             ),
         ),
+        note(f"Warning: {warning}." if warning else ""),
+        note(words.GIVEN_UP),
     ]
 
 
 def _daily_life(scene: Scene) -> list[str]:
+    head = look_alikes.head(scene)
     return [
         image("Transfers a day; days without work are shaded", life.per_day(scene)),
-        image("Transfers by weekday", life.per_weekday(scene)),
+        image("Transfers by weekday", life.per_weekday(scene), life.left_out(scene)),
         image("Transfers by hour", life.per_hour(scene)),
-        image("Amounts of honest people by kind", life.amounts_by(scene, "kind")),
-        image("Amounts of honest people by channel", life.amounts_by(scene, "channel")),
+        image("Amounts of honest people by kind", life.amounts_by(scene, "kind"), words.BOX),
+        image("Amounts of honest people by channel", life.amounts_by(scene, "channel"), words.BOX),
         table(("", "transfers", "of victims", "of mules", "median yuan"), _kinds(scene)),
         image("Balances", life.balances(scene)),
         image("Ages by segment, and of victims", life.ages(scene)),
@@ -77,7 +83,8 @@ def _daily_life(scene: Scene) -> list[str]:
         table(("age", "customers", "victims"), life.age_bands(scene)),
         image("Owners who share a device", life.owners_per_device(scene)),
         "<h2>Honest payments with the marks of fraud</h2>",
-        table(look_alikes.HEAD, look_alikes.look_alikes(scene)),
+        table(head, look_alikes.look_alikes(scene)),
+        note(words.MARKS, words.TRUE_RATE if "at the true rate" in head else ""),
     ]
 
 
@@ -105,18 +112,20 @@ def _fraud(scene: Scene) -> list[str]:
     return [
         image("Fraud by type", scams.frequency(scene)),
         table(scams.BY_TYPE_HEAD, scams.by_type(scene)),
-        image("Amounts of victims' payments", scams.amounts(scene)),
-        image("Escalation within an episode", scams.escalation(scene)),
-        image("What victims did after a warning", scams.responses(scene)),
-        image("When fraud is reported", scams.delays(scene)),
+        note(words.HOURS),
+        image("Amounts of victims' payments", scams.amounts(scene), words.BOX),
+        image("Escalation within an episode", scams.escalation(scene), words.ESCALATION),
+        image("What victims did after a warning", scams.responses(scene), words.RESPONSES),
+        image("When fraud is reported", scams.delays(scene), words.BOX),
         table(scams.KNOWN_HEAD, scams.known_by_type(scene)),
+        note(words.QUIET),
     ]
 
 
 def _laundering(scene: Scene) -> list[str]:
     return [
-        image("How fast money moves on", mules.passing_on(scene)),
-        image("How long accounts serve a ring", mules.life_spans(scene)),
+        image("How fast money moves on", mules.passing_on(scene), words.LAYERS),
+        image("How long accounts serve a ring", mules.life_spans(scene), words.ACCOUNTS, words.BOX),
         table(
             ("accounts", "number", "median payers", "median yuan in", "passed on", "median days"),
             mules.by_kind(scene),

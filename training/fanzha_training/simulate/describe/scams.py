@@ -1,14 +1,20 @@
 """Draws fraud by type: how often, how much, how it escalates, who is warned, what is reported."""
 
+from collections.abc import Sequence, Sized
+
 import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from fanzha_training.html_page import axes
 from fanzha_training.simulate.describe.scene import COLORS, FRAUD, GREY, Scene
 from fanzha_training.simulate.interventions import COACHED, INSISTED, NOT_WARNED, STOPPED
 
 _STEPS = 7
+_PER_MILLION_ENOUGH = 2000
+_EPISODES_ENOUGH = 10
+"""So many episodes of a type, on the average, are enough to look at."""
 _EPISODES_LEAST = 3
 """A curve over fewer episodes says nothing."""
 
@@ -17,13 +23,14 @@ def frequency(scene: Scene) -> Figure:
     """Draw episodes and payments of each type."""
     names = scene.types()[::-1]
     by_type = _by_type(scene)
-    figure, plot = axes("", "")
+    figure, plot = axes("number in this world", "")
     place = np.arange(len(names))
     plot.barh(place + 0.2, [len(by_type[name]) for name in names], 0.4, color=GREY,
               label="episodes")  # fmt: skip
     plot.barh(place - 0.2, [int(by_type[name]["payments"].sum()) for name in names], 0.4,
               color=COLORS[FRAUD], label="payments")  # fmt: skip
     plot.set_yticks(place, [_spoken(name) for name in names])
+    plot.xaxis.set_major_locator(MaxNLocator(integer=True))
     plot.legend()
     return figure
 
@@ -33,9 +40,10 @@ def amounts(scene: Scene) -> Figure:
     names = scene.types()[::-1]
     fraud = scene.of(FRAUD)
     figure, plot = axes("yuan", "")
+    paid = [fraud.filter(pl.col("fraud_type") == name)["yuan"].to_numpy() for name in names]
     plot.boxplot(
-        [fraud.filter(pl.col("fraud_type") == name)["yuan"].to_numpy() for name in names],
-        tick_labels=[_spoken(name) for name in names],
+        paid,
+        tick_labels=_counted(names, paid),
         whis=(5, 95),
         showfliers=False,
         orientation="horizontal",
@@ -76,9 +84,10 @@ def delays(scene: Scene) -> Figure:
     by_type = _by_type(scene)
     names = [name for name in scene.types()[::-1] if by_type[name]["delay_days"].count()]
     figure, plot = axes("days from the last payment to the report", "")
+    waits = [by_type[name]["delay_days"].drop_nulls().to_numpy() for name in names]
     plot.boxplot(
-        [by_type[name]["delay_days"].drop_nulls().to_numpy() for name in names],
-        tick_labels=[_spoken(name) for name in names],
+        waits,
+        tick_labels=_counted(names, waits),
         whis=(5, 95),
         showfliers=False,
         orientation="horizontal",
@@ -101,10 +110,31 @@ def responses(scene: Scene) -> Figure:
     left = np.zeros(len(names))
     for response, color in colors.items():
         share = np.array([(by_type[name]["response"] == response).mean() for name in names])
-        plot.barh([_spoken(name) for name in names], share, left=left, color=color, label=response)
+        labels = _counted(names, [by_type[name]["response"] for name in names])
+        plot.barh(labels, share, left=left, color=color, label=response)
         left += share
     figure.legend(loc="outside lower center", ncols=4)
     return figure
+
+
+def ground(scene: Scene) -> str:
+    """Say on how many episodes the figures stand, and which types have none."""
+    episodes = len(scene.episodes)
+    mix = scene.simulation.parameters.fraud_mix
+    there = set(scene.types())
+    missing = [_spoken(name) for name, weight in mix.items() if weight and name not in there]
+    text = f"All that follows stands on n = {episodes:,} episodes."
+    if missing:
+        text += f" Types without an episode here: {', '.join(missing)}."
+    if missing or episodes < _EPISODES_ENOUGH * len(there):
+        more = "more customers or days"
+        if scene.simulation.parameters.fraud_per_million < _PER_MILLION_ENOUGH:
+            more = f"--fraud-per-million {_PER_MILLION_ENOUGH}, or {more},"
+        text += (
+            " So few say little about a type, whose figures may be those of one victim; "
+            f"{more} will show more."
+        )
+    return text
 
 
 def by_type(scene: Scene) -> list[list[str]]:
@@ -153,7 +183,7 @@ def known_by_type(scene: Scene) -> list[list[str]]:
 
 
 BY_TYPE_HEAD = (
-    "type", "episodes", "payments", "median yuan", "lost yuan", "median hours", "median age",
+    "type", "episodes", "payments", "median yuan", "lost yuan", "median hours*", "median age",
 )  # fmt: skip
 KNOWN_HEAD = (
     "type", "quiet", "warned", "stopped", "reported", "median days until", "under a wrong type",
@@ -179,6 +209,13 @@ def _median(values: pl.Series) -> float:
 
 def _by_type(scene: Scene) -> dict[str, pl.DataFrame]:
     return {name: scene.episodes.filter(pl.col("fraud_type") == name) for name in scene.types()}
+
+
+def _counted(names: list[str], values: Sequence[Sized]) -> list[str]:
+    """Return labels of types, each with the number of values it stands on."""
+    return [
+        f"{_spoken(name)} (n = {len(found)})" for name, found in zip(names, values, strict=True)
+    ]
 
 
 def _spoken(name: str) -> str:
