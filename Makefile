@@ -89,7 +89,7 @@ endef
 .PHONY: model
 model: $(READY) ## Train the shipped models again, from the simulator, into build/model/models
 	@rm -rf $(MODEL_BUILD) && mkdir -p $(MODEL_BUILD)
-	$(call TRAIN_MODEL,2026-08-31.1,20260831,--customers 700 --days 30 --fraud-per-million 2000 --fraud-mix fake_customer_service=1$(comma)impersonated_authority=1,)
+	$(call TRAIN_MODEL,2026-08-31.1,20260831,--customers 500 --days 30 --fraud-per-million 2000 --fraud-mix impersonated_authority=1,)
 	$(call TRAIN_MODEL,2026-11-22.1,20261122,--customers 4000 --days 45 --fraud-per-million 2000,--champion $(MODEL_BUILD)/models/fraud/2026-08-31.1)
 
 ABLATION := build/ablation
