@@ -186,6 +186,17 @@ class TestRepairs:
         dataset, summary = built(file, SIMPLE, skip=True)
         assert len(dataset) == summary["rows_skipped"] == 1
 
+    def test_rows_without_an_id_in_its_column_are_named_by_their_number(
+        self, tmp_path: Path
+    ) -> None:
+        line = ",2026-01-01 00:00:00,5,A,B,0"
+
+        _, summary = built(a_csv(tmp_path, line, "7" + line, line), SIMPLE)
+
+        ids = pq.read_table(tmp_path / "bank.dataset.parquet")["request_id"].to_pylist()
+        assert ids == ["7", "row-1", "row-3"]
+        assert "rows_duplicated" not in summary
+
     def test_transfers_in_other_currencies_are_left_out(self, tmp_path: Path) -> None:
         file = a_csv(
             tmp_path,

@@ -62,7 +62,8 @@ class MappedTable:
         for part in self.file.batches(self._names):
             batch = self._reader.read(part.columns, part.rows)
             if self._reader.has_request_ids:
-                good = np.flatnonzero(batch.good)
+                # Rows whose id's cell is empty are named by their number: none is another's again.
+                good = np.flatnonzero(batch.good & batch.known("request_id"))
                 ids = keys_of(batch.coded["request_id"])[good]
                 self._repeats.add(ids, content_of(batch)[good], batch.rows[good])
             yield batch

@@ -147,6 +147,15 @@ def test_ids_come_from_the_row_s_number_where_the_mapping_names_none(tmp_path: P
     assert (row.fields["request_id"], row.fields["transfer_id"]) == ("row-1", "row-1")
 
 
+def test_ids_come_from_the_row_s_number_where_the_cell_is_empty(tmp_path: Path) -> None:
+    rows = rows_of(tmp_path, GOOD[1:], GOOD, GOOD[1:], GOOD[1:].replace("12.34", "5"))
+
+    ids = [row.fields["request_id"] for row in rows.read()]
+
+    assert ids == ["row-1", "r-1", "row-3", "row-4"]
+    assert (rows.faults.count, rows.repaired) == (0, {})
+
+
 def test_rows_of_amount_zero_are_left_out_and_counted_where_the_mapping_says_so(
     tmp_path: Path,
 ) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from fanzha.domain.errors import SetupError
 from fanzha.domain.vocabulary import ExecutionStatus, OutcomeType
@@ -175,7 +176,9 @@ def _request_ids(batch: Batch, lines: Ints) -> Any:  # noqa: ANN401 - an Arrow a
     coded = batch.coded.get("request_id")
     if coded is None:
         return batch.row_ids(lines)
-    return coded.values.take(pa.array(coded.codes[lines]))
+    codes = coded.codes[lines]
+    ids = coded.values.take(pa.array(codes, mask=codes < 0))
+    return pc.coalesce(ids, batch.row_ids(lines)) if ids.null_count else ids
 
 
 def _numbers(coded: Coded, lines: Ints, kind: Any) -> Any:  # noqa: ANN401 - Arrow types
