@@ -19,10 +19,10 @@ from fanzha.domain.vocabulary import FraudType
 from fanzha.features.manifest import FEATURE_INDEX
 from fanzha_training.building.from_file import build_from_file
 from fanzha_training.building.from_table import build_from_table
-from fanzha_training.building.history import tied_order
+from fanzha_training.building.history import ROWS_PER_PART, parts_for, tied_order
 from fanzha_training.building.options import BuildOptions
 from fanzha_training.building.table_source import CODES, FLAGS
-from fanzha_training.building.table_subjects import SUBJECT_COLUMNS
+from fanzha_training.building.table_subjects import SUBJECT_COLUMNS, Subjects
 from fanzha_training.dataset import Dataset, load_dataset
 from fanzha_training.table import TRANSFERS_FILE
 
@@ -38,6 +38,7 @@ OWN = """columns:
         *(name for name in CODES if name != "execution"),
     )
 )  # fmt: skip
+LINK_COLUMNS = SUBJECT_COLUMNS[2:]
 SIMPLE = """columns:
   request_id: {column: id}
   time: {column: at, format: "%Y-%m-%d %H:%M:%S", zone: Asia/Shanghai}
@@ -97,7 +98,7 @@ def test_a_file_gives_the_vectors_of_the_table_that_says_the_same(tmp_path: Path
     assert np.nanmax(dataset.vectors[:, FEATURE_INDEX["out_count_7d"]]) >= 2
 
 
-@pytest.mark.parametrize("parts", [2, 7])
+@pytest.mark.parametrize("parts", [2, 7, 140])
 def test_many_parts_give_the_vectors_of_one(tmp_path: Path, parts: int) -> None:
     transfers, outcomes = random_rows(12, 900)
     table = write_table(tmp_path / "table", transfers, outcomes)
@@ -232,12 +233,25 @@ def test_ties_are_ordered_by_id_as_a_sort_would() -> None:
     assert tied_order(time_ms[order], pl.Series(ids)[order]) is None
 
 
+@pytest.mark.parametrize("kinds", [2, 7])
+def test_parts_are_small_however_many_subjects_a_transfer_touches(kinds: int) -> None:
+    count = 20_000_000
+    some, none = (np.broadcast_to(np.int64(number), count) for number in (1, 0))
+    payer, payee, *links = [some] * kinds + [none] * (7 - kinds)
+
+    parts = parts_for(count, Subjects(payer, payee, tuple(links)))
+
+    assert ROWS_PER_PART * 0.9 < count * (1 - (1 - 1 / parts) ** kinds) <= ROWS_PER_PART
+    assert parts_for(2_000_000, Subjects(payer, payee, tuple(links))) == 1
+
+
 MEASURED = """
-import re, sys
+import re, resource, sys
 from pathlib import Path
 from fanzha_training.building.from_file import build_from_file
 from fanzha_training.building.options import BuildOptions
 file, mapping, out, parts = sys.argv[1:]
+resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
 build_from_file(Path(file), mapping, Path(out), BuildOptions(command="", parts=int(parts)),
                 lambda stage: None, skip_bad_rows=False)
 print(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1])
@@ -245,27 +259,27 @@ print(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1])
 
 
 def test_memory_follows_the_part_and_not_the_file(tmp_path: Path) -> None:
-    count = 400_000
+    count = 200_000
     rng = np.random.default_rng(3)
-    pq.write_table(
-        pa.table(
-            {
-                "id": np.arange(count),
-                "at": START_MS + np.arange(count) * 1000,
-                "fen": rng.integers(1, 10**6, count),
-                "from": rng.integers(0, 20_000, count),
-                "to": rng.integers(20_000, 60_000, count),
-            }
-        ),
-        tmp_path / "bank.parquet",
-    )
+    numbers = {
+        "from": rng.integers(0, 20_000, count),
+        "to": rng.integers(20_000, 60_000, count),
+        **{name: rng.integers(0, 30_000, count) for name in LINK_COLUMNS},
+    }
+    plain = {
+        "id": np.arange(count),
+        "at": START_MS + np.arange(count) * 1000,
+        "fen": rng.integers(1, 10**6, count),
+    }
+    pq.write_table(pa.table(plain | numbers), tmp_path / "bank.parquet")
     mapping = tmp_path / "m.yaml"
     text = SIMPLE.replace("yuan, unit: yuan", "fen, unit: fen").replace(
         'format: "%Y-%m-%d %H:%M:%S", zone: Asia/Shanghai', "format: epoch_ms"
     )
-    mapping.write_text(text, "utf-8")
+    links = "".join(f"  {name}: {{column: {name}}}\n" for name in LINK_COLUMNS)
+    mapping.write_text(text.replace("execution", links + "execution"), "utf-8")
     peak_kib = {}
-    for parts in (1, 16):
+    for parts in (1, 64):
         out = tmp_path / f"{parts}.parquet"
         words = [tmp_path / "bank.parquet", mapping, out, parts]
         done = subprocess.run(
@@ -274,7 +288,7 @@ def test_memory_follows_the_part_and_not_the_file(tmp_path: Path) -> None:
         )  # fmt: skip
         peak_kib[parts] = json.loads(done.stdout)
 
-    whole, parted = (load_dataset(tmp_path / f"{parts}.parquet") for parts in (1, 16))
+    whole, parted = (load_dataset(tmp_path / f"{parts}.parquet") for parts in (1, 64))
     assert whole.vectors.tobytes() == parted.vectors.tobytes()
-    # One part needs more for all rows at once, 16 parts need it for fewer rows.
-    assert peak_kib[16] < peak_kib[1] - count // 5
+    # One part needs more for all rows at once, many parts need it for fewer rows.
+    assert peak_kib[64] < peak_kib[1] - count

@@ -2,9 +2,11 @@
 
 A part holds a share of the subjects. The kernel's parts of a vector need one subject each, so that
 a part of the subjects needs only the transfers that touch it; what it gives is put aside on disk,
-and the vectors are put together at last, in order of time.
+and the vectors are put together at last, in order of time. A transfer touches several subjects and
+comes in as many parts: the more kinds of subjects a source has, the more parts it is cut into.
 """
 
+import math
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -22,7 +24,7 @@ from fanzha.features.links import LINKS, WIDTH
 from fanzha.mapping.zones import zone_rules
 from fanzha_training.building.options import Say, rate
 from fanzha_training.building.spill import Spill
-from fanzha_training.building.step_blocks import Ints, Part
+from fanzha_training.building.step_blocks import Ints, Part, parts_of
 from fanzha_training.building.table_history import table_facts, table_steps
 from fanzha_training.building.table_links import mules_of
 from fanzha_training.building.table_subjects import Subjects
@@ -30,7 +32,7 @@ from fanzha_training.building.table_subjects import Subjects
 Vectors = npt.NDArray[np.float32]
 
 ROWS_PER_PART: Final = 1 << 20
-"""A part takes some 2 KiB a row."""
+"""Transfers that touch a part's subjects, on average at most; they take some 2 KiB each."""
 ROWS_IN_ONE: Final = 1 << 21
 """Up to here all is done at once: nothing is put aside on disk."""
 ROWS_PER_BLOCK: Final = 1 << 17
@@ -85,7 +87,7 @@ def vectors_of(
 
     """
     count = len(history)
-    parts = parts or (1 if count <= ROWS_IN_ONE else round(count / ROWS_PER_PART))
+    parts = parts or parts_for(count, history.subjects)
     frame_time = history.frame["time_ms"].to_numpy()
     mules = mules_of(history.outcomes, frame_time, history.subjects.payee)
     if parts == 1:
@@ -105,6 +107,14 @@ def vectors_of(
         yield from _in_parts(history, parts, mules, spills, say)
 
 
+def parts_for(count: int, subjects: Subjects) -> int:
+    """Return into how many parts to cut the subjects of so many transfers."""
+    if count <= ROWS_IN_ONE:
+        return 1
+    kinds = sum(bool(numbers.any()) for numbers in subjects.all)
+    return math.ceil(count * kinds / ROWS_PER_PART)
+
+
 def _in_parts(
     history: History, parts: int, mules: pl.DataFrame, spills: list[Spill], say: Say
 ) -> Iterator[tuple[slice, Vectors]]:
@@ -117,8 +127,8 @@ def _in_parts(
     for rows in _blocks(count):
         say(f"writing row {rows.start:,} of {count:,}{told(rows.start)}")
         vectors = _request_parts(history, rows)
-        for spill in spills:
-            spill.fill(vectors, rows)
+        for spill, numbers in zip(spills, history.subjects.all, strict=True):
+            spill.fill(vectors, parts_of(numbers[rows], parts))
         yield rows, vectors
 
 
@@ -138,7 +148,7 @@ def _put_aside(history: History, part: Part, mules: pl.DataFrame, spills: list[S
     rows = np.flatnonzero(np.logical_or.reduce(mine))
     vectors = _folded(history, rows, mules, part)
     for spill, mask in zip(spills, mine, strict=True):
-        spill.add(rows, mask[rows], vectors)
+        spill.add(mask[rows], vectors)
 
 
 def _folded(
