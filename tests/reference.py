@@ -187,7 +187,7 @@ def mapping_fields() -> str:
 HOLDS: dict[type, str] = {
     TimeSource: "when the customer asked",
     AmountSource: "an amount of money; from 1 minor unit, balances from 0",
-    CodeSource: "ISO 4217 code; CNY without it",
+    CodeSource: "ISO 4217 code; the base currency without it",
     FlagSource: "yes or no",
     DateSource: "a calendar date",
 }

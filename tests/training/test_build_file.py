@@ -212,6 +212,41 @@ class TestRepairs:
         assert len(dataset) == 2
         assert summary["rows_other_currency"] == 1
 
+    def test_amounts_and_balances_are_in_the_base_currency(self, tmp_path: Path) -> None:
+        mapping = SIMPLE.replace(
+            "execution", "  balance_before: {column: had, unit: yuan}\n"
+            "  base_amount: {column: base, unit: yuan}\nexecution",
+        )  # fmt: skip
+        file = a_csv(
+            tmp_path,
+            "1,2026-01-01 00:00:00,5,A,B,,20,",
+            "2,2026-01-01 00:00:00,5.25,A,B,USD,20,800",
+            "3,2026-01-01 00:00:00,5,A,B,JPY,20,",
+            "4,2026-01-01 00:00:00,5,A,B,CNY,20,",
+            header="id,at,yuan,from,to,cur,had,base",
+        )
+
+        dataset, summary = built(file, mapping, currency="JPY")
+
+        assert dataset.amount_minor.tolist() == [5, 800, 5]
+        share = dataset.vectors[:, FEATURE_INDEX["balance_share"]]
+        assert share.tolist() == [0.25, 40.0, 0.25]
+        assert summary["rows_other_currency"] == 1
+
+    def test_a_file_that_names_no_currency_is_in_the_base_currency(self, tmp_path: Path) -> None:
+        file = a_csv(tmp_path, "1,2026-01-01 00:00:00,5,A,B,0")
+
+        dataset, _ = built(file, SIMPLE, currency="JPY")
+
+        assert dataset.amount_minor.tolist() == [5]
+
+    def test_a_file_in_another_currency_alone_is_refused(self, tmp_path: Path) -> None:
+        mapping = SIMPLE.replace("column: cur, optional: true", "constant: USD")
+        file = a_csv(tmp_path, "1,2026-01-01 00:00:00,5,A,B,0")
+
+        with pytest.raises(SetupError, match="in JPY or has a base_amount; name the base currency"):
+            built(file, mapping, currency="JPY")
+
     def test_a_zone_with_daylight_time_is_followed(self, tmp_path: Path) -> None:
         mapping = SIMPLE.replace("Asia/Shanghai", "Europe/Berlin")
         file = a_csv(tmp_path, "1,2026-01-15 12:00:00,5,A,B,0", "2,2026-07-15 12:00:00,5,A,B,0")

@@ -102,7 +102,7 @@ def _read(
     shown_rows: int,
     progress: Progress,
 ) -> None:
-    reader = reader_of(sources, time, label, table, needs_labels=True)
+    reader = reader_of(sources, time, label, table, needs_labels=True, base_currency=BASE_CURRENCY)
     mapped = MappedTable(table, reader, names)
     checked.faults = table.faults
     newest, late = ABSENT, 0
@@ -135,12 +135,12 @@ def _understood(
         if time.zone is not None:
             shown["time"] = _stamp(moment.astimezone(ZoneInfo(time.zone))) + f" {time.zone}"
         shown["time UTC"] = _stamp(moment)
-    currency = fields.pop("currency", BASE_CURRENCY)
+    currency = fields.pop("currency")
     for name, value in fields.items():
         if name in _AMOUNTS:
             source = sources.get(name)
             unit = f", read as {source.unit}" if isinstance(source, AmountSource) else ""
-            money = currency if name == "amount" else BASE_CURRENCY
+            money = currency if name == "amount" else batch.base_currency
             shown[name] = f"{Decimal(value).scaleb(-decimals_of(money)):,f} {money}{unit}"
         else:
             shown[name] = _words(name, value)

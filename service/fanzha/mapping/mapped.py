@@ -13,7 +13,15 @@ from fanzha.mapping.batch import Batch
 from fanzha.mapping.encoding import Encoding
 from fanzha.mapping.faults import Faults, RowFault
 from fanzha.mapping.keys import Repeats, content_of, keys_of
-from fanzha.mapping.mapping import Columns, Label, Mapping, columns_of, find_mapping, load_mapping
+from fanzha.mapping.mapping import (
+    BASE_CURRENCY,
+    Columns,
+    Label,
+    Mapping,
+    columns_of,
+    find_mapping,
+    load_mapping,
+)
 from fanzha.mapping.reader import Reader
 from fanzha.mapping.sources import TimeSource
 from fanzha.mapping.table import TableFile
@@ -87,7 +95,12 @@ def note_repeats(pairs: Ints, faults: Faults) -> None:
 
 
 def open_mapped(
-    file: Path, given: str, *, leave: frozenset[str], needs_labels: bool
+    file: Path,
+    given: str,
+    *,
+    leave: frozenset[str],
+    needs_labels: bool,
+    base_currency: str = BASE_CURRENCY,
 ) -> tuple[MappedTable, Mapping]:
     """Open a file and its mapping.
 
@@ -96,6 +109,8 @@ def open_mapped(
         given: path of a mapping, or the name of one that comes with the service.
         leave: fields that need not be read.
         needs_labels: whether a label that says neither yes nor no is a fault.
+        base_currency: ISO 4217 code of base amounts, of balances, and of amounts whose own currency
+            is not said.
 
     Raises:
         SetupError: the file or the mapping cannot be read, or the mapping has faults.
@@ -111,7 +126,12 @@ def open_mapped(
         and (source := getattr(mapping.columns, name)) is not None
     }
     reader = reader_of(
-        sources, mapping.columns.time, mapping.label, table, needs_labels=needs_labels
+        sources,
+        mapping.columns.time,
+        mapping.label,
+        table,
+        needs_labels=needs_labels,
+        base_currency=base_currency,
     )
     unread = {getattr(getattr(mapping.columns, name), "column", None) for name in leave}
     read = {source.column for source in [*sources.values(), mapping.columns.time]}
@@ -128,9 +148,17 @@ def reader_of(
     table: TableFile,
     *,
     needs_labels: bool,
+    base_currency: str,
 ) -> Reader:
     """Return the reader of a table's columns; see `Reader`."""
-    return Reader(sources, time, label, set(table.schema.names), needs_labels=needs_labels)
+    return Reader(
+        sources,
+        time,
+        label,
+        set(table.schema.names),
+        needs_labels=needs_labels,
+        base_currency=base_currency,
+    )
 
 
 def refuse_without_rows(count: int, file: Path, faults: Faults) -> None:

@@ -34,7 +34,8 @@ from fanzha.mapping.sources import (
 )
 
 BASE_CURRENCY: Final = "CNY"
-"""What the isolated instance counts in; base amounts and balances are in it."""
+"""What base amounts and balances are in where nothing else is said; the isolated instance counts
+in it."""
 
 _REQUIRED: Final = ("kind", "channel", "amount", "payer_account")
 
@@ -49,7 +50,7 @@ class Columns(Shape):
     payer_account: TextSource
     request_id: TextSource | None = None
     transfer_id: TextSource | None = None
-    currency: CodeSource = CodeSource(constant=BASE_CURRENCY)
+    currency: CodeSource | None = None
     base_amount: AmountSource | None = None
     balance_before: AmountSource | None = None
     speed: Choice[Speed] | None = None

@@ -156,6 +156,17 @@ def test_ids_come_from_the_row_s_number_where_the_cell_is_empty(tmp_path: Path) 
     assert (rows.faults.count, rows.repaired) == (0, {})
 
 
+def test_an_empty_currency_is_the_base_currency(tmp_path: Path) -> None:
+    mapping = tmp_path / "m.yaml"
+    text = (MAPPINGS / "good.yaml").read_text()
+    same_bank = "payee_same_bank: {column: 行内, values: {是: true, 否: false}}"
+    mapping.write_text(text.replace(same_bank, "currency: {column: 行内}"))
+
+    (row,) = rows_of(tmp_path, GOOD.replace("是", ""), mapping=mapping).read()
+
+    assert (row.fields["currency"], row.fields["amount"]) == ("CNY", 1234)
+
+
 def test_rows_of_amount_zero_are_left_out_and_counted_where_the_mapping_says_so(
     tmp_path: Path,
 ) -> None:

@@ -82,7 +82,9 @@ def read_file(
         SetupError: the file or the mapping cannot be used, or rows are no transfers.
 
     """
-    table, mapping = open_mapped(file, given, leave=_LEFT_UNREAD, needs_labels=True)
+    table, mapping = open_mapped(
+        file, given, leave=_LEFT_UNREAD, needs_labels=True, base_currency=options.currency
+    )
     read = _read_batches(table, options, say)
     same, other = table.repeats()
     note_repeats(other, read.faults)
@@ -97,6 +99,7 @@ def read_file(
         read.repaired["rows_skipped"] = read.faults.count
     if len(same):
         read.repaired[DUPLICATES] = len(same)
+    _refuse_other_currencies(read, file, options.currency)
     refuse_without_rows(sum(map(len, read.rows)), file, read.faults)
     say("sorting")
     return _history(read, mapping, np.concatenate([same, other[:, 0]]), options), read.repaired
@@ -140,6 +143,15 @@ def _in_currency(batch: Batch, currency: str, read: _Read) -> Ints:
     if other:
         read.repaired["rows_other_currency"] = read.repaired.get("rows_other_currency", 0) + other
     return np.flatnonzero(batch.good & fits)
+
+
+def _refuse_other_currencies(read: _Read, file: Path, currency: str) -> None:
+    others = read.repaired.get("rows_other_currency", 0)
+    if others and not any(map(len, read.rows)):
+        raise SetupError(
+            f"none of the {others:,} transfer(s) of {file} is in {currency} or has a base_amount; "
+            "name the base currency with --currency, or map base_amount"
+        )
 
 
 def _take(batch: Batch, lines: Ints, read: _Read) -> None:
