@@ -1,32 +1,26 @@
 """A bank's own file becomes the same data set as the table of training that says the same."""
 
-import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.conftest import ROOT
+from tests.training.bank_files import SIMPLE, a_csv, built, quiet
 from tests.training.streams import DAY_MS, START_MS, random_rows, write_table
 
 from fanzha.domain.errors import SetupError
 from fanzha.domain.vocabulary import FraudType
 from fanzha.features.manifest import FEATURE_INDEX
-from fanzha_training.building.from_file import build_from_file
 from fanzha_training.building.from_table import build_from_table
-from fanzha_training.building.history import ROWS_PER_PART, parts_for, tied_order
+from fanzha_training.building.history import tied_order
 from fanzha_training.building.options import BuildOptions
 from fanzha_training.building.table_source import CODES, FLAGS
-from fanzha_training.building.table_subjects import SUBJECT_COLUMNS, Subjects
-from fanzha_training.dataset import Dataset, load_dataset
+from fanzha_training.building.table_subjects import SUBJECT_COLUMNS
+from fanzha_training.dataset import load_dataset
 from fanzha_training.table import TRANSFERS_FILE
 
-HANDBOOK = ROOT.parent / "shared" / "data" / "handbook" / "transactions.parquet"
 OWN = """columns:
   time: {column: time_ms, format: epoch_ms}
   amount: {column: amount_minor, unit: fen}
@@ -38,39 +32,6 @@ OWN = """columns:
         *(name for name in CODES if name != "execution"),
     )
 )  # fmt: skip
-LINK_COLUMNS = SUBJECT_COLUMNS[2:]
-SIMPLE = """columns:
-  request_id: {column: id}
-  time: {column: at, format: "%Y-%m-%d %H:%M:%S", zone: Asia/Shanghai}
-  kind: {constant: transfer}
-  channel: {constant: mobile}
-  amount: {column: yuan, unit: yuan}
-  currency: {column: cur, optional: true}
-  payer_account: {column: from}
-  payee_account: {column: to}
-execution: posted
-"""
-
-
-def quiet(_stage: str) -> None:
-    """Tell nobody."""
-
-
-def built(
-    file: Path, mapping: str, *, skip: bool = False, **given: object
-) -> tuple[Dataset, dict[str, object]]:
-    path = file.with_suffix(".yaml")
-    path.write_text(mapping, "utf-8")
-    out = file.with_suffix(".dataset.parquet")
-    options = BuildOptions(command="build", **given)  # type: ignore[arg-type]
-    summary = build_from_file(file, str(path), out, options, quiet, skip_bad_rows=skip)
-    return load_dataset(out), summary
-
-
-def a_csv(folder: Path, *lines: str, header: str = "id,at,yuan,from,to,bad") -> Path:
-    path = folder / "bank.csv"
-    path.write_text("\n".join([header, *lines]), "utf-8")
-    return path
 
 
 def a_table(folder: Path, seed: int, count: int) -> Path:
@@ -96,39 +57,6 @@ def test_a_file_gives_the_vectors_of_the_table_that_says_the_same(tmp_path: Path
     assert dataset.vectors.tobytes() == expected.vectors.tobytes()
     assert dataset.segment.tolist() == expected.segment.tolist()
     assert np.nanmax(dataset.vectors[:, FEATURE_INDEX["out_count_7d"]]) >= 2
-
-
-@pytest.mark.parametrize("parts", [2, 7, 140])
-def test_many_parts_give_the_vectors_of_one(tmp_path: Path, parts: int) -> None:
-    transfers, outcomes = random_rows(12, 900)
-    table = write_table(tmp_path / "table", transfers, outcomes)
-    for name, count in (("one", 1), ("many", parts)):
-        options = BuildOptions(command="build", parts=count)
-        build_from_table(table, tmp_path / f"{name}.parquet", options, quiet)
-
-    one, many = (pq.read_table(tmp_path / f"{name}.parquet") for name in ("one", "many"))
-
-    assert load_dataset(tmp_path / "one.parquet").vectors.tobytes() == (
-        load_dataset(tmp_path / "many.parquet").vectors.tobytes()
-    )
-    assert one.drop(["vector"]).equals(many.drop(["vector"]))
-    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
-
-
-@pytest.mark.skipif(not HANDBOOK.exists(), reason="the handbook set is not on this machine")
-def test_many_parts_give_the_vectors_of_one_on_the_handbook_s_set(tmp_path: Path) -> None:
-    some = pq.read_table(HANDBOOK).slice(0, 150_000)
-    pq.write_table(some, tmp_path / "some.parquet")
-    vectors = []
-    for parts in (1, 5):
-        out = tmp_path / f"{parts}.parquet"
-        options = BuildOptions(command="build", parts=parts)
-        build_from_file(
-            tmp_path / "some.parquet", "handbook", out, options, quiet, skip_bad_rows=False
-        )
-        vectors.append(load_dataset(out).vectors.tobytes())
-
-    assert vectors[0] == vectors[1]
 
 
 class TestLabels:
@@ -266,64 +194,3 @@ def test_ties_are_ordered_by_id_as_a_sort_would() -> None:
     assert order is not None
     assert [(time_ms[x], ids[x]) for x in order] == sorted(zip(time_ms, ids, strict=True))
     assert tied_order(time_ms[order], pl.Series(ids)[order]) is None
-
-
-@pytest.mark.parametrize("kinds", [2, 7])
-def test_parts_are_small_however_many_subjects_a_transfer_touches(kinds: int) -> None:
-    count = 20_000_000
-    some, none = (np.broadcast_to(np.int64(number), count) for number in (1, 0))
-    payer, payee, *links = [some] * kinds + [none] * (7 - kinds)
-
-    parts = parts_for(count, Subjects(payer, payee, tuple(links)))
-
-    assert ROWS_PER_PART * 0.9 < count * (1 - (1 - 1 / parts) ** kinds) <= ROWS_PER_PART
-    assert parts_for(2_000_000, Subjects(payer, payee, tuple(links))) == 1
-
-
-MEASURED = """
-import re, resource, sys
-from pathlib import Path
-from fanzha_training.building.from_file import build_from_file
-from fanzha_training.building.options import BuildOptions
-file, mapping, out, parts = sys.argv[1:]
-resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
-build_from_file(Path(file), mapping, Path(out), BuildOptions(command="", parts=int(parts)),
-                lambda stage: None, skip_bad_rows=False)
-print(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1])
-"""
-
-
-def test_memory_follows_the_part_and_not_the_file(tmp_path: Path) -> None:
-    count = 200_000
-    rng = np.random.default_rng(3)
-    numbers = {
-        "from": rng.integers(0, 20_000, count),
-        "to": rng.integers(20_000, 60_000, count),
-        **{name: rng.integers(0, 30_000, count) for name in LINK_COLUMNS},
-    }
-    plain = {
-        "id": np.arange(count),
-        "at": START_MS + np.arange(count) * 1000,
-        "fen": rng.integers(1, 10**6, count),
-    }
-    pq.write_table(pa.table(plain | numbers), tmp_path / "bank.parquet")
-    mapping = tmp_path / "m.yaml"
-    text = SIMPLE.replace("yuan, unit: yuan", "fen, unit: fen").replace(
-        'format: "%Y-%m-%d %H:%M:%S", zone: Asia/Shanghai', "format: epoch_ms"
-    )
-    links = "".join(f"  {name}: {{column: {name}}}\n" for name in LINK_COLUMNS)
-    mapping.write_text(text.replace("execution", links + "execution"), "utf-8")
-    peak_kib = {}
-    for parts in (1, 64):
-        out = tmp_path / f"{parts}.parquet"
-        words = [tmp_path / "bank.parquet", mapping, out, parts]
-        done = subprocess.run(
-            [sys.executable, "-c", MEASURED, *map(str, words)],
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        peak_kib[parts] = json.loads(done.stdout)
-
-    whole, parted = (load_dataset(tmp_path / f"{parts}.parquet") for parts in (1, 64))
-    assert whole.vectors.tobytes() == parted.vectors.tobytes()
-    # One part needs more for all rows at once, many parts need it for fewer rows.
-    assert peak_kib[64] < peak_kib[1] - count

@@ -50,7 +50,6 @@ def build_dataset(
     meta = DatasetMeta(
         source.name, source.simulated, source.command, as_of_ms, options.label_delay_days
     )
-    out.parent.mkdir(parents=True, exist_ok=True)
     with dataset_writer(out, meta) as writer:
         for rows, vectors in vectors_of(known, options.parts, out.parent, say):
             part, _, _ = known.some(rows)
