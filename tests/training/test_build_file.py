@@ -13,6 +13,10 @@ from tests.training.streams import DAY_MS, START_MS, random_rows, write_table
 from fanzha.domain.errors import SetupError
 from fanzha.domain.vocabulary import FraudType
 from fanzha.features.manifest import FEATURE_INDEX
+from fanzha.mapping.checking import check_mapping
+from fanzha.mapping.faults import RowFault
+from fanzha.mapping.mapped import open_mapped
+from fanzha.mapping.rows import Rows
 from fanzha_training.building.from_table import build_from_table
 from fanzha_training.building.history import tied_order
 from fanzha_training.building.options import BuildOptions
@@ -114,6 +118,28 @@ class TestRepairs:
             built(file, SIMPLE)
         dataset, summary = built(file, SIMPLE, skip=True)
         assert len(dataset) == summary["rows_skipped"] == 1
+
+    @pytest.mark.parametrize("other", ["bye,A,task_rebate", "hi,B,task_rebate", "hi,A,"])
+    def test_all_commands_see_the_same_contents(self, tmp_path: Path, other: str) -> None:
+        mapping = SIMPLE.replace(
+            "execution", "  remark: {column: remark}\n  branch_id: {column: branch}\nexecution"
+        ) + "label: {column: bad, fraud_type: {column: type}}\n"  # fmt: skip
+        start = "7,2026-01-01 00:00:00,5,A,B,1"
+        same = f"{start},hi,A,task_rebate"
+        header = "id,at,yuan,from,to,bad,remark,branch,type"
+        file = a_csv(tmp_path, same, same, f"{start},{other}", header=header)
+        fault = RowFault(3, "request_id is that of row 1, with other content")
+
+        with pytest.raises(SetupError, match=f"row 3: {fault.text}"):
+            built(file, mapping)
+        path = str(file.with_suffix(".yaml"))
+        checked = check_mapping(file, path, 0, lambda _: None)
+        table, _ = open_mapped(file, path, needs_labels=False)
+        played = Rows(table, lambda _: None, days=None, limit=None)
+
+        for each in (checked, played):
+            assert each.faults.first == [fault]
+            assert each.repaired == {"rows_duplicated": 1}
 
     def test_rows_without_an_id_in_its_column_are_named_by_their_number(
         self, tmp_path: Path

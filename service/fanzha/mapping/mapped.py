@@ -98,7 +98,6 @@ def open_mapped(
     file: Path,
     given: str,
     *,
-    leave: frozenset[str],
     needs_labels: bool,
     base_currency: str = BASE_CURRENCY,
 ) -> tuple[MappedTable, Mapping]:
@@ -107,7 +106,6 @@ def open_mapped(
     Args:
         file: the bank's file.
         given: path of a mapping, or the name of one that comes with the service.
-        leave: fields that need not be read.
         needs_labels: whether a label that says neither yes nor no is a fault.
         base_currency: ISO 4217 code of base amounts, of balances, and of amounts whose own currency
             is not said.
@@ -121,9 +119,7 @@ def open_mapped(
     sources = {
         name: source
         for name in Columns.model_fields
-        if name != "time"
-        and name not in leave
-        and (source := getattr(mapping.columns, name)) is not None
+        if name != "time" and (source := getattr(mapping.columns, name)) is not None
     }
     reader = reader_of(
         sources,
@@ -133,12 +129,7 @@ def open_mapped(
         needs_labels=needs_labels,
         base_currency=base_currency,
     )
-    unread = {getattr(getattr(mapping.columns, name), "column", None) for name in leave}
-    read = {source.column for source in [*sources.values(), mapping.columns.time]}
-    names = [
-        name for name in columns_of(mapping, table.schema) if name in read or name not in unread
-    ]
-    return MappedTable(table, reader, names), mapping
+    return MappedTable(table, reader, columns_of(mapping, table.schema)), mapping
 
 
 def reader_of(

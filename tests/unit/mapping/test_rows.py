@@ -31,7 +31,7 @@ def rows_of(
 
 
 def rows_in(path: Path, mapping: str, **which: Any) -> Rows:
-    table, _ = open_mapped(path, mapping, leave=frozenset(), needs_labels=False)
+    table, _ = open_mapped(path, mapping, needs_labels=False)
     return Rows(table, ignore, **{"days": None, "limit": None, **which})
 
 

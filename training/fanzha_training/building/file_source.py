@@ -32,14 +32,6 @@ from fanzha_training.building.table_source import CODES, DATES, FLAGS
 from fanzha_training.building.table_subjects import SUBJECT_COLUMNS, linked, subject_number
 from fanzha_training.dataset import DAY_MS
 
-_LEFT_UNREAD: Final = frozenset(
-    {
-        "transfer_id", "payer_account_ref", "payee_account_ref", "payee_anti_fraud_app", "remark",
-        "branch_id", "terminal_id",
-    }
-)  # fmt: skip
-"""Fields from which no feature is made."""
-
 _TYPES: Final[dict[str, Any]] = {
     **dict.fromkeys(CODES, pa.int8()),
     **dict.fromkeys(FLAGS, pa.bool_()),
@@ -82,9 +74,7 @@ def read_file(
         SetupError: the file or the mapping cannot be used, or rows are no transfers.
 
     """
-    table, mapping = open_mapped(
-        file, given, leave=_LEFT_UNREAD, needs_labels=True, base_currency=options.currency
-    )
+    table, mapping = open_mapped(file, given, needs_labels=True, base_currency=options.currency)
     read = _read_batches(table, options, say)
     same, other = table.repeats()
     note_repeats(other, read.faults)
