@@ -17,6 +17,7 @@ from tests.feature_example import example
 
 from fanzha.__main__ import app
 from fanzha.checked_yaml import read_document
+from fanzha.domain.vocabulary import words_of
 from fanzha.features.manifest import FEATURES
 from fanzha.mapping.fields import VOCABULARIES, form_of
 from fanzha.mapping.mapping import Columns, Label, Mapping
@@ -28,7 +29,6 @@ from fanzha.mapping.sources import (
     FlagSource,
     TextSource,
     TimeSource,
-    words_of,
 )
 from fanzha.policy.fact import CONTEXT_FAMILIES, FactType
 from fanzha.policy.facts import FACTS

@@ -12,6 +12,7 @@ import numpy as np
 
 from fanzha.checked_yaml import read_document
 from fanzha.domain.errors import FileRefusedError
+from fanzha.domain.vocabulary import word_of
 from fanzha.mapping.batch import DUPLICATES, OUT_OF_ORDER, Batch
 from fanzha.mapping.cells import decimals_of
 from fanzha.mapping.faults import Faults
@@ -25,7 +26,7 @@ from fanzha.mapping.mapping import (
     sound_sources,
 )
 from fanzha.mapping.masking import IDENTIFIERS, masked
-from fanzha.mapping.sources import AmountSource, TimeSource, word_of
+from fanzha.mapping.sources import AmountSource, TimeSource
 from fanzha.mapping.table import TableFile
 from fanzha.mapping.times import ABSENT
 

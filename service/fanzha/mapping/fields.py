@@ -16,6 +16,7 @@ from fanzha.domain.vocabulary import (
     PartyType,
     TransferKind,
     TransferSpeed,
+    words_of,
 )
 from fanzha.mapping.cells import (
     Cell,
@@ -35,7 +36,6 @@ from fanzha.mapping.sources import (
     DateSource,
     FlagSource,
     TextSource,
-    words_of,
 )
 
 VOCABULARIES: Final[dict[str, type[IntEnum]]] = {

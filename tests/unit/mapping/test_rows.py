@@ -7,10 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fanzha.domain.vocabulary import Channel, PartyType, TransferKind
+from fanzha.domain.vocabulary import Channel, PartyType, TransferKind, words_of
 from fanzha.mapping.mapped import open_mapped
 from fanzha.mapping.rows import Row, Rows
-from fanzha.mapping.sources import words_of
 
 MAPPINGS = Path(__file__).parents[2] / "mappings"
 HEADER = "流水号,交易时间,业务,渠道,金额,付款账号,收款账号,行内,涉诈"

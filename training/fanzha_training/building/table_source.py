@@ -23,8 +23,9 @@ from fanzha.domain.vocabulary import (
     PartyType,
     TransferKind,
     TransferSpeed,
+    words_of,
 )
-from fanzha_training.table import OUTCOMES_FILE, TRANSFERS_FILE, words_of
+from fanzha_training.table import OUTCOMES_FILE, TRANSFERS_FILE
 
 _TEXTS: Final = (
     "request_id",
@@ -204,7 +205,7 @@ def _read(
 
 
 def _numbered(file: Path, words: pl.Series, vocabulary: type[IntEnum]) -> pl.Series:
-    numbers = {word: number for number, word in enumerate(words_of(vocabulary)) if word}
+    numbers = {word: int(member) for word, member in words_of(vocabulary).items()}
     texts = words.cast(pl.String)
     unknown: Sequence[str] = sorted(set(texts.drop_nulls().unique()) - set(numbers))
     if unknown:

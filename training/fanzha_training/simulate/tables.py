@@ -16,6 +16,7 @@ from fanzha.domain.vocabulary import (
     PartyType,
     TransferKind,
     TransferSpeed,
+    words_of,
 )
 from fanzha_training.simulate.accounts import NO_DAY, card_numbers
 from fanzha_training.simulate.labels import SOURCES, Labels
@@ -23,7 +24,7 @@ from fanzha_training.simulate.ledger import Played
 from fanzha_training.simulate.plan import NOBODY, UNKNOWN, Bools, Ints
 from fanzha_training.simulate.remarks import REMARKS
 from fanzha_training.simulate.world import World
-from fanzha_training.table import OUTCOMES, TRANSFERS, words_of
+from fanzha_training.table import OUTCOMES, TRANSFERS
 
 _FLAGS: Final = (
     "call_in_progress",
@@ -135,7 +136,7 @@ def _places(branch: Ints, channel: Ints) -> dict[str, Any]:
 
 
 def _words(vocabulary: type[IntEnum], numbers: Ints) -> "pa.Array[Any]":
-    return pa.array(words_of(vocabulary), pa.string()).take(numbers)
+    return pa.array([None, *words_of(vocabulary)], pa.string()).take(numbers)
 
 
 def _constant(text: str, count: int) -> "pa.Array[Any]":
