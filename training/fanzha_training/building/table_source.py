@@ -12,7 +12,7 @@ from typing import Final
 import polars as pl
 
 from fanzha.domain.errors import SetupError
-from fanzha.domain.transfer import AMOUNT_MINOR_MAX
+from fanzha.domain.transfer import AMOUNT_MINOR_MAX, SESSION_FLAGS
 from fanzha.domain.vocabulary import (
     Channel,
     CustomerSegment,
@@ -45,12 +45,7 @@ FLAGS: Final = (
     "payee_dual_recording_done",
     "payee_same_owner",
     "payee_same_bank",
-    "call_in_progress",
-    "screen_shared",
-    "remote_control",
-    "new_device",
-    "new_e_channel",
-    "limit_just_raised",
+    *SESSION_FLAGS,
 )
 DATES: Final = ("payer_open_date", "payee_open_date")
 CODES: Final[dict[str, type[IntEnum]]] = {

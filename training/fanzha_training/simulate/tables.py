@@ -1,11 +1,12 @@
 """Turns what was played into the tables that training reads."""
 
 from enum import IntEnum
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from fanzha.domain.transfer import SESSION_FLAGS
 from fanzha.domain.vocabulary import (
     Channel,
     CustomerSegment,
@@ -26,15 +27,6 @@ from fanzha_training.simulate.remarks import REMARKS
 from fanzha_training.simulate.world import World
 from fanzha_training.table import OUTCOMES, TRANSFERS
 
-_FLAGS: Final = (
-    "call_in_progress",
-    "screen_shared",
-    "remote_control",
-    "new_device",
-    "new_e_channel",
-    "limit_just_raised",
-)
-
 
 def transfers_table(world: World, played: Played) -> pa.Table:
     """Return the table of transfers; request and transfer ids count up in order of time."""
@@ -54,7 +46,7 @@ def transfers_table(world: World, played: Played) -> pa.Table:
         **_parties(world, plan.ints("time_ms"), plan.ints("payer"), plan.ints("payee")),
         "payee_name_match": _words(NameMatch, plan.ints("name_match")),
         "device_id": _named("dev", plan.ints("device")),
-        **{name: _flags(plan.ints(name)) for name in _FLAGS},
+        **{name: _flags(plan.ints(name)) for name in SESSION_FLAGS},
         "balance_before_minor": _nullable(
             played.balance_before_minor, played.balance_before_minor == UNKNOWN
         ),
