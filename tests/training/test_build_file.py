@@ -141,6 +141,21 @@ class TestRepairs:
             assert each.faults.first == [fault]
             assert each.repaired == {"rows_duplicated": 1}
 
+    def test_all_commands_count_the_same_rows_out_of_order(self, tmp_path: Path) -> None:
+        hours = (5, 3, 4, 6, 5)
+        lines = [f"{n},2026-01-01 0{hour}:00:00,5,A,B,USD" for n, hour in enumerate(hours)]
+        last = "9,2026-01-02 00:00:00,5,A,B,"
+        file = a_csv(tmp_path, *lines, last, header="id,at,yuan,from,to,cur")
+
+        _, summary = built(file, SIMPLE)
+        path = str(file.with_suffix(".yaml"))
+        checked = check_mapping(file, path, 0, lambda _: None)
+        table, _ = open_mapped(file, path, needs_labels=False)
+        played = Rows(table, lambda _: None, days=None, limit=None)
+
+        assert summary["rows_out_of_order"] == 3
+        assert checked.repaired == played.repaired == {"rows_out_of_order": 3}
+
     def test_rows_without_an_id_in_its_column_are_named_by_their_number(
         self, tmp_path: Path
     ) -> None:

@@ -28,7 +28,6 @@ from fanzha.mapping.mapping import (
 from fanzha.mapping.masking import IDENTIFIERS, masked
 from fanzha.mapping.sources import AmountSource, TimeSource
 from fanzha.mapping.table import TableFile
-from fanzha.mapping.times import ABSENT
 
 _AMOUNTS: Final = ("amount", "base_amount", "balance_before")
 
@@ -106,15 +105,10 @@ def _read(
     reader = reader_of(sources, time, label, table, needs_labels=True, base_currency=BASE_CURRENCY)
     mapped = MappedTable(table, reader, names)
     checked.faults = table.faults
-    newest, late = ABSENT, 0
     for batch in mapped.batches(progress):
         batch.note(checked.faults, checked.repaired, np.arange(len(batch.rows)))
         checked.rows += len(batch.rows)
         checked.transfers += int(batch.good.sum())
-        ms = batch.times.ms[batch.times.ms != ABSENT]
-        if len(ms) and time is not None:
-            late += int((ms < np.maximum.accumulate(np.append(newest, ms))[:-1]).sum())
-            newest = max(newest, int(ms.max()))
         for line in np.flatnonzero(batch.good)[: shown_rows - len(checked.first)].tolist():
             checked.first.append(_understood(batch, line, time, sources))
     same, other = mapped.repeats()
@@ -122,7 +116,7 @@ def _read(
     checked.transfers -= len(same) + len(other)
     checked.rows += table.unreadable
     checked.encoding = table.encoding
-    counted = {OUT_OF_ORDER: late, DUPLICATES: len(same), **table.repaired}
+    counted = {OUT_OF_ORDER: mapped.out_of_order, DUPLICATES: len(same), **table.repaired}
     checked.repaired |= {name: count for name, count in counted.items() if count}
 
 

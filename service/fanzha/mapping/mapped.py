@@ -25,6 +25,7 @@ from fanzha.mapping.mapping import (
 from fanzha.mapping.reader import Reader
 from fanzha.mapping.sources import TimeSource
 from fanzha.mapping.table import TableFile
+from fanzha.mapping.times import ABSENT
 
 Ints = npt.NDArray[np.int64]
 Progress = Callable[[int], None]
@@ -55,6 +56,8 @@ class MappedTable:
         """
         self.file, self._reader, self._names = file, reader, names
         self._repeats = Repeats()
+        self.out_of_order = 0
+        """Rows whose time is before that of a row above; known when all batches were taken."""
 
     def batches(self, progress: Progress) -> Iterator[Batch]:
         """Yield the rows in the order of the file.
@@ -66,9 +69,12 @@ class MappedTable:
             SetupError: the file is cut off, damaged, or has no rows.
         """
         self._repeats = Repeats()
+        self.out_of_order = 0
+        newest = ABSENT
         done = 0
         for part in self.file.batches(self._names):
             batch = self._reader.read(part.columns, part.rows)
+            newest = self._note_order(batch.times.ms, newest)
             if self._reader.has_request_ids:
                 # Rows whose id's cell is empty are named by their number: none is another's again.
                 good = np.flatnonzero(batch.good & batch.known("request_id"))
@@ -77,6 +83,13 @@ class MappedTable:
             yield batch
             done += len(part.rows)
             progress(done)
+
+    def _note_order(self, times_ms: Ints, newest: int) -> int:
+        """Count times that are before one above; return the newest of all so far."""
+        ms = np.append(newest, times_ms[times_ms != ABSENT])
+        newest_above = np.maximum.accumulate(ms)
+        self.out_of_order += int(np.count_nonzero(ms[1:] < newest_above[:-1]))
+        return int(newest_above[-1])
 
     def repeats(self) -> tuple[Ints, Ints]:
         """Return the rows that came before, and those that give an id again to other content.

@@ -37,8 +37,6 @@ BASE_CURRENCY: Final = "CNY"
 """What base amounts and balances are in where nothing else is said; the isolated instance counts
 in it."""
 
-_REQUIRED: Final = ("kind", "channel", "amount", "payer_account")
-
 
 class Columns(Shape):
     """Where each field of a transfer comes from; a field that is not named is not known."""
@@ -86,6 +84,12 @@ class Columns(Shape):
     limit_just_raised: FlagSource | None = None
     branch_id: TextSource | None = None
     terminal_id: TextSource | None = None
+
+
+REQUIRED: Final = tuple(
+    name for name, declared in Columns.model_fields.items() if declared.is_required()
+)
+"""Fields without which a row is no transfer."""
 
 
 class Label(Shape):
@@ -229,7 +233,7 @@ def _check_meaning(document: Document, schema: pa.Schema) -> None:
     sources = _sound_in_themselves(document)
     time, kind = sources.pop("time", None), sources.get("kind")
     for field, source in sources.items():
-        if field in _REQUIRED and source.optional:
+        if field in REQUIRED and source.optional:
             text = f"columns.{field} is required and must not be optional"
             document.fault(("columns", field, "optional"), text)
         _check_constant(document, field, source)

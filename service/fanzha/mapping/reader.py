@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,15 +16,13 @@ from fanzha.mapping.cells import CellError
 from fanzha.mapping.coded import Coded, read_coded
 from fanzha.mapping.faults import Finding
 from fanzha.mapping.fields import constant_of
-from fanzha.mapping.mapping import Label
+from fanzha.mapping.mapping import REQUIRED, Label
 from fanzha.mapping.sources import AmountSource, FlagSource, TimeSource
 from fanzha.mapping.table import plain
 from fanzha.mapping.times import Times, read_times
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
-
-_REQUIRED: Final[tuple[str, ...]] = ("kind", "channel", "amount", "payer_account")
 
 
 @dataclass(slots=True)
@@ -113,7 +111,7 @@ class Reader:
             for name, source in sources.items()
             if source.column is None and isinstance(source, AmountSource)
         }
-        self._required = [name for name in _REQUIRED if name in sources]
+        self._required = [name for name in REQUIRED if name in sources]
 
     @property
     def has_request_ids(self) -> bool:

@@ -100,17 +100,11 @@ def _read_batches(table: MappedTable, options: BuildOptions, say: Say) -> _Read:
     told = rate()
     total = table.file.row_count()
     of_all = "" if total is None else f" of {total:,}"
-    newest, late = 0, 0
     for batch in table.batches(lambda done: say(f"reading row {done:,}{of_all}{told(done)}")):
         batch.note(read.faults, read.repaired, np.arange(len(batch.rows)))
-        lines = _in_currency(batch, options.currency, read)
-        ms = batch.times.ms[lines]
-        if len(ms):
-            late += int((ms < np.maximum.accumulate(np.append(newest, ms))[:-1]).sum())
-            newest = max(newest, int(ms.max()))
-        _take(batch, lines, read)
-    if late:
-        read.repaired[OUT_OF_ORDER] = late
+        _take(batch, _in_currency(batch, options.currency, read), read)
+    if table.out_of_order:
+        read.repaired[OUT_OF_ORDER] = table.out_of_order
     for name, count in table.file.repaired.items():
         read.repaired[name] = count
     return read
