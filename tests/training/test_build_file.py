@@ -18,7 +18,7 @@ from fanzha.mapping.faults import RowFault
 from fanzha.mapping.mapped import open_mapped
 from fanzha.mapping.rows import Rows
 from fanzha_training.building.from_table import build_from_table
-from fanzha_training.building.history import tied_order
+from fanzha_training.building.numbered_transfers import tied_order
 from fanzha_training.building.options import BuildOptions
 from fanzha_training.building.table_source import CODES, FLAGS
 from fanzha_training.building.table_subjects import SUBJECT_COLUMNS

@@ -16,7 +16,7 @@ from tests.training.streams import START_MS, random_rows, write_table
 from fanzha.domain.errors import SetupError
 from fanzha_training.building.from_file import build_from_file
 from fanzha_training.building.from_table import build_from_table
-from fanzha_training.building.history import ROWS_PER_PART, parts_for
+from fanzha_training.building.numbered_transfers import ROWS_PER_PART, parts_for
 from fanzha_training.building.options import BuildOptions
 from fanzha_training.building.table_subjects import SUBJECT_COLUMNS, Subjects
 from fanzha_training.dataset import load_dataset

@@ -12,7 +12,6 @@ from fanzha.domain.errors import SetupError
 from fanzha.mapping.batch import Batch
 from fanzha.mapping.encoding import Encoding
 from fanzha.mapping.faults import Faults, RowFault
-from fanzha.mapping.keys import Repeats, content_of, keys_of
 from fanzha.mapping.mapping import (
     BASE_CURRENCY,
     Columns,
@@ -23,6 +22,7 @@ from fanzha.mapping.mapping import (
     load_mapping,
 )
 from fanzha.mapping.reader import Reader
+from fanzha.mapping.repeats import Repeats, content_of, keys_of
 from fanzha.mapping.sources import TimeSource
 from fanzha.mapping.table import TableFile
 from fanzha.mapping.times import ABSENT

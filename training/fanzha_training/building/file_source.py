@@ -25,7 +25,7 @@ from fanzha.mapping.mapped import (
     shown,
 )
 from fanzha.mapping.mapping import Mapping
-from fanzha_training.building.history import History, tied_order
+from fanzha_training.building.numbered_transfers import NumberedTransfers, tied_order
 from fanzha_training.building.options import BuildOptions, Say, rate
 from fanzha_training.building.step_blocks import Ints
 from fanzha_training.building.table_source import CODES, DATES, FLAGS
@@ -60,7 +60,7 @@ class _Read:
 
 def read_file(
     file: Path, given: str, options: BuildOptions, say: Say, *, skip_bad_rows: bool
-) -> tuple[History, dict[str, int]]:
+) -> tuple[NumberedTransfers, dict[str, int]]:
     """Return the transfers of a bank's file, and its repairs.
 
     Args:
@@ -92,7 +92,7 @@ def read_file(
     _refuse_other_currencies(read, file, options.currency)
     refuse_without_rows(sum(map(len, read.rows)), file, read.faults)
     say("sorting")
-    return _history(read, mapping, np.concatenate([same, other[:, 0]]), options), read.repaired
+    return _numbered(read, mapping, np.concatenate([same, other[:, 0]]), options), read.repaired
 
 
 def _read_batches(table: MappedTable, options: BuildOptions, say: Say) -> _Read:
@@ -154,7 +154,7 @@ def _take(batch: Batch, lines: Ints, read: _Read) -> None:
         columns["balance_before_minor"] = pa.array(balance.minor[lines], mask=~balance.known[lines])
     for name, kind in _TYPES.items():
         if name in batch.coded:
-            columns[name] = _numbers(batch.coded[name], lines, kind)
+            columns[name] = _codes(batch.coded[name], lines, kind)
         elif name in batch.constants:
             read.constants[name] = batch.constants[name]
     for name in SUBJECT_COLUMNS:
@@ -177,7 +177,7 @@ def _request_ids(batch: Batch, lines: Ints) -> Any:  # noqa: ANN401 - an Arrow a
     return pc.coalesce(ids, batch.row_ids(lines)) if ids.null_count else ids
 
 
-def _numbers(coded: Coded, lines: Ints, kind: Any) -> Any:  # noqa: ANN401 - Arrow types
+def _codes(coded: Coded, lines: Ints, kind: Any) -> Any:  # noqa: ANN401 - Arrow types
     codes = coded.codes[lines]
     values = [int(value) if isinstance(value, IntEnum) else value for value in coded.values]
     taken = pa.array(values, kind).take(pa.array(codes, mask=codes < 0))
@@ -200,7 +200,9 @@ def _fraud(batch: Batch, label: Coded) -> npt.NDArray[np.int8]:
     return np.where(is_fraud, kind, -1).astype(np.int8)
 
 
-def _history(read: _Read, mapping: Mapping, dropped: Ints, options: BuildOptions) -> History:
+def _numbered(
+    read: _Read, mapping: Mapping, dropped: Ints, options: BuildOptions
+) -> NumberedTransfers:
     frame = pl.concat(read.frames, rechunk=True)
     read.frames.clear()
     subjects = {name: np.concatenate(parts) for name, parts in read.subjects.items()}
@@ -224,7 +226,7 @@ def _history(read: _Read, mapping: Mapping, dropped: Ints, options: BuildOptions
         else np.broadcast_to(np.int8(read.constants["channel"]), len(frame))
     )
     known_after_days = 0.0 if mapping.label is None else mapping.label.known_after_days
-    return History(
+    return NumberedTransfers(
         frame,
         linked(subjects, channel),
         _outcomes(frame, fraud, round(known_after_days * DAY_MS)),
