@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -10,6 +11,8 @@ from fanzha_training.building.numbered_transfers import NumberedTransfers, vecto
 from fanzha_training.building.options import BuildOptions, Say, label_columns, label_counts
 from fanzha_training.dataset import DatasetMeta, dataset_writer, vector_column
 from fanzha_training.labels import Labels, Outcomes, label_transfers
+
+_COPIED: Final = ("request_id", "time_ms", "channel", "payer_segment", "amount_minor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +55,10 @@ def build_dataset(
     )
     with dataset_writer(out, meta) as writer:
         for rows, vectors in vectors_of(known, options.parts, out.parent, say):
-            part, _, _ = known.some(rows)
+            part = known.columns(_COPIED, rows)
             writer.write(
                 {
-                    "request_id": known.frame["request_id"][rows.start : rows.stop].to_arrow(),
+                    "request_id": part["request_id"].to_arrow(),
                     "time_ms": part["time_ms"].to_numpy(),
                     "channel": part["channel"].to_numpy(),
                     "segment": part["payer_segment"].to_numpy(),

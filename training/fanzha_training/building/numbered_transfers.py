@@ -8,7 +8,7 @@ comes in as many parts: the more kinds of subjects a source has, the more parts 
 
 import math
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,6 +64,11 @@ class NumberedTransfers:
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    def columns(self, names: Sequence[str], rows: slice) -> pl.DataFrame:
+        """Return some columns of some transfers."""
+        constants = {name: self.constants[name] for name in names if name in self.constants}
+        return self.frame[rows.start : rows.stop].with_columns(**constants).select(names)
 
     def some(self, rows: Ints | slice) -> "tuple[pl.DataFrame, Subjects, Ints]":
         """Return transfers with all columns, numbered from 0; their subjects; their UTC offsets."""
