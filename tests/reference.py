@@ -18,6 +18,7 @@ from tests.feature_example import example
 
 from fanzha.__main__ import app
 from fanzha.checked_yaml import read_document
+from fanzha.domain.vocabulary import words_of
 from fanzha.features.manifest import FEATURES
 from fanzha.mapping.fields import VOCABULARIES, form_of
 from fanzha.mapping.mapping import Columns, Label, Mapping
@@ -29,7 +30,6 @@ from fanzha.mapping.sources import (
     FlagSource,
     TextSource,
     TimeSource,
-    words_of,
 )
 from fanzha.policy.fact import CONTEXT_FAMILIES, FactType
 from fanzha.policy.facts import FACTS
@@ -192,7 +192,7 @@ def mapping_fields() -> str:
 HOLDS: dict[type, str] = {
     TimeSource: "when the customer asked",
     AmountSource: "an amount of money; from 1 minor unit, balances from 0",
-    CodeSource: "ISO 4217 code; CNY without it",
+    CodeSource: "ISO 4217 code; the base currency without it",
     FlagSource: "yes or no",
     DateSource: "a calendar date",
 }

@@ -32,7 +32,7 @@ def measure(handbook: Path) -> dict[str, Spread]:
 
 def _measure_here(handbook: Path) -> dict[str, Spread]:
     from fanzha_training.building.file_source import read_file  # noqa: PLC0415
-    from fanzha_training.building.history import vectors_of  # noqa: PLC0415
+    from fanzha_training.building.numbered_transfers import vectors_of  # noqa: PLC0415
     from fanzha_training.building.options import BuildOptions  # noqa: PLC0415 - after pinning
 
     options = BuildOptions(command="bench")
@@ -47,16 +47,16 @@ def _measure_here(handbook: Path) -> dict[str, Spread]:
                     )
                 )
             )
-            history, _ = read[0]
+            numbered, _ = read[0]
             building.append(
                 seconds_of(
-                    lambda history=history: sum(
+                    lambda numbered=numbered: sum(
                         len(vectors)
-                        for _, vectors in vectors_of(history, None, Path(folder), _quiet)
+                        for _, vectors in vectors_of(numbered, None, Path(folder), _quiet)
                     )
                 )
             )
-    rows = len(history)
+    rows = len(numbered)
     return {
         "feature_build_transfers_per_s": spread([rows / seconds for seconds in building]),
         "file_reading_transfers_per_s": spread([rows / seconds for seconds in reading]),

@@ -1,32 +1,30 @@
 """A bank's own file becomes the same data set as the table of training that says the same."""
 
-import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.conftest import ROOT
+from tests.training.bank_files import SIMPLE, a_csv, built, quiet
 from tests.training.streams import DAY_MS, START_MS, random_rows, write_table
 
 from fanzha.domain.errors import SetupError
 from fanzha.domain.vocabulary import FraudType
 from fanzha.features.manifest import FEATURE_INDEX
-from fanzha_training.building.from_file import build_from_file
+from fanzha.mapping.checking import check_mapping
+from fanzha.mapping.faults import RowFault
+from fanzha.mapping.mapped import open_mapped
+from fanzha.mapping.rows import Rows
 from fanzha_training.building.from_table import build_from_table
-from fanzha_training.building.history import tied_order
+from fanzha_training.building.numbered_transfers import tied_order
 from fanzha_training.building.options import BuildOptions
 from fanzha_training.building.table_source import CODES, FLAGS
 from fanzha_training.building.table_subjects import SUBJECT_COLUMNS
-from fanzha_training.dataset import Dataset, load_dataset
+from fanzha_training.dataset import load_dataset
 from fanzha_training.table import TRANSFERS_FILE
 
-HANDBOOK = ROOT.parent / "shared" / "data" / "handbook" / "transactions.parquet"
 OWN = """columns:
   time: {column: time_ms, format: epoch_ms}
   amount: {column: amount_minor, unit: fen}
@@ -38,38 +36,6 @@ OWN = """columns:
         *(name for name in CODES if name != "execution"),
     )
 )  # fmt: skip
-SIMPLE = """columns:
-  request_id: {column: id}
-  time: {column: at, format: "%Y-%m-%d %H:%M:%S", zone: Asia/Shanghai}
-  kind: {constant: transfer}
-  channel: {constant: mobile}
-  amount: {column: yuan, unit: yuan}
-  currency: {column: cur, optional: true}
-  payer_account: {column: from}
-  payee_account: {column: to}
-execution: posted
-"""
-
-
-def quiet(_stage: str) -> None:
-    """Tell nobody."""
-
-
-def built(
-    file: Path, mapping: str, *, skip: bool = False, **given: object
-) -> tuple[Dataset, dict[str, object]]:
-    path = file.with_suffix(".yaml")
-    path.write_text(mapping, "utf-8")
-    out = file.with_suffix(".dataset.parquet")
-    options = BuildOptions(command="build", **given)  # type: ignore[arg-type]
-    summary = build_from_file(file, str(path), out, options, quiet, skip_bad_rows=skip)
-    return load_dataset(out), summary
-
-
-def a_csv(folder: Path, *lines: str, header: str = "id,at,yuan,from,to,bad") -> Path:
-    path = folder / "bank.csv"
-    path.write_text("\n".join([header, *lines]), "utf-8")
-    return path
 
 
 def a_table(folder: Path, seed: int, count: int) -> Path:
@@ -95,39 +61,6 @@ def test_a_file_gives_the_vectors_of_the_table_that_says_the_same(tmp_path: Path
     assert dataset.vectors.tobytes() == expected.vectors.tobytes()
     assert dataset.segment.tolist() == expected.segment.tolist()
     assert np.nanmax(dataset.vectors[:, FEATURE_INDEX["out_count_7d"]]) >= 2
-
-
-@pytest.mark.parametrize("parts", [2, 7])
-def test_many_parts_give_the_vectors_of_one(tmp_path: Path, parts: int) -> None:
-    transfers, outcomes = random_rows(12, 900)
-    table = write_table(tmp_path / "table", transfers, outcomes)
-    for name, count in (("one", 1), ("many", parts)):
-        options = BuildOptions(command="build", parts=count)
-        build_from_table(table, tmp_path / f"{name}.parquet", options, quiet)
-
-    one, many = (pq.read_table(tmp_path / f"{name}.parquet") for name in ("one", "many"))
-
-    assert load_dataset(tmp_path / "one.parquet").vectors.tobytes() == (
-        load_dataset(tmp_path / "many.parquet").vectors.tobytes()
-    )
-    assert one.drop(["vector"]).equals(many.drop(["vector"]))
-    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
-
-
-@pytest.mark.skipif(not HANDBOOK.exists(), reason="the handbook set is not on this machine")
-def test_many_parts_give_the_vectors_of_one_on_the_handbook_s_set(tmp_path: Path) -> None:
-    some = pq.read_table(HANDBOOK).slice(0, 150_000)
-    pq.write_table(some, tmp_path / "some.parquet")
-    vectors = []
-    for parts in (1, 5):
-        out = tmp_path / f"{parts}.parquet"
-        options = BuildOptions(command="build", parts=parts)
-        build_from_file(
-            tmp_path / "some.parquet", "handbook", out, options, quiet, skip_bad_rows=False
-        )
-        vectors.append(load_dataset(out).vectors.tobytes())
-
-    assert vectors[0] == vectors[1]
 
 
 class TestLabels:
@@ -186,6 +119,54 @@ class TestRepairs:
         dataset, summary = built(file, SIMPLE, skip=True)
         assert len(dataset) == summary["rows_skipped"] == 1
 
+    @pytest.mark.parametrize("other", ["bye,A,task_rebate", "hi,B,task_rebate", "hi,A,"])
+    def test_all_commands_see_the_same_contents(self, tmp_path: Path, other: str) -> None:
+        mapping = SIMPLE.replace(
+            "execution", "  remark: {column: remark}\n  branch_id: {column: branch}\nexecution"
+        ) + "label: {column: bad, fraud_type: {column: type}}\n"  # fmt: skip
+        start = "7,2026-01-01 00:00:00,5,A,B,1"
+        same = f"{start},hi,A,task_rebate"
+        header = "id,at,yuan,from,to,bad,remark,branch,type"
+        file = a_csv(tmp_path, same, same, f"{start},{other}", header=header)
+        fault = RowFault(3, "request_id is that of row 1, with other content")
+
+        with pytest.raises(SetupError, match=f"row 3: {fault.text}"):
+            built(file, mapping)
+        path = str(file.with_suffix(".yaml"))
+        checked = check_mapping(file, path, 0, lambda _: None)
+        table, _ = open_mapped(file, path, needs_labels=False)
+        played = Rows(table, lambda _: None, days=None, limit=None)
+
+        for each in (checked, played):
+            assert each.faults.first == [fault]
+            assert each.repaired == {"rows_duplicated": 1}
+
+    def test_all_commands_count_the_same_rows_out_of_order(self, tmp_path: Path) -> None:
+        hours = (5, 3, 4, 6, 5)
+        lines = [f"{n},2026-01-01 0{hour}:00:00,5,A,B,USD" for n, hour in enumerate(hours)]
+        last = "9,2026-01-02 00:00:00,5,A,B,"
+        file = a_csv(tmp_path, *lines, last, header="id,at,yuan,from,to,cur")
+
+        _, summary = built(file, SIMPLE)
+        path = str(file.with_suffix(".yaml"))
+        checked = check_mapping(file, path, 0, lambda _: None)
+        table, _ = open_mapped(file, path, needs_labels=False)
+        played = Rows(table, lambda _: None, days=None, limit=None)
+
+        assert summary["rows_out_of_order"] == 3
+        assert checked.repaired == played.repaired == {"rows_out_of_order": 3}
+
+    def test_rows_without_an_id_in_its_column_are_named_by_their_number(
+        self, tmp_path: Path
+    ) -> None:
+        line = ",2026-01-01 00:00:00,5,A,B,0"
+
+        _, summary = built(a_csv(tmp_path, line, "7" + line, line), SIMPLE)
+
+        ids = pq.read_table(tmp_path / "bank.dataset.parquet")["request_id"].to_pylist()
+        assert ids == ["7", "row-1", "row-3"]
+        assert "rows_duplicated" not in summary
+
     def test_transfers_in_other_currencies_are_left_out(self, tmp_path: Path) -> None:
         file = a_csv(
             tmp_path,
@@ -199,6 +180,41 @@ class TestRepairs:
 
         assert len(dataset) == 2
         assert summary["rows_other_currency"] == 1
+
+    def test_amounts_and_balances_are_in_the_base_currency(self, tmp_path: Path) -> None:
+        mapping = SIMPLE.replace(
+            "execution", "  balance_before: {column: had, unit: yuan}\n"
+            "  base_amount: {column: base, unit: yuan}\nexecution",
+        )  # fmt: skip
+        file = a_csv(
+            tmp_path,
+            "1,2026-01-01 00:00:00,5,A,B,,20,",
+            "2,2026-01-01 00:00:00,5.25,A,B,USD,20,800",
+            "3,2026-01-01 00:00:00,5,A,B,JPY,20,",
+            "4,2026-01-01 00:00:00,5,A,B,CNY,20,",
+            header="id,at,yuan,from,to,cur,had,base",
+        )
+
+        dataset, summary = built(file, mapping, currency="JPY")
+
+        assert dataset.amount_minor.tolist() == [5, 800, 5]
+        share = dataset.vectors[:, FEATURE_INDEX["balance_share"]]
+        assert share.tolist() == [0.25, 40.0, 0.25]
+        assert summary["rows_other_currency"] == 1
+
+    def test_a_file_that_names_no_currency_is_in_the_base_currency(self, tmp_path: Path) -> None:
+        file = a_csv(tmp_path, "1,2026-01-01 00:00:00,5,A,B,0")
+
+        dataset, _ = built(file, SIMPLE, currency="JPY")
+
+        assert dataset.amount_minor.tolist() == [5]
+
+    def test_a_file_in_another_currency_alone_is_refused(self, tmp_path: Path) -> None:
+        mapping = SIMPLE.replace("column: cur, optional: true", "constant: USD")
+        file = a_csv(tmp_path, "1,2026-01-01 00:00:00,5,A,B,0")
+
+        with pytest.raises(SetupError, match="in JPY or has a base_amount; name the base currency"):
+            built(file, mapping, currency="JPY")
 
     def test_a_zone_with_daylight_time_is_followed(self, tmp_path: Path) -> None:
         mapping = SIMPLE.replace("Asia/Shanghai", "Europe/Berlin")
@@ -219,51 +235,3 @@ def test_ties_are_ordered_by_id_as_a_sort_would() -> None:
     assert order is not None
     assert [(time_ms[x], ids[x]) for x in order] == sorted(zip(time_ms, ids, strict=True))
     assert tied_order(time_ms[order], pl.Series(ids)[order]) is None
-
-
-MEASURED = """
-import re, sys
-from pathlib import Path
-from fanzha_training.building.from_file import build_from_file
-from fanzha_training.building.options import BuildOptions
-file, mapping, out, parts = sys.argv[1:]
-build_from_file(Path(file), mapping, Path(out), BuildOptions(command="", parts=int(parts)),
-                lambda stage: None, skip_bad_rows=False)
-print(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1])
-"""
-
-
-def test_memory_follows_the_part_and_not_the_file(tmp_path: Path) -> None:
-    count = 400_000
-    rng = np.random.default_rng(3)
-    pq.write_table(
-        pa.table(
-            {
-                "id": np.arange(count),
-                "at": START_MS + np.arange(count) * 1000,
-                "fen": rng.integers(1, 10**6, count),
-                "from": rng.integers(0, 20_000, count),
-                "to": rng.integers(20_000, 60_000, count),
-            }
-        ),
-        tmp_path / "bank.parquet",
-    )
-    mapping = tmp_path / "m.yaml"
-    text = SIMPLE.replace("yuan, unit: yuan", "fen, unit: fen").replace(
-        'format: "%Y-%m-%d %H:%M:%S", zone: Asia/Shanghai', "format: epoch_ms"
-    )
-    mapping.write_text(text, "utf-8")
-    peak_kib = {}
-    for parts in (1, 16):
-        out = tmp_path / f"{parts}.parquet"
-        words = [tmp_path / "bank.parquet", mapping, out, parts]
-        done = subprocess.run(
-            [sys.executable, "-c", MEASURED, *map(str, words)],
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        peak_kib[parts] = json.loads(done.stdout)
-
-    whole, parted = (load_dataset(tmp_path / f"{parts}.parquet") for parts in (1, 16))
-    assert whole.vectors.tobytes() == parted.vectors.tobytes()
-    # One part needs more for all rows at once, 16 parts need it for fewer rows.
-    assert peak_kib[16] < peak_kib[1] - count // 5

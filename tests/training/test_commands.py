@@ -111,6 +111,7 @@ def test_errors_name_cause_and_remedy_and_exit_with_2(tmp_path: Path) -> None:
         (["build", "--out", "d"], "exactly one of --table, --file and --archive"),
         (["build", "--out", "d", "--table", "t", "--as-of", "soon"], "--as-of is 'soon'"),
         (["build", "--out", "d", "--table", "t", "--label-delay-days", "-1"], "0 to 365"),
+        (["build", "--out", "d", "--table", "t", "--currency", "RMB"], "--currency is 'RMB'"),
         (["build", "--out", "d", "--table", "nowhere"], "cannot be read"),
         (["evaluate", "--dataset", "nowhere", "--model", "m"], "cannot be read"),
     ],

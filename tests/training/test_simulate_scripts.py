@@ -13,11 +13,11 @@ from tests.training.worlds import (
     the_world,
 )
 
-from fanzha.domain.vocabulary import FraudType
+from fanzha.domain.vocabulary import FraudType, word_of
 from fanzha_training.simulate.parameters import FRAUD_MIX, Parameters, parse_fraud_mix
 from fanzha_training.simulate.run import simulate
 from fanzha_training.simulate.scripts import SCRIPTS
-from fanzha_training.table import TRUTH_COLUMNS, word_of
+from fanzha_training.table import TRUTH_COLUMNS
 
 
 class TestCampaigns:

@@ -22,30 +22,42 @@ def _sync(path: Path) -> None:
 
 
 @contextmanager
-def replaced_file(place: Path) -> Iterator[Path]:
+def replaced_file(place: Path, elsewhere: str = "choose another folder") -> Iterator[Path]:
     """Yield a path to write to; it takes the file's place when the block ends without an error.
 
+    Args:
+        place: the file.
+        elsewhere: what to do where its folder will not have it.
+
     Raises:
-        SetupError: the folder cannot be written.
+        SetupError: the folder cannot be written, or something in the block could not be.
 
     """
+    draft = None
     try:
+        if place.is_dir():
+            raise SetupError(f"{place} cannot be written to: it is a folder; name a file")
         place.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix=f".{place.name}.", dir=place.parent)
-    except OSError as error:
-        raise SetupError(
-            f"{place} cannot be written: {error}; choose a folder that you may write to"
-        ) from error
-    os.close(descriptor)
-    draft = Path(name)
-    try:
+        os.close(descriptor)
+        draft = Path(name)
         yield draft
         draft.chmod(0o644)
         _sync(draft)
         draft.replace(place)
         _sync(place.parent)
+    except OSError as error:
+        raise _cannot_write(place, error, elsewhere) from error
     finally:
-        draft.unlink(missing_ok=True)
+        if draft is not None:
+            draft.unlink(missing_ok=True)
+
+
+def _cannot_write(place: Path, error: OSError, elsewhere: str) -> SetupError:
+    return SetupError(
+        f"{place} cannot be written to ({error.strerror or error}); make room in {place.parent} "
+        f"and allow writing there, or {elsewhere}"
+    )
 
 
 @contextmanager
@@ -62,9 +74,7 @@ def published_folder(place: Path) -> Iterator[Path]:
         place.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
     except OSError as error:
-        raise SetupError(
-            f"{place} cannot be written: {error}; choose a folder that you may write to"
-        ) from error
+        raise _cannot_write(place, error, "choose another folder") from error
     try:
         yield draft
         draft.chmod(0o755)

@@ -159,10 +159,10 @@ def dataset_writer(path: Path, meta: DatasetMeta) -> Iterator[DatasetWriter]:
         meta: where the data set comes from.
 
     Raises:
-        SetupError: no rows were written, or the file cannot be written.
+        SetupError: no rows were written, or something in the block cannot be written.
 
     """
-    with replaced_file(path) as draft:
+    with replaced_file(path, "choose another folder with --out") as draft:
         writer = DatasetWriter(draft, meta)
         try:
             yield writer

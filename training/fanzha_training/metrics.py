@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from fanzha.domain.vocabulary import FraudType
+from fanzha.domain.vocabulary import FraudType, word_of
 
 BUDGETS_PER_1000: Final = (0.5, 1.0, 2.0, 5.0)
 """Alerts for each 1,000 transfers."""
@@ -107,7 +107,7 @@ def _recall_by_type(scored: Scored) -> dict[str, Any]:
     alerted = np.zeros(len(fraud), np.bool_)
     alerted[_alerted(scored, _TYPE_BUDGET)] = True
     return {
-        FraudType(int(kind)).name.lower(): {
+        word_of(FraudType(int(kind))): {
             "frauds": int((fraud & (scored.fraud_type == kind)).sum()),
             "recall": float(alerted[fraud & (scored.fraud_type == kind)].mean()),
         }

@@ -5,25 +5,16 @@ lower-case names of the vocabularies in `fanzha.domain.vocabulary`; null means u
 integer minor units of the currency (fen for CNY), times milliseconds since 1970 UTC.
 """
 
-from enum import IntEnum
 from typing import Any, Final
 
 import pyarrow as pa
+
+from fanzha.domain.vocabulary import word_of as word_of  # noqa: PLC0414 - tests read it from here
 
 TRANSFERS_FILE: Final = "transfers.parquet"
 OUTCOMES_FILE: Final = "outcomes.parquet"
 WORLD_FILE: Final = "world.json"
 """Says with which parameters the tables beside it were simulated, and their SHA-256."""
-
-
-def word_of(member: IntEnum) -> str:
-    """Return how the tables write a member of a vocabulary: `Channel.SMART_TELLER` smart_teller."""
-    return member.name.lower()
-
-
-def words_of(vocabulary: type[IntEnum]) -> list[str | None]:
-    """Return the words of a vocabulary by number; number 0, UNSPECIFIED, is null."""
-    return [None if member == 0 else word_of(member) for member in vocabulary]
 
 
 def _required(name: str, kind: pa.DataType) -> "pa.Field[Any]":

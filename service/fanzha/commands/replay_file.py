@@ -95,7 +95,7 @@ def replay_file(
     gRPC API, and writes the decisions to Parquet. Nothing else on this machine is touched.
     """
     _check_paths(file, out, models, policy)
-    table, shape = open_mapped(file, mapping, leave=frozenset(), needs_labels=False)
+    table, shape = open_mapped(file, mapping, needs_labels=False)
     summary = _Summary()
     with _ended_by_signals(), draft_of(out) as draft, row_progress() as progress:
         rows = _read(table, days, limit, progress)

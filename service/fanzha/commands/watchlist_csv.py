@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from fanzha.domain.errors import SetupError
-from fanzha.domain.vocabulary import WatchlistGrade, WatchlistKind
+from fanzha.domain.vocabulary import WatchlistGrade, WatchlistKind, words_of
 from fanzha.v1 import watchlists_pb2 as wire
 
 W = TypeVar("W")
@@ -30,8 +30,8 @@ COLUMNS: Final = (
 REJECT_COLUMNS: Final = ("row", "reasons")
 """What a file of rejected rows has besides; ignored, so that it can be mended and imported."""
 
-_KINDS: Final = {kind.name.lower(): kind for kind in WatchlistKind if kind}
-_GRADES: Final = {grade.name.lower(): grade for grade in WatchlistGrade if grade}
+_KINDS: Final = words_of(WatchlistKind)
+_GRADES: Final = words_of(WatchlistGrade)
 _PHONE: Final = re.compile(r"[0-9+ -]+\Z")
 _IDENTIFIER: Final = re.compile(r"[A-Za-z0-9._:-]+\Z")
 _LONGEST: Final = {WatchlistKind.PHONE: 32, WatchlistKind.DEVICE: 128}

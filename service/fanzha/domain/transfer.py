@@ -1,6 +1,7 @@
 """One attempt to move money, as it flows behind the door: tokens instead of identifiers."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Final
 
 from fanzha.domain.errors import FieldFault
 from fanzha.domain.vocabulary import (
@@ -45,6 +46,10 @@ class Session:
     new_device: bool | None = None
     new_e_channel: bool | None = None
     limit_just_raised: bool | None = None
+
+
+SESSION_FLAGS: Final = tuple(field.name for field in fields(Session) if field.name != "device")
+"""What the channel knows as yes or no."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,19 @@
 """The closed vocabularies; numbers equal those in proto/fanzha/v1 (a contract test compares)."""
 
 from enum import IntEnum
+from typing import TypeVar
+
+V = TypeVar("V", bound=IntEnum)
+
+
+def word_of(member: IntEnum) -> str:
+    """Return how files write a member of a vocabulary: `Channel.SMART_TELLER` is smart_teller."""
+    return member.name.lower()
+
+
+def words_of(vocabulary: type[V]) -> dict[str, V]:
+    """Return a vocabulary by its words, in the order of its numbers, without UNSPECIFIED."""
+    return {word_of(member): member for member in vocabulary if member != 0}
 
 
 class TransferKind(IntEnum):

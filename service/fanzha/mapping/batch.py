@@ -34,6 +34,8 @@ class Batch:
     amounts: dict[str, Amounts]
     constants: dict[str, Any]
     """Values that a field has in all lines."""
+    base_currency: str
+    """ISO 4217 code of base amounts, of balances, and of amounts whose own currency is not said."""
     findings: list[Finding]
     """What is wrong, in the order in which a row's faults are told."""
     repaired: dict[str, Mask]
@@ -74,7 +76,8 @@ class Batch:
     def fields(self, line: int) -> dict[str, Any]:
         """Return the fields of a line that are known; amounts in minor units.
 
-        Rows without ids of their own are named by their number.
+        Rows without ids of their own are named by their number; an empty currency is the base
+        currency.
         """
         number = int(self.rows[line])
         fields = dict(self.constants)
@@ -85,6 +88,7 @@ class Batch:
         for name, amounts in self.amounts.items():
             if amounts.known[line]:
                 fields[name] = int(amounts.minor[line])
+        fields.setdefault("currency", self.base_currency)
         fields.setdefault("transfer_id", row_id(number))
         fields.setdefault("request_id", row_id(number))
         return fields

@@ -12,6 +12,7 @@ import numpy as np
 
 from fanzha.checked_yaml import read_document
 from fanzha.domain.errors import FileRefusedError
+from fanzha.domain.vocabulary import word_of
 from fanzha.mapping.batch import DUPLICATES, OUT_OF_ORDER, Batch
 from fanzha.mapping.cells import decimals_of
 from fanzha.mapping.faults import Faults
@@ -25,9 +26,8 @@ from fanzha.mapping.mapping import (
     sound_sources,
 )
 from fanzha.mapping.masking import IDENTIFIERS, masked
-from fanzha.mapping.sources import AmountSource, TimeSource, word_of
+from fanzha.mapping.sources import AmountSource, TimeSource
 from fanzha.mapping.table import TableFile
-from fanzha.mapping.times import ABSENT
 
 _AMOUNTS: Final = ("amount", "base_amount", "balance_before")
 
@@ -102,18 +102,13 @@ def _read(
     shown_rows: int,
     progress: Progress,
 ) -> None:
-    reader = reader_of(sources, time, label, table, needs_labels=True)
+    reader = reader_of(sources, time, label, table, needs_labels=True, base_currency=BASE_CURRENCY)
     mapped = MappedTable(table, reader, names)
     checked.faults = table.faults
-    newest, late = ABSENT, 0
     for batch in mapped.batches(progress):
         batch.note(checked.faults, checked.repaired, np.arange(len(batch.rows)))
         checked.rows += len(batch.rows)
         checked.transfers += int(batch.good.sum())
-        ms = batch.times.ms[batch.times.ms != ABSENT]
-        if len(ms) and time is not None:
-            late += int((ms < np.maximum.accumulate(np.append(newest, ms))[:-1]).sum())
-            newest = max(newest, int(ms.max()))
         for line in np.flatnonzero(batch.good)[: shown_rows - len(checked.first)].tolist():
             checked.first.append(_understood(batch, line, time, sources))
     same, other = mapped.repeats()
@@ -121,7 +116,7 @@ def _read(
     checked.transfers -= len(same) + len(other)
     checked.rows += table.unreadable
     checked.encoding = table.encoding
-    counted = {OUT_OF_ORDER: late, DUPLICATES: len(same), **table.repaired}
+    counted = {OUT_OF_ORDER: mapped.out_of_order, DUPLICATES: len(same), **table.repaired}
     checked.repaired |= {name: count for name, count in counted.items() if count}
 
 
@@ -135,12 +130,12 @@ def _understood(
         if time.zone is not None:
             shown["time"] = _stamp(moment.astimezone(ZoneInfo(time.zone))) + f" {time.zone}"
         shown["time UTC"] = _stamp(moment)
-    currency = fields.pop("currency", BASE_CURRENCY)
+    currency = fields.pop("currency")
     for name, value in fields.items():
         if name in _AMOUNTS:
             source = sources.get(name)
             unit = f", read as {source.unit}" if isinstance(source, AmountSource) else ""
-            money = currency if name == "amount" else BASE_CURRENCY
+            money = currency if name == "amount" else batch.base_currency
             shown[name] = f"{Decimal(value).scaleb(-decimals_of(money)):,f} {money}{unit}"
         else:
             shown[name] = _words(name, value)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fanzha.mapping.cells import Cell, CellError
+from fanzha.mapping.cells import Cell, CellError, to_text
 from fanzha.mapping.fields import cell_reader, form_of
 from fanzha.mapping.sources import Choice, TextSource
 
@@ -114,10 +114,10 @@ def _read_each(
     out: set[int] = set()
     for place, cell in enumerate([*cells, None]):
         code = place if place < len(cells) else UNKNOWN
-        if left_out and str(cell if cell is not None else "").strip() in left_out:
-            out.add(code)
-            continue
         try:
+            if left_out and to_text(cell) in left_out:
+                out.add(code)
+                continue
             value = read(cell)
         except CellError as error:
             wrong[code] = error

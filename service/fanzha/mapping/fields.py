@@ -16,6 +16,7 @@ from fanzha.domain.vocabulary import (
     PartyType,
     TransferKind,
     TransferSpeed,
+    words_of,
 )
 from fanzha.mapping.cells import (
     FLOAT_EXACT_MAX,
@@ -36,7 +37,6 @@ from fanzha.mapping.sources import (
     DateSource,
     FlagSource,
     TextSource,
-    words_of,
 )
 
 VOCABULARIES: Final[dict[str, type[IntEnum]]] = {

@@ -12,11 +12,20 @@ from fanzha.domain.errors import SetupError
 from fanzha.mapping.batch import Batch
 from fanzha.mapping.encoding import Encoding
 from fanzha.mapping.faults import Faults, RowFault
-from fanzha.mapping.keys import Repeats, content_of, keys_of
-from fanzha.mapping.mapping import Columns, Label, Mapping, columns_of, find_mapping, load_mapping
+from fanzha.mapping.mapping import (
+    BASE_CURRENCY,
+    Columns,
+    Label,
+    Mapping,
+    columns_of,
+    find_mapping,
+    load_mapping,
+)
 from fanzha.mapping.reader import Reader
+from fanzha.mapping.repeats import Repeats, content_of, keys_of
 from fanzha.mapping.sources import TimeSource
 from fanzha.mapping.table import TableFile
+from fanzha.mapping.times import ABSENT
 
 Ints = npt.NDArray[np.int64]
 Progress = Callable[[int], None]
@@ -47,6 +56,8 @@ class MappedTable:
         """
         self.file, self._reader, self._names = file, reader, names
         self._repeats = Repeats()
+        self.out_of_order = 0
+        """Rows whose time is before that of a row above; known when all batches were taken."""
 
     def batches(self, progress: Progress) -> Iterator[Batch]:
         """Yield the rows in the order of the file.
@@ -58,16 +69,27 @@ class MappedTable:
             SetupError: the file is cut off, damaged, or has no rows.
         """
         self._repeats = Repeats()
+        self.out_of_order = 0
+        newest = ABSENT
         done = 0
         for part in self.file.batches(self._names):
             batch = self._reader.read(part.columns, part.rows)
+            newest = self._note_order(batch.times.ms, newest)
             if self._reader.has_request_ids:
-                good = np.flatnonzero(batch.good)
+                # Rows whose id's cell is empty are named by their number: none is another's again.
+                good = np.flatnonzero(batch.good & batch.known("request_id"))
                 ids = keys_of(batch.coded["request_id"])[good]
                 self._repeats.add(ids, content_of(batch)[good], batch.rows[good])
             yield batch
             done += len(part.rows)
             progress(done)
+
+    def _note_order(self, times_ms: Ints, newest: int) -> int:
+        """Count times that are before one above; return the newest of all so far."""
+        ms = np.append(newest, times_ms[times_ms != ABSENT])
+        newest_above = np.maximum.accumulate(ms)
+        self.out_of_order += int(np.count_nonzero(ms[1:] < newest_above[:-1]))
+        return int(newest_above[-1])
 
     def repeats(self) -> tuple[Ints, Ints]:
         """Return the rows that came before, and those that give an id again to other content.
@@ -86,15 +108,20 @@ def note_repeats(pairs: Ints, faults: Faults) -> None:
 
 
 def open_mapped(
-    file: Path, given: str, *, leave: frozenset[str], needs_labels: bool
+    file: Path,
+    given: str,
+    *,
+    needs_labels: bool,
+    base_currency: str = BASE_CURRENCY,
 ) -> tuple[MappedTable, Mapping]:
     """Open a file and its mapping.
 
     Args:
         file: the bank's file.
         given: path of a mapping, or the name of one that comes with the service.
-        leave: fields that need not be read.
         needs_labels: whether a label that says neither yes nor no is a fault.
+        base_currency: ISO 4217 code of base amounts, of balances, and of amounts whose own currency
+            is not said.
 
     Raises:
         SetupError: the file or the mapping cannot be read, or the mapping has faults.
@@ -105,19 +132,17 @@ def open_mapped(
     sources = {
         name: source
         for name in Columns.model_fields
-        if name != "time"
-        and name not in leave
-        and (source := getattr(mapping.columns, name)) is not None
+        if name != "time" and (source := getattr(mapping.columns, name)) is not None
     }
     reader = reader_of(
-        sources, mapping.columns.time, mapping.label, table, needs_labels=needs_labels
+        sources,
+        mapping.columns.time,
+        mapping.label,
+        table,
+        needs_labels=needs_labels,
+        base_currency=base_currency,
     )
-    unread = {getattr(getattr(mapping.columns, name), "column", None) for name in leave}
-    read = {source.column for source in [*sources.values(), mapping.columns.time]}
-    names = [
-        name for name in columns_of(mapping, table.schema) if name in read or name not in unread
-    ]
-    return MappedTable(table, reader, names), mapping
+    return MappedTable(table, reader, columns_of(mapping, table.schema)), mapping
 
 
 def reader_of(
@@ -127,9 +152,17 @@ def reader_of(
     table: TableFile,
     *,
     needs_labels: bool,
+    base_currency: str,
 ) -> Reader:
     """Return the reader of a table's columns; see `Reader`."""
-    return Reader(sources, time, label, set(table.schema.names), needs_labels=needs_labels)
+    return Reader(
+        sources,
+        time,
+        label,
+        set(table.schema.names),
+        needs_labels=needs_labels,
+        base_currency=base_currency,
+    )
 
 
 def refuse_without_rows(count: int, file: Path, faults: Faults) -> None:

@@ -35,9 +35,8 @@ from fanzha.mapping.sources import (
 )
 
 BASE_CURRENCY: Final = "CNY"
-"""What the isolated instance counts in; base amounts and balances are in it."""
-
-_REQUIRED: Final = ("kind", "channel", "amount", "payer_account")
+"""What base amounts and balances are in where nothing else is said; the isolated instance counts
+in it."""
 
 
 class Columns(Shape):
@@ -50,7 +49,7 @@ class Columns(Shape):
     payer_account: TextSource
     request_id: TextSource | None = None
     transfer_id: TextSource | None = None
-    currency: CodeSource = CodeSource(constant=BASE_CURRENCY)
+    currency: CodeSource | None = None
     base_amount: AmountSource | None = None
     balance_before: AmountSource | None = None
     speed: Choice[Speed] | None = None
@@ -86,6 +85,12 @@ class Columns(Shape):
     limit_just_raised: FlagSource | None = None
     branch_id: TextSource | None = None
     terminal_id: TextSource | None = None
+
+
+REQUIRED: Final = tuple(
+    name for name, declared in Columns.model_fields.items() if declared.is_required()
+)
+"""Fields without which a row is no transfer."""
 
 
 class Label(Shape):
@@ -248,7 +253,7 @@ def _check_meaning(document: Document, schema: pa.Schema) -> None:
     sources = _sound_in_themselves(document)
     time, kind = sources.pop("time", None), sources.get("kind")
     for field, source in sources.items():
-        if field in _REQUIRED and source.optional:
+        if field in REQUIRED and source.optional:
             text = f"columns.{field} is required and must not be optional"
             document.fault(("columns", field, "optional"), text)
         _check_constant(document, field, source)

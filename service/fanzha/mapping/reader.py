@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,15 +16,13 @@ from fanzha.mapping.cells import CellError
 from fanzha.mapping.coded import Coded, read_coded
 from fanzha.mapping.faults import Finding
 from fanzha.mapping.fields import constant_of
-from fanzha.mapping.mapping import BASE_CURRENCY, Label
+from fanzha.mapping.mapping import REQUIRED, Label
 from fanzha.mapping.sources import AmountSource, FlagSource, TimeSource
 from fanzha.mapping.table import plain
 from fanzha.mapping.times import Times, read_times
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
-
-_REQUIRED: Final[tuple[str, ...]] = ("kind", "channel", "amount", "payer_account")
 
 
 @dataclass(slots=True)
@@ -80,6 +78,7 @@ class Reader:
         names: set[str],
         *,
         needs_labels: bool,
+        base_currency: str,
     ) -> None:
         """Prepare.
 
@@ -89,7 +88,10 @@ class Reader:
             label: the column that tells what became of a row.
             names: columns of the table; what is optional and not among them is not known.
             needs_labels: whether a label that says neither yes nor no is a fault.
+            base_currency: ISO 4217 code of base amounts, of balances, and of amounts whose own
+                currency is not said.
         """
+        self._base_currency = base_currency
         self._time, self._label, self._needs_labels = time, label, needs_labels
         self._names = names
         self._sources = {
@@ -102,15 +104,14 @@ class Reader:
             for name, source in sources.items()
             if source.column is None and not isinstance(source, AmountSource)
         }
-        self._constants.setdefault("currency", BASE_CURRENCY)
-        if "currency" in self._sources:
-            del self._constants["currency"]
+        if "currency" not in self._sources:
+            self._constants.setdefault("currency", base_currency)
         self._constant_amounts = {
             name: source
             for name, source in sources.items()
             if source.column is None and isinstance(source, AmountSource)
         }
-        self._required = [name for name in _REQUIRED if name in sources]
+        self._required = [name for name in REQUIRED if name in sources]
 
     @property
     def has_request_ids(self) -> bool:
@@ -144,6 +145,7 @@ class Reader:
             coded=coded,
             amounts=self._read_amounts(columns, coded),
             constants=dict(self._constants),
+            base_currency=self._base_currency,
             findings=findings.found,
             repaired=repaired,
         )
@@ -154,13 +156,13 @@ class Reader:
 
     def _read_amounts(self, columns: pa.RecordBatch, coded: dict[str, Coded]) -> dict[str, Amounts]:
         count = columns.num_rows
-        base: list[str | None] = [BASE_CURRENCY]
+        base: list[str | None] = [self._base_currency]
         none = np.zeros(count, np.int64)
         stated, places = [self._constants.get("currency")], none
         if "currency" in coded:
             # An empty cell means the base currency; a faulty one nothing, and no amount is read.
             currency = coded["currency"]
-            stated = [*currency.values, BASE_CURRENCY, None]
+            stated = [*currency.values, self._base_currency, None]
             faulty = currency.lines_with(currency.wrong)
             places = np.where(currency.known, currency.codes, len(currency.values) + faulty)
         amounts = {}

@@ -56,9 +56,9 @@ class Rows:
         self._starts: Ints = starts
         self._numbers = np.concatenate([batch.rows for batch in self._batches])
         times_ms = np.concatenate([batch.times.ms for batch in self._batches])
-        lines, late = in_order(times_ms, days, limit)
-        if late:
-            self.repaired[OUT_OF_ORDER] = late
+        lines = in_order(times_ms, days, limit)
+        if table.out_of_order:
+            self.repaired[OUT_OF_ORDER] = table.out_of_order
         self._lines = self._judged(lines, times_ms, table)
         self._times_ms = times_ms
 
@@ -107,8 +107,8 @@ class Rows:
             yield Row(line, int(self._numbers[which]), int(self._times_ms[which]), fields)
 
 
-def in_order(times_ms: Ints, days: int | None, limit: int | None) -> tuple[Ints, int]:
-    """Return the lines in order of time, and how many stood out of order.
+def in_order(times_ms: Ints, days: int | None, limit: int | None) -> Ints:
+    """Return the lines in order of time.
 
     Args:
         times_ms: of all lines; those that are ABSENT are left out.
@@ -117,10 +117,9 @@ def in_order(times_ms: Ints, days: int | None, limit: int | None) -> tuple[Ints,
     """
     lines = np.flatnonzero(times_ms != ABSENT)
     ms = times_ms[lines]
-    late = int(np.count_nonzero(ms[1:] < np.maximum.accumulate(ms)[:-1])) if len(ms) else 0
-    if late:
+    if (ms[1:] < ms[:-1]).any():
         order = np.argsort(ms, kind="stable")
         lines, ms = lines[order], ms[order]
     if days is not None and len(ms):
         lines = lines[: np.searchsorted(ms, ms[0] + days * _DAY_MS)]
-    return lines[:limit], late
+    return lines[:limit]

@@ -19,6 +19,7 @@ from fanzha.domain.vocabulary import (
     PartyType,
     TransferKind,
     TransferSpeed,
+    words_of,
 )
 from fanzha.file_shape import Shape
 
@@ -31,16 +32,6 @@ _ZONELESS: Final = ("epoch_s", "epoch_ms")
 _ALONE: Final = ("epoch_s", "epoch_ms", "timestamp", *SINCE)
 _PREFIX: Final = re.compile(r"[A-Za-z0-9._:-]*\Z")
 _DATED: Final = datetime(2026, 11, 22, 13, 5, 9, tzinfo=UTC)
-
-
-def word_of(member: IntEnum) -> str:
-    """Return how files write a member of a vocabulary: `Channel.SMART_TELLER` is smart_teller."""
-    return member.name.lower()
-
-
-def words_of(vocabulary: type[IntEnum]) -> dict[str, IntEnum]:
-    """Return a vocabulary by its words, without UNSPECIFIED."""
-    return {word_of(member): member for member in vocabulary if member != 0}
 
 
 def word(vocabulary: type[IntEnum]) -> BeforeValidator:

@@ -85,6 +85,15 @@ def test_every_fault_is_counted_by_kind_and_every_repair(tmp_path: Path) -> None
     assert "6222020200112233" not in done.output
 
 
+def test_rows_without_an_id_in_its_column_are_named_by_their_number(tmp_path: Path) -> None:
+    done = check(tmp_path, GOOD[1:], GOOD[1:], GOOD[1:].replace("12.34", "5"), GOOD)
+
+    shown = json.loads(done.stdout)
+    assert (shown["transfers"], shown["faulty_rows"], shown["repaired"]) == (4, 0, {})
+    ids = [row["request_id"] for row in shown["first"]]
+    assert ids == [masked("row-1"), masked("row-2"), masked("row-3"), masked("r-1")][: len(ids)]
+
+
 def test_a_faulty_mapping_is_followed_as_far_as_it_is_sound(tmp_path: Path) -> None:
     done = check(tmp_path, GOOD.replace("12.34", "x"), mapping="many_mistakes", codec="utf-8")
 

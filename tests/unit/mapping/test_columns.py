@@ -119,6 +119,19 @@ def test_rows_are_left_out_by_what_a_column_holds() -> None:
     assert coded.wrong == {}
 
 
+def test_numbers_of_a_column_with_gaps_leave_rows_out_as_whole_ones() -> None:
+    source = Choice[Kind](
+        column="a",
+        values={"1": "transfer"},  # type: ignore[dict-item]
+        leave_out=["9"],
+    )
+
+    coded = read_coded("kind", source, pa.array([1.0, 9.0, None]))
+
+    assert coded.lines_with(coded.left_out).tolist() == [False, True, False]
+    assert (coded.at(0), coded.wrong) == (1, {})
+
+
 def test_the_longest_beginning_counts() -> None:
     source = Choice[Kind](
         column="a",

@@ -21,7 +21,7 @@ oldbalanceDest,newbalanceDest,isFraud,isFlaggedFraud
 def rows_of(folder: Path) -> Rows:
     path = folder / "paysim.csv"
     path.write_text(LINES, "utf-8")
-    table, _ = open_mapped(path, "paysim", leave=frozenset(), needs_labels=True)
+    table, _ = open_mapped(path, "paysim", needs_labels=True)
     return Rows(table, lambda _: None, days=None, limit=None)
 
 
@@ -52,7 +52,7 @@ def test_money_that_leaves_is_read_and_money_paid_in_is_left_out(tmp_path: Path)
 def test_what_is_known_only_afterwards_is_not_even_read(tmp_path: Path) -> None:
     path = tmp_path / "paysim.csv"
     path.write_text(LINES, "utf-8")
-    table, mapping = open_mapped(path, "paysim", leave=frozenset(), needs_labels=True)
+    table, mapping = open_mapped(path, "paysim", needs_labels=True)
 
     read = columns_of(mapping, table.file.schema)
 

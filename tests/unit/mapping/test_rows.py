@@ -7,10 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fanzha.domain.vocabulary import Channel, PartyType, TransferKind
+from fanzha.domain.vocabulary import Channel, PartyType, TransferKind, words_of
 from fanzha.mapping.mapped import open_mapped
 from fanzha.mapping.rows import Row, Rows
-from fanzha.mapping.sources import words_of
 
 MAPPINGS = Path(__file__).parents[2] / "mappings"
 HEADER = "流水号,交易时间,业务,渠道,金额,付款账号,收款账号,行内,涉诈"
@@ -31,7 +30,7 @@ def rows_of(
 
 
 def rows_in(path: Path, mapping: str, **which: Any) -> Rows:
-    table, _ = open_mapped(path, mapping, leave=frozenset(), needs_labels=False)
+    table, _ = open_mapped(path, mapping, needs_labels=False)
     return Rows(table, ignore, **{"days": None, "limit": None, **which})
 
 
@@ -145,6 +144,26 @@ def test_ids_come_from_the_row_s_number_where_the_mapping_names_none(tmp_path: P
     (row,) = rows_of(tmp_path, GOOD, mapping=mapping).read()
 
     assert (row.fields["request_id"], row.fields["transfer_id"]) == ("row-1", "row-1")
+
+
+def test_ids_come_from_the_row_s_number_where_the_cell_is_empty(tmp_path: Path) -> None:
+    rows = rows_of(tmp_path, GOOD[1:], GOOD, GOOD[1:], GOOD[1:].replace("12.34", "5"))
+
+    ids = [row.fields["request_id"] for row in rows.read()]
+
+    assert ids == ["row-1", "r-1", "row-3", "row-4"]
+    assert (rows.faults.count, rows.repaired) == (0, {})
+
+
+def test_an_empty_currency_is_the_base_currency(tmp_path: Path) -> None:
+    mapping = tmp_path / "m.yaml"
+    text = (MAPPINGS / "good.yaml").read_text()
+    same_bank = "payee_same_bank: {column: 行内, values: {是: true, 否: false}}"
+    mapping.write_text(text.replace(same_bank, "currency: {column: 行内}"))
+
+    (row,) = rows_of(tmp_path, GOOD.replace("是", ""), mapping=mapping).read()
+
+    assert (row.fields["currency"], row.fields["amount"]) == ("CNY", 1234)
 
 
 def test_rows_of_amount_zero_are_left_out_and_counted_where_the_mapping_says_so(

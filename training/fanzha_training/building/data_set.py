@@ -2,14 +2,17 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import polars as pl
 
-from fanzha_training.building.history import History, vectors_of
+from fanzha_training.building.numbered_transfers import NumberedTransfers, vectors_of
 from fanzha_training.building.options import BuildOptions, Say, label_columns, label_counts
 from fanzha_training.dataset import DatasetMeta, dataset_writer, vector_column
 from fanzha_training.labels import Labels, Outcomes, label_transfers
+
+_COPIED: Final = ("request_id", "time_ms", "channel", "payer_segment", "amount_minor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +29,12 @@ class Source:
 
 
 def build_dataset(
-    history: History, source: Source, out: Path, options: BuildOptions, say: Say
+    numbered: NumberedTransfers, source: Source, out: Path, options: BuildOptions, say: Say
 ) -> dict[str, object]:
     """Build a data set; return a summary.
 
     Args:
-        history: all transfers.
+        numbered: all transfers.
         source: where they come from.
         out: file to write.
         options: how to build.
@@ -43,20 +46,19 @@ def build_dataset(
     """
     as_of_ms = options.as_of_ms
     if as_of_ms is None:
-        newest = history.frame["time_ms"].max(), history.outcomes["report_time_ms"].max()
+        newest = numbered.frame["time_ms"].max(), numbered.outcomes["report_time_ms"].max()
         as_of_ms = max((value for value in newest if isinstance(value, int)), default=0)
-    known = _until(history, as_of_ms)
+    known = _until(numbered, as_of_ms)
     labels = _labels(known, as_of_ms, options)
     meta = DatasetMeta(
         source.name, source.simulated, source.command, as_of_ms, options.label_delay_days
     )
-    out.parent.mkdir(parents=True, exist_ok=True)
     with dataset_writer(out, meta) as writer:
         for rows, vectors in vectors_of(known, options.parts, out.parent, say):
-            part, _, _ = known.some(rows)
+            part = known.columns(_COPIED, rows)
             writer.write(
                 {
-                    "request_id": known.frame["request_id"][rows.start : rows.stop].to_arrow(),
+                    "request_id": part["request_id"].to_arrow(),
                     "time_ms": part["time_ms"].to_numpy(),
                     "channel": part["channel"].to_numpy(),
                     "segment": part["payer_segment"].to_numpy(),
@@ -65,7 +67,7 @@ def build_dataset(
                     **label_columns(labels.some(rows)),
                 }
             )
-    repaired = source.repaired | {"rows_after_as_of": len(history) - len(known)}
+    repaired = source.repaired | {"rows_after_as_of": len(numbered) - len(known)}
     return {
         "source": source.name,
         "simulated": source.simulated,
@@ -76,30 +78,30 @@ def build_dataset(
     }
 
 
-def _until(history: History, as_of_ms: int) -> History:
+def _until(numbered: NumberedTransfers, as_of_ms: int) -> NumberedTransfers:
     # Sorted by time, so that the rows kept are still numbered from 0.
-    count = int(np.searchsorted(history.frame["time_ms"].to_numpy(), as_of_ms, side="right"))
+    count = int(np.searchsorted(numbered.frame["time_ms"].to_numpy(), as_of_ms, side="right"))
     # Later reports touch neither these vectors nor, by the time given to them, these labels.
-    outcomes = history.outcomes.filter(pl.col("row") < count)
+    outcomes = numbered.outcomes.filter(pl.col("row") < count)
     return replace(
-        history,
-        frame=history.frame[:count],
-        subjects=history.subjects.some(slice(0, count)),
+        numbered,
+        frame=numbered.frame[:count],
+        subjects=numbered.subjects.some(slice(0, count)),
         outcomes=outcomes,
     )
 
 
-def _labels(history: History, as_of_ms: int, options: BuildOptions) -> Labels:
-    outcomes = history.outcomes
+def _labels(numbered: NumberedTransfers, as_of_ms: int, options: BuildOptions) -> Labels:
+    outcomes = numbered.outcomes
     return label_transfers(
-        history.frame["time_ms"].to_numpy(),
+        numbered.frame["time_ms"].to_numpy(),
         Outcomes(
             row=outcomes["row"].to_numpy(),
             type=outcomes["outcome"].to_numpy(),
             fraud_type=outcomes["fraud_type"].to_numpy(),
             report_ms=outcomes["report_time_ms"].to_numpy(),
         ),
-        unresolved=np.zeros(len(history), np.bool_),
+        unresolved=np.zeros(len(numbered), np.bool_),
         as_of_ms=as_of_ms,
         delay_ms=options.label_delay_ms,
     )

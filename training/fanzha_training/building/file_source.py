@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from fanzha.domain.errors import SetupError
 from fanzha.domain.vocabulary import ExecutionStatus, OutcomeType
@@ -24,20 +25,12 @@ from fanzha.mapping.mapped import (
     shown,
 )
 from fanzha.mapping.mapping import Mapping
-from fanzha_training.building.history import History, tied_order
+from fanzha_training.building.numbered_transfers import NumberedTransfers, tied_order
 from fanzha_training.building.options import BuildOptions, Say, rate
 from fanzha_training.building.step_blocks import Ints
 from fanzha_training.building.table_source import CODES, DATES, FLAGS
 from fanzha_training.building.table_subjects import SUBJECT_COLUMNS, linked, subject_number
 from fanzha_training.dataset import DAY_MS
-
-_LEFT_UNREAD: Final = frozenset(
-    {
-        "transfer_id", "payer_account_ref", "payee_account_ref", "payee_anti_fraud_app", "remark",
-        "branch_id", "terminal_id",
-    }
-)  # fmt: skip
-"""Fields from which no feature is made."""
 
 _TYPES: Final[dict[str, Any]] = {
     **dict.fromkeys(CODES, pa.int8()),
@@ -67,7 +60,7 @@ class _Read:
 
 def read_file(
     file: Path, given: str, options: BuildOptions, say: Say, *, skip_bad_rows: bool
-) -> tuple[History, dict[str, int]]:
+) -> tuple[NumberedTransfers, dict[str, int]]:
     """Return the transfers of a bank's file, and its repairs.
 
     Args:
@@ -81,7 +74,7 @@ def read_file(
         SetupError: the file or the mapping cannot be used, or rows are no transfers.
 
     """
-    table, mapping = open_mapped(file, given, leave=_LEFT_UNREAD, needs_labels=True)
+    table, mapping = open_mapped(file, given, needs_labels=True, base_currency=options.currency)
     read = _read_batches(table, options, say)
     same, other = table.repeats()
     note_repeats(other, read.faults)
@@ -96,9 +89,10 @@ def read_file(
         read.repaired["rows_skipped"] = read.faults.count
     if len(same):
         read.repaired[DUPLICATES] = len(same)
+    _refuse_other_currencies(read, file, options.currency)
     refuse_without_rows(sum(map(len, read.rows)), file, read.faults)
     say("sorting")
-    return _history(read, mapping, np.concatenate([same, other[:, 0]]), options), read.repaired
+    return _numbered(read, mapping, np.concatenate([same, other[:, 0]]), options), read.repaired
 
 
 def _read_batches(table: MappedTable, options: BuildOptions, say: Say) -> _Read:
@@ -106,17 +100,11 @@ def _read_batches(table: MappedTable, options: BuildOptions, say: Say) -> _Read:
     told = rate()
     total = table.file.row_count()
     of_all = "" if total is None else f" of {total:,}"
-    newest, late = 0, 0
     for batch in table.batches(lambda done: say(f"reading row {done:,}{of_all}{told(done)}")):
         batch.note(read.faults, read.repaired, np.arange(len(batch.rows)))
-        lines = _in_currency(batch, options.currency, read)
-        ms = batch.times.ms[lines]
-        if len(ms):
-            late += int((ms < np.maximum.accumulate(np.append(newest, ms))[:-1]).sum())
-            newest = max(newest, int(ms.max()))
-        _take(batch, lines, read)
-    if late:
-        read.repaired[OUT_OF_ORDER] = late
+        _take(batch, _in_currency(batch, options.currency, read), read)
+    if table.out_of_order:
+        read.repaired[OUT_OF_ORDER] = table.out_of_order
     for name, count in table.file.repaired.items():
         read.repaired[name] = count
     return read
@@ -141,6 +129,15 @@ def _in_currency(batch: Batch, currency: str, read: _Read) -> Ints:
     return np.flatnonzero(batch.good & fits)
 
 
+def _refuse_other_currencies(read: _Read, file: Path, currency: str) -> None:
+    others = read.repaired.get("rows_other_currency", 0)
+    if others and not any(map(len, read.rows)):
+        raise SetupError(
+            f"none of the {others:,} transfer(s) of {file} is in {currency} or has a base_amount; "
+            "name the base currency with --currency, or map base_amount"
+        )
+
+
 def _take(batch: Batch, lines: Ints, read: _Read) -> None:
     columns: dict[str, Any] = {
         "request_id": _request_ids(batch, lines),
@@ -157,7 +154,7 @@ def _take(batch: Batch, lines: Ints, read: _Read) -> None:
         columns["balance_before_minor"] = pa.array(balance.minor[lines], mask=~balance.known[lines])
     for name, kind in _TYPES.items():
         if name in batch.coded:
-            columns[name] = _numbers(batch.coded[name], lines, kind)
+            columns[name] = _codes(batch.coded[name], lines, kind)
         elif name in batch.constants:
             read.constants[name] = batch.constants[name]
     for name in SUBJECT_COLUMNS:
@@ -175,10 +172,12 @@ def _request_ids(batch: Batch, lines: Ints) -> Any:  # noqa: ANN401 - an Arrow a
     coded = batch.coded.get("request_id")
     if coded is None:
         return batch.row_ids(lines)
-    return coded.values.take(pa.array(coded.codes[lines]))
+    codes = coded.codes[lines]
+    ids = coded.values.take(pa.array(codes, mask=codes < 0))
+    return pc.coalesce(ids, batch.row_ids(lines)) if ids.null_count else ids
 
 
-def _numbers(coded: Coded, lines: Ints, kind: Any) -> Any:  # noqa: ANN401 - Arrow types
+def _codes(coded: Coded, lines: Ints, kind: Any) -> Any:  # noqa: ANN401 - Arrow types
     codes = coded.codes[lines]
     values = [int(value) if isinstance(value, IntEnum) else value for value in coded.values]
     taken = pa.array(values, kind).take(pa.array(codes, mask=codes < 0))
@@ -201,7 +200,9 @@ def _fraud(batch: Batch, label: Coded) -> npt.NDArray[np.int8]:
     return np.where(is_fraud, kind, -1).astype(np.int8)
 
 
-def _history(read: _Read, mapping: Mapping, dropped: Ints, options: BuildOptions) -> History:
+def _numbered(
+    read: _Read, mapping: Mapping, dropped: Ints, options: BuildOptions
+) -> NumberedTransfers:
     frame = pl.concat(read.frames, rechunk=True)
     read.frames.clear()
     subjects = {name: np.concatenate(parts) for name, parts in read.subjects.items()}
@@ -225,7 +226,7 @@ def _history(read: _Read, mapping: Mapping, dropped: Ints, options: BuildOptions
         else np.broadcast_to(np.int8(read.constants["channel"]), len(frame))
     )
     known_after_days = 0.0 if mapping.label is None else mapping.label.known_after_days
-    return History(
+    return NumberedTransfers(
         frame,
         linked(subjects, channel),
         _outcomes(frame, fraud, round(known_after_days * DAY_MS)),

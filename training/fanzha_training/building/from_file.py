@@ -16,7 +16,7 @@ def build_from_file(
         SetupError: the file or its mapping cannot be used, or the data set cannot be written.
 
     """
-    history, repaired = read_file(file, mapping, options, say, skip_bad_rows=skip_bad_rows)
+    numbered, repaired = read_file(file, mapping, options, say, skip_bad_rows=skip_bad_rows)
     simulated = bool(options.simulated)
     source = Source("file", options.command, simulated, repaired)
-    return build_dataset(history, source, out, options, say)
+    return build_dataset(numbered, source, out, options, say)

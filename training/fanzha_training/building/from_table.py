@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from fanzha_training.building.data_set import Source, build_dataset
-from fanzha_training.building.history import History
+from fanzha_training.building.numbered_transfers import NumberedTransfers
 from fanzha_training.building.options import BuildOptions, Say
 from fanzha_training.building.table_source import read_table
 from fanzha_training.building.table_subjects import SUBJECT_COLUMNS, subjects_of
@@ -22,14 +22,14 @@ def build_from_table(folder: Path, out: Path, options: BuildOptions, say: Say) -
     table = read_table(folder, options.currency)
     transfers = table.transfers
     subjects = subjects_of(transfers)
-    history = History(
+    numbered = NumberedTransfers(
         transfers.drop("row", "currency", *SUBJECT_COLUMNS), subjects, table.outcomes, options.zone
     )
     simulated = options.simulated
     if simulated is None:
         simulated = (folder / WORLD_FILE).exists()
     source = Source("table", _commands(folder, options), simulated, dict(table.repaired))
-    return build_dataset(history, source, out, options, say)
+    return build_dataset(numbered, source, out, options, say)
 
 
 def _commands(folder: Path, options: BuildOptions) -> str:

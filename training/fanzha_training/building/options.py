@@ -1,4 +1,4 @@
-"""What both ways of building a data set share: options, and how labels are written and counted."""
+"""What all ways of building a data set share: options, and how labels are written and counted."""
 
 import time
 from collections.abc import Callable

@@ -1,7 +1,9 @@
 """Parts of vectors that wait on disk until all parts of a row are there."""
 
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,57 +12,67 @@ from fanzha_training.building.step_blocks import Ints
 
 Vectors = npt.NDArray[np.float32]
 
+_COPIED_ROWS = 1 << 16
+
 
 class Spill:
-    """One slice of the vectors, as the parts give it: a file for each part, in order of rows."""
+    """One slice of the vectors, as the parts give it: part after part in one file.
+
+    Within a part the slices are in order of rows, so that which row each is of need not be kept:
+    its subject tells the part.
+    """
 
     def __init__(self, folder: Path, number: int, place: slice) -> None:
-        """Prepare.
+        """Open the file.
 
         Args:
-            folder: where the files are; they are removed with it.
+            folder: where the file is; it is removed with it.
             number: of this slice.
             place: where the slice lies in a vector.
 
         """
-        self._folder, self._number, self._place = folder, number, place
-        self._files: list[BinaryIO] = []
-        self._rows: list[npt.NDArray[np.int32]] = []
+        self._file = (folder / str(number)).open("w+b")
+        self._place = place
         self._next: list[int] = []
+        """Where in the file the next row of each part lies."""
+        self._end = 0
 
-    def add(self, rows: Ints, mine: npt.NDArray[np.bool_], vectors: Vectors) -> None:
-        """Take a part's rows.
+    def add(self, mine: npt.NDArray[np.bool_], vectors: Vectors) -> None:
+        """Take the next part's rows.
 
         Args:
-            rows: rows that the part touched, sorted.
-            mine: which of them have this slice from a subject of the part.
-            vectors: of those rows.
+            mine: which of the vectors have this slice from a subject of the part.
+            vectors: of the rows that the part touched, in order of rows.
 
         """
-        if not mine.any():
-            return
-        file = (self._folder / f"{self._number}-{len(self._files)}").open("w+b")
+        self._next.append(self._end)
         chosen = np.flatnonzero(mine)
         # Not all at once: the copy would double what the part takes.
-        for start in range(0, len(chosen), 1 << 16):
-            some: Any = vectors[chosen[start : start + (1 << 16)], self._place]
-            file.write(np.ascontiguousarray(some).data)
-        file.seek(0)
-        self._files.append(file)
-        self._rows.append(rows[mine].astype(np.int32))
-        self._next.append(0)
+        for start in range(0, len(chosen), _COPIED_ROWS):
+            some: Any = vectors[chosen[start : start + _COPIED_ROWS], self._place]
+            self._end += self._file.write(np.ascontiguousarray(some).data)
+        self._file.flush()
 
-    def fill(self, vectors: Vectors, rows: slice) -> None:
-        """Write the slice into the vectors of the next rows; call it in order of rows."""
-        width = self._place.stop - self._place.start
-        for which, (file, known) in enumerate(zip(self._files, self._rows, strict=True)):
-            start = self._next[which]
-            end = int(np.searchsorted(known, rows.stop))
-            values = np.fromfile(file, np.float32, (end - start) * width)
-            vectors[known[start:end] - rows.start, self._place] = values.reshape(-1, width)
-            self._next[which] = end
+    def fill(self, vectors: Vectors, parts: Ints) -> None:
+        """Write the slice into the vectors of the next rows; call it in order of rows.
+
+        Args:
+            vectors: of those rows.
+            parts: which part has each row's subject, -1 for none.
+
+        """
+        order = np.argsort(parts, kind="stable")
+        starts = np.searchsorted(parts[order], np.arange(len(self._next) + 1))
+        for part, (start, end) in enumerate(pairwise(starts.tolist())):
+            if start == end:
+                continue
+            values = np.empty((end - start, self._place.stop - self._place.start), np.float32)
+            self._file.seek(self._next[part])
+            self._next[part] += self._file.readinto(values.data)
+            vectors[order[start:end], self._place] = values
 
     def close(self) -> None:
-        """Close the files."""
-        for file in self._files:
-            file.close()
+        """Close the file."""
+        # What could not be written was told when it was to be written.
+        with suppress(OSError):
+            self._file.close()

@@ -31,8 +31,18 @@ class Part:
         """Say which subjects belong to the part; number 0, no subject, belongs to none."""
         mask: npt.NDArray[np.bool_] = subject != 0
         if self.count > 1:
-            mask &= subject.view(np.uint64) % np.uint64(self.count) == np.uint64(self.index)
+            mask &= _remainder(subject, self.count) == self.index
         return mask
+
+
+def parts_of(subject: Ints, count: int) -> Ints:
+    """Return the index of each subject's part, -1 for number 0."""
+    return np.where(subject == 0, -1, _remainder(subject, count).astype(np.int64))
+
+
+def _remainder(subject: Ints, count: int) -> npt.NDArray[np.uint64]:
+    rest: npt.NDArray[np.uint64] = subject.view(np.uint64) % np.uint64(count)
+    return rest
 
 
 @dataclass(frozen=True, slots=True)

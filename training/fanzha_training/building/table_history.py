@@ -54,7 +54,7 @@ def table_facts(transfers: pl.DataFrame, subjects: Subjects, utc_offset_s: Ints)
     Grades of watchlists are UNKNOWN: a table does not say what was listed at the time.
 
     Args:
-        transfers: from `fanzha_training.building.table_source.read_table`.
+        transfers: with all columns, numbered from 0 by `row`; see `NumberedTransfers.some`.
         subjects: of the transfers.
         utc_offset_s: the bank's offset from UTC at each transfer, in seconds.
 
@@ -100,7 +100,7 @@ def table_steps(
     failed. Event ids are the transfers' rows.
 
     Args:
-        transfers: from `fanzha_training.building.table_source.read_table`.
+        transfers: with all columns, numbered from 0 by `row`; see `NumberedTransfers.some`.
         outcomes: those that are known.
         subjects: of the transfers.
         mules: from `fanzha_training.building.table_links.mules_of`, of all transfers.

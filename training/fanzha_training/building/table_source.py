@@ -12,7 +12,7 @@ from typing import Final
 import polars as pl
 
 from fanzha.domain.errors import SetupError
-from fanzha.domain.transfer import AMOUNT_MINOR_MAX
+from fanzha.domain.transfer import AMOUNT_MINOR_MAX, SESSION_FLAGS
 from fanzha.domain.vocabulary import (
     Channel,
     CustomerSegment,
@@ -23,8 +23,9 @@ from fanzha.domain.vocabulary import (
     PartyType,
     TransferKind,
     TransferSpeed,
+    words_of,
 )
-from fanzha_training.table import OUTCOMES_FILE, TRANSFERS_FILE, words_of
+from fanzha_training.table import OUTCOMES_FILE, TRANSFERS_FILE
 
 _TEXTS: Final = (
     "request_id",
@@ -44,12 +45,7 @@ FLAGS: Final = (
     "payee_dual_recording_done",
     "payee_same_owner",
     "payee_same_bank",
-    "call_in_progress",
-    "screen_shared",
-    "remote_control",
-    "new_device",
-    "new_e_channel",
-    "limit_just_raised",
+    *SESSION_FLAGS,
 )
 DATES: Final = ("payer_open_date", "payee_open_date")
 CODES: Final[dict[str, type[IntEnum]]] = {
@@ -204,7 +200,7 @@ def _read(
 
 
 def _numbered(file: Path, words: pl.Series, vocabulary: type[IntEnum]) -> pl.Series:
-    numbers = {word: number for number, word in enumerate(words_of(vocabulary)) if word}
+    numbers = {word: int(member) for word, member in words_of(vocabulary).items()}
     texts = words.cast(pl.String)
     unknown: Sequence[str] = sorted(set(texts.drop_nulls().unique()) - set(numbers))
     if unknown:

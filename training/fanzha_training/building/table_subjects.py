@@ -45,7 +45,7 @@ class Subjects:
 
 
 def subjects_of(transfers: pl.DataFrame) -> Subjects:
-    """Return the subjects of transfers from `fanzha_training.building.table_source.read_table`."""
+    """Return the subjects of transfers that have SUBJECT_COLUMNS and `channel`."""
     numbers = {name: subject_numbers(name, transfers[name]) for name in SUBJECT_COLUMNS}
     return linked(numbers, transfers["channel"].to_numpy())
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from fanzha.domain.currency import CURRENCIES
 from fanzha.domain.errors import SetupError
 from fanzha.mapping.sources import is_zone
 from fanzha_training.building.from_archive import build_from_archive
@@ -44,7 +45,7 @@ _Zone = Annotated[
     str, typer.Option(help="The bank's time zone, an IANA name; an archive has its own.")
 ]
 _Currency = Annotated[
-    str, typer.Option(help="Base currency; transfers in others are left out of tables and files.")
+    str, typer.Option(help="Base currency, an ISO 4217 code; transfers in others are left out.")
 ]
 _Simulated = Annotated[
     bool | None,
@@ -79,7 +80,7 @@ def build(
     Give one of --table, --file with --mapping, and --archive.
     """
     _check_sources(table, file, mapping, archive)
-    _check_values(label_delay_days, zone)
+    _check_values(label_delay_days, zone, currency)
     command = command_text(
         "build",
         {
@@ -127,8 +128,10 @@ def _check_sources(
         raise SetupError("give --mapping with --file, and only with it")
 
 
-def _check_values(label_delay_days: float, zone: str) -> None:
+def _check_values(label_delay_days: float, zone: str, currency: str) -> None:
     if not 0 <= label_delay_days <= 365:
         raise SetupError(f"--label-delay-days is {label_delay_days:g}; it must be 0 to 365")
     if not is_zone(zone):
         raise SetupError(f"--zone is {zone!r}; give an IANA time zone such as Asia/Shanghai")
+    if currency not in CURRENCIES:
+        raise SetupError(f"--currency is {currency!r}; give an ISO 4217 code in use, such as CNY")

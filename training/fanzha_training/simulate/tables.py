@@ -1,11 +1,12 @@
 """Turns what was played into the tables that training reads."""
 
 from enum import IntEnum
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from fanzha.domain.transfer import SESSION_FLAGS
 from fanzha.domain.vocabulary import (
     Channel,
     CustomerSegment,
@@ -16,6 +17,7 @@ from fanzha.domain.vocabulary import (
     PartyType,
     TransferKind,
     TransferSpeed,
+    words_of,
 )
 from fanzha_training.simulate.accounts import NO_DAY, card_numbers
 from fanzha_training.simulate.labels import SOURCES, Labels
@@ -23,16 +25,7 @@ from fanzha_training.simulate.ledger import Played
 from fanzha_training.simulate.plan import NOBODY, UNKNOWN, Bools, Ints
 from fanzha_training.simulate.remarks import REMARKS
 from fanzha_training.simulate.world import World
-from fanzha_training.table import OUTCOMES, TRANSFERS, words_of
-
-_FLAGS: Final = (
-    "call_in_progress",
-    "screen_shared",
-    "remote_control",
-    "new_device",
-    "new_e_channel",
-    "limit_just_raised",
-)
+from fanzha_training.table import OUTCOMES, TRANSFERS
 
 
 def transfers_table(world: World, played: Played) -> pa.Table:
@@ -53,7 +46,7 @@ def transfers_table(world: World, played: Played) -> pa.Table:
         **_parties(world, plan.ints("time_ms"), plan.ints("payer"), plan.ints("payee")),
         "payee_name_match": _words(NameMatch, plan.ints("name_match")),
         "device_id": _named("dev", plan.ints("device")),
-        **{name: _flags(plan.ints(name)) for name in _FLAGS},
+        **{name: _flags(plan.ints(name)) for name in SESSION_FLAGS},
         "balance_before_minor": _nullable(
             played.balance_before_minor, played.balance_before_minor == UNKNOWN
         ),
@@ -135,7 +128,7 @@ def _places(branch: Ints, channel: Ints) -> dict[str, Any]:
 
 
 def _words(vocabulary: type[IntEnum], numbers: Ints) -> "pa.Array[Any]":
-    return pa.array(words_of(vocabulary), pa.string()).take(numbers)
+    return pa.array([None, *words_of(vocabulary)], pa.string()).take(numbers)
 
 
 def _constant(text: str, count: int) -> "pa.Array[Any]":

@@ -6,7 +6,7 @@ import tempfile
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,6 +16,8 @@ from fanzha_training.atomic import replaced_file
 from fanzha_training.simulate.parameters import TRUE_PER_MILLION
 from fanzha_training.simulate.run import Simulation
 from fanzha_training.table import OUTCOMES_FILE, TRANSFERS_FILE, WORLD_FILE
+
+_ELSEWHERE: Final = "choose another folder with --out"
 
 
 def check_writable(folder: Path) -> None:
@@ -29,14 +31,10 @@ def check_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise _cannot_write(folder, error) from error
-
-
-def _cannot_write(folder: Path, error: OSError) -> SetupError:
-    return SetupError(
-        f"{folder} cannot be written to ({error.strerror or error}); "
-        "choose another folder with --out, or make room and allow writing there"
-    )
+        raise SetupError(
+            f"{folder} cannot be written to ({error.strerror or error}); {_ELSEWHERE}, or make "
+            "room and allow writing there"
+        ) from error
 
 
 def write(simulation: Simulation, folder: Path) -> dict[str, Any]:
@@ -49,20 +47,19 @@ def write(simulation: Simulation, folder: Path) -> dict[str, Any]:
         SetupError: the folder cannot be written to.
     """
     tables = {TRANSFERS_FILE: simulation.transfers, OUTCOMES_FILE: simulation.outcomes}
-    try:
-        with ExitStack() as files:
-            # Files are put in place in the reverse order of these lines.
-            world_draft = files.enter_context(replaced_file(folder / WORLD_FILE))
-            drafts = {name: files.enter_context(replaced_file(folder / name)) for name in tables}
-            for name, table in tables.items():
-                pq.write_table(table, drafts[name], compression="zstd")
-            world = _describe(simulation, {name: _sha256(drafts[name]) for name in tables})
-            text = json.dumps(world, ensure_ascii=False, indent=2)
-            world_draft.write_text(text + "\n", encoding="utf-8")
-            # An older world.json must not stand beside new tables, not even for a moment.
-            (folder / WORLD_FILE).unlink(missing_ok=True)
-    except OSError as error:
-        raise _cannot_write(folder, error) from error
+    with ExitStack() as files:
+        # Files are put in place in the reverse order of these lines.
+        world_draft = files.enter_context(replaced_file(folder / WORLD_FILE, _ELSEWHERE))
+        drafts = {
+            name: files.enter_context(replaced_file(folder / name, _ELSEWHERE)) for name in tables
+        }
+        for name, table in tables.items():
+            pq.write_table(table, drafts[name], compression="zstd")
+        world = _describe(simulation, {name: _sha256(drafts[name]) for name in tables})
+        text = json.dumps(world, ensure_ascii=False, indent=2)
+        world_draft.write_text(text + "\n", encoding="utf-8")
+        # An older world.json must not stand beside new tables, not even for a moment.
+        (folder / WORLD_FILE).unlink(missing_ok=True)
     return world
 
 

@@ -7,12 +7,11 @@ import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from fanzha.domain.vocabulary import CustomerSegment
+from fanzha.domain.vocabulary import CustomerSegment, word_of
 from fanzha_training.html_page import axes
 from fanzha_training.simulate.ages import BANDS, in_band
 from fanzha_training.simulate.calendar import free_days, special_day
 from fanzha_training.simulate.describe.scene import COLORS, FRAUD, GREY, HONEST, MULE, Scene
-from fanzha_training.table import word_of
 
 
 def per_day(scene: Scene) -> Figure:

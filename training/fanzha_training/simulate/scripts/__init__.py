@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from fanzha.domain.vocabulary import word_of
 from fanzha_training.simulate.scripts import (
     cash_or_gold_handover,
     fake_credit_repair,
@@ -23,7 +24,6 @@ from fanzha_training.simulate.scripts import (
     ticket_refund,
 )
 from fanzha_training.simulate.scripts.stage import Script
-from fanzha_training.table import word_of
 
 SCRIPTS: Final[Mapping[str, Script]] = MappingProxyType(
     {

@@ -30,7 +30,7 @@ def keys_of(coded: Coded) -> Keys:
 
 
 def content_of(batch: Batch) -> Keys:
-    """Return a number for all that each line says, its label included, its request id aside."""
+    """Return a number for all that each line says, what became of it included, its id aside."""
     keys = batch.times.ms.view(np.uint64)
     for name, coded in sorted(batch.coded.items()):
         if name != "request_id":
@@ -38,7 +38,10 @@ def content_of(batch: Batch) -> Keys:
     for name, amounts in sorted(batch.amounts.items()):
         minor = np.where(amounts.known, amounts.minor, -1)
         keys = mixed(keys, minor.view(np.uint64), name)
-    return keys if batch.label is None else mixed(keys, keys_of(batch.label), "label")
+    for name, told in (("label", batch.label), ("fraud_type", batch.fraud_type)):
+        if isinstance(told, Coded):
+            keys = mixed(keys, keys_of(told), name)
+    return keys
 
 
 def mixed(keys: Keys, more: Keys, salt: str) -> Keys:

@@ -2,11 +2,13 @@
 
 A part holds a share of the subjects. The kernel's parts of a vector need one subject each, so that
 a part of the subjects needs only the transfers that touch it; what it gives is put aside on disk,
-and the vectors are put together at last, in order of time.
+and the vectors are put together at last, in order of time. A transfer touches several subjects and
+comes in as many parts: the more kinds of subjects a source has, the more parts it is cut into.
 """
 
+import math
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +24,7 @@ from fanzha.features.links import LINKS, WIDTH
 from fanzha.mapping.zones import zone_rules
 from fanzha_training.building.options import Say, rate
 from fanzha_training.building.spill import Spill
-from fanzha_training.building.step_blocks import Ints, Part
+from fanzha_training.building.step_blocks import Ints, Part, parts_of
 from fanzha_training.building.table_history import table_facts, table_steps
 from fanzha_training.building.table_links import mules_of
 from fanzha_training.building.table_subjects import Subjects
@@ -30,7 +32,7 @@ from fanzha_training.building.table_subjects import Subjects
 Vectors = npt.NDArray[np.float32]
 
 ROWS_PER_PART: Final = 1 << 20
-"""A part takes some 2 KiB a row."""
+"""Transfers that touch a part's subjects, on average at most; they take some 2 KiB each."""
 ROWS_IN_ONE: Final = 1 << 21
 """Up to here all is done at once: nothing is put aside on disk."""
 ROWS_PER_BLOCK: Final = 1 << 17
@@ -47,7 +49,7 @@ _SLICES: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class NumberedTransfers:
     """Transfers sorted by (time_ms, request_id), in numbers. Codes are int8, 0 for not known."""
 
     frame: pl.DataFrame
@@ -63,6 +65,11 @@ class History:
     def __len__(self) -> int:
         return len(self.frame)
 
+    def columns(self, names: Sequence[str], rows: slice) -> pl.DataFrame:
+        """Return some columns of some transfers."""
+        constants = {name: self.constants[name] for name in names if name in self.constants}
+        return self.frame[rows.start : rows.stop].with_columns(**constants).select(names)
+
     def some(self, rows: Ints | slice) -> "tuple[pl.DataFrame, Subjects, Ints]":
         """Return transfers with all columns, numbered from 0; their subjects; their UTC offsets."""
         part = self.frame[rows.start : rows.stop] if isinstance(rows, slice) else self.frame[rows]
@@ -73,24 +80,24 @@ class History:
 
 
 def vectors_of(
-    history: History, parts: int | None, folder: Path, say: Say
+    numbered: NumberedTransfers, parts: int | None, folder: Path, say: Say
 ) -> Iterator[tuple[slice, Vectors]]:
     """Yield the vectors of all transfers in order, each time those of some rows.
 
     Args:
-        history: the transfers.
+        numbered: the transfers.
         parts: into how many parts to cut the subjects; None: as their number asks for.
         folder: where to put aside what does not fit memory.
         say: told what is being done.
 
     """
-    count = len(history)
-    parts = parts or (1 if count <= ROWS_IN_ONE else round(count / ROWS_PER_PART))
-    frame_time = history.frame["time_ms"].to_numpy()
-    mules = mules_of(history.outcomes, frame_time, history.subjects.payee)
+    count = len(numbered)
+    parts = parts or parts_for(count, numbered.subjects)
+    frame_time = numbered.frame["time_ms"].to_numpy()
+    mules = mules_of(numbered.outcomes, frame_time, numbered.subjects.payee)
     if parts == 1:
         say("computing the vectors")
-        vectors = _folded(history, slice(0, count), mules, None)
+        vectors = _folded(numbered, slice(0, count), mules, None)
         for rows in _blocks(count):
             yield rows, vectors[rows]
         return
@@ -102,23 +109,31 @@ def vectors_of(
             open_files.enter_context(closing(Spill(Path(place), number, each)))
             for number, each in enumerate(_SLICES)
         ]
-        yield from _in_parts(history, parts, mules, spills, say)
+        yield from _in_parts(numbered, parts, mules, spills, say)
+
+
+def parts_for(count: int, subjects: Subjects) -> int:
+    """Return into how many parts to cut the subjects of so many transfers."""
+    if count <= ROWS_IN_ONE:
+        return 1
+    kinds = sum(bool(numbers.any()) for numbers in subjects.all)
+    return math.ceil(count * kinds / ROWS_PER_PART)
 
 
 def _in_parts(
-    history: History, parts: int, mules: pl.DataFrame, spills: list[Spill], say: Say
+    numbered: NumberedTransfers, parts: int, mules: pl.DataFrame, spills: list[Spill], say: Say
 ) -> Iterator[tuple[slice, Vectors]]:
-    count = len(history)
+    count = len(numbered)
     told = rate()
     for index in range(parts):
         say(f"computing part {index + 1} of {parts}{told(count * index // parts)}")
-        _put_aside(history, Part(index, parts), mules, spills)
+        _put_aside(numbered, Part(index, parts), mules, spills)
     told = rate()
     for rows in _blocks(count):
         say(f"writing row {rows.start:,} of {count:,}{told(rows.start)}")
-        vectors = _request_parts(history, rows)
-        for spill in spills:
-            spill.fill(vectors, rows)
+        vectors = _request_parts(numbered, rows)
+        for spill, numbers in zip(spills, numbered.subjects.all, strict=True):
+            spill.fill(vectors, parts_of(numbers[rows], parts))
         yield rows, vectors
 
 
@@ -127,25 +142,27 @@ def _blocks(count: int) -> Iterator[slice]:
         yield slice(start, min(start + ROWS_PER_BLOCK, count))
 
 
-def _request_parts(history: History, rows: slice) -> Vectors:
-    transfers, subjects, offsets = history.some(rows)
+def _request_parts(numbered: NumberedTransfers, rows: slice) -> Vectors:
+    transfers, subjects, offsets = numbered.some(rows)
     facts = table_facts(transfers, subjects, offsets)
     return fold(facts, np.empty((0, STEP_COLUMNS), np.int64))
 
 
-def _put_aside(history: History, part: Part, mules: pl.DataFrame, spills: list[Spill]) -> None:
-    mine = [part.holds(numbers) for numbers in history.subjects.all]
+def _put_aside(
+    numbered: NumberedTransfers, part: Part, mules: pl.DataFrame, spills: list[Spill]
+) -> None:
+    mine = [part.holds(numbers) for numbers in numbered.subjects.all]
     rows = np.flatnonzero(np.logical_or.reduce(mine))
-    vectors = _folded(history, rows, mules, part)
+    vectors = _folded(numbered, rows, mules, part)
     for spill, mask in zip(spills, mine, strict=True):
-        spill.add(rows, mask[rows], vectors)
+        spill.add(mask[rows], vectors)
 
 
 def _folded(
-    history: History, rows: Ints | slice, mules: pl.DataFrame, part: Part | None
+    numbered: NumberedTransfers, rows: Ints | slice, mules: pl.DataFrame, part: Part | None
 ) -> Vectors:
-    transfers, subjects, offsets = history.some(rows)
-    outcomes = history.outcomes
+    transfers, subjects, offsets = numbered.some(rows)
+    outcomes = numbered.outcomes
     if not isinstance(rows, slice):
         local = pl.Series(np.searchsorted(rows, outcomes["row"].to_numpy()))
         there = np.isin(outcomes["row"].to_numpy(), rows, assume_unique=False)
