@@ -2,7 +2,6 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-comma := ,
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help

@@ -24,8 +24,8 @@ class Options:
     start: str = "2026-09-01"
     """First simulated day; later than what the shipped models learned from."""
     champion: str = "fraud/2026-08-31.1"
-    """The shipped model that decides at first, where `models` holds it. It learned before task
-    rebates and fake investments came up, so that the month brings what it has not seen."""
+    """The shipped model that decides at first, where `models` holds it. It has seen
+    one scam alone, impersonated police, so that the month brings what it does not know."""
     fraud_mix: str = (
         "task_rebate=0.4,fake_investment=0.4,fake_customer_service=0.1,impersonated_authority=0.1"
     )
