@@ -48,6 +48,21 @@ def children_of(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+def test_a_replay_without_a_model_says_so(tmp_path: Path) -> None:
+    (tmp_path / "none").mkdir()
+    out = tmp_path / "decisions.parquet"
+
+    done = subprocess.run(
+        command(a_csv(tmp_path, a_line(1, 30)), "--mapping", MAPPING, "--out", out,
+                "--models", tmp_path / "none"),
+        capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    assert "decided without a model" in done.stderr
+    assert "--models" in done.stderr
+
+
 def test_a_csv_with_a_bank_s_own_columns_is_scored_in_order_of_time(tmp_path: Path) -> None:
     file = a_csv(
         tmp_path,

@@ -29,6 +29,7 @@ from fanzha.domain.vocabulary import (
     PartyType,
     TransferKind,
     TransferSpeed,
+    word_of,
 )
 from fanzha.features.facts import request_facts
 from fanzha.features.kernel import feature_vector
@@ -44,7 +45,7 @@ from fanzha.features.layout import (
     unpack_record,
 )
 from fanzha.features.manifest import FEATURES
-from fanzha_training.table import OUTCOMES, OUTCOMES_FILE, TRANSFERS, TRANSFERS_FILE, word_of
+from fanzha_training.table import OUTCOMES, OUTCOMES_FILE, TRANSFERS, TRANSFERS_FILE
 
 START_MS = 1_780_000_000_000
 MINUTE_MS = 60_000

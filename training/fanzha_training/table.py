@@ -9,8 +9,6 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from fanzha.domain.vocabulary import word_of as word_of  # noqa: PLC0414 - tests read it from here
-
 TRANSFERS_FILE: Final = "transfers.parquet"
 OUTCOMES_FILE: Final = "outcomes.parquet"
 WORLD_FILE: Final = "world.json"

@@ -103,6 +103,12 @@ def replay_file(
         summary.rows_skipped = rows.faults.count
         summary.repaired = rows.repaired
         _play(rows, shape, draft, summary, progress, models, policy)
+    if summary.degraded["model"]:
+        typer.echo(
+            f"fanzha: {summary.degraded['model']:,} transfer(s) were decided without a model, by "
+            "rules and lists alone; name the folder of the models with --models",
+            err=True,
+        )
     if as_json:
         typer.echo(summary.as_json(out))
     else:
