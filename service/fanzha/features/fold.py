@@ -13,9 +13,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from fanzha.features import facts as f
 from fanzha.features import layout as at
 from fanzha.features.compiled import compiled
-from fanzha.features.facts import FACTS
+from fanzha.features.facts import FACTS, UNKNOWN
 from fanzha.features.history import (
     add_to_totals,
     effect_of_event,
@@ -56,6 +57,16 @@ _TAINT = int(at.Change.TAINT)
 _FACT_COUNT = len(FACTS)
 _ROOM = 4096
 """Rows in which a ring moves before it is copied back."""
+_FACTS_OF_PARTS = (
+    f.TIME_MS,
+    f.UTC_OFFSET_S,
+    f.AMOUNT_MINOR,
+    f.CHANNEL,
+    f.BALANCE_BEFORE_MINOR,
+    f.PAYER_ID,
+    f.PAYEE_ID,
+)
+"""All that the parts of payer, payee and links read of a request; the rest is UNKNOWN to them."""
 _NEAR = 1024
 """Steps whose facts and parts lie together while they are worked on. Transfers of one account are
 spread over all memory: waiting for it in between took longer than the kernel itself."""
@@ -67,7 +78,7 @@ def _fetch(facts, steps, near_facts):
     for i in range(steps.shape[0]):
         if steps[i, STEP] >= READ_PAYER:
             row = steps[i, ROW]
-            for column in range(facts.shape[1]):
+            for column in _FACTS_OF_PARTS:
                 near_facts[i, column] = facts[row, column]
 
 
@@ -108,7 +119,7 @@ def _fold(facts, steps, vectors):
     for row in range(facts.shape[0]):
         vectors[row, :] = np.nan
         request_part(facts[row], vectors[row])
-    near_facts = np.empty((_NEAR, _FACT_COUNT), np.int64)
+    near_facts = np.full((_NEAR, _FACT_COUNT), UNKNOWN, np.int64)
     near_vectors = np.empty((_NEAR, END), np.float32)
     for start in range(0, steps.shape[0], _NEAR):
         stop = min(start + _NEAR, steps.shape[0])
