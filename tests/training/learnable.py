@@ -45,6 +45,8 @@ def a_dataset(file: Path, *, rows: int = 6000, seed: int = 1, noise: float = 1.0
         "segment": np.full(rows, 2, np.int8),
         "amount_minor": rng.integers(100, 10**6, rows),
         "label": fraud.astype(np.int8),
+        "payer": np.arange(1, len(time_ms) + 1),
+        "payee": np.zeros(len(time_ms), np.int64),
         "label_known_ms": time_ms + np.where(fraud, late_ms, delay_ms),
         "fraud_type": np.where(fraud, rng.integers(1, 4, rows), 0).astype(np.int8),
         "vector": vector_column(vectors),

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fanzha.domain.errors import SetupError
+from fanzha.domain.model import Head
 from fanzha.features.manifest import FEATURES, manifest_hash
 from fanzha_training.atomic import replaced_file
 
@@ -34,17 +35,31 @@ _FIELDS: "Final[list[pa.Field[Any]]]" = [
     pa.field("channel", pa.int8(), nullable=False),
     pa.field("segment", pa.int8(), nullable=False),
     pa.field("amount_minor", pa.int64(), nullable=False),
+    pa.field("payer", pa.int64(), nullable=False),
+    pa.field("payee", pa.int64(), nullable=False),
+    pa.field("decision", pa.int8()),
     pa.field("label", pa.int8()),
     pa.field("label_known_ms", pa.int64()),
     pa.field("fraud_type", pa.int8()),
+    pa.field("payee_mule", pa.int8()),
+    pa.field("payee_mule_known_ms", pa.int64()),
+    pa.field("payer_mule", pa.int8()),
+    pa.field("payer_mule_known_ms", pa.int64()),
+    pa.field("weight", pa.float32()),
     pa.field("vector", pa.list_(pa.float32(), len(FEATURES)), nullable=False),
     pa.field("margin", pa.float64()),
     pa.field("points", pa.int16()),
     pa.field("model_version", pa.string()),
 ]
 SCHEMA: Final = pa.schema(_FIELDS)
-"""`channel`, `segment` and `fraud_type` are numbers of the vocabularies; `label` is 1 for fraud, 0
-for legitimate, null for unknown; `margin`, `points` and `model_version` are what was served."""
+"""`channel`, `segment`, `decision` and `fraud_type` are numbers of the vocabularies. `payer` and
+`payee` number the accounts: equal within a data set where the accounts are, 0 for no payee.
+
+`label` says whether the payer was deceived: 1 for fraud, 0 for legitimate, null for unknown.
+`payee_mule` and `payer_mule` say the same of the accounts: 1 for a mule's, 0 for none, null for
+unknown; `..._known_ms` is since when that is known. `weight` is how much a label counts when
+models learn, above 0 to 1, null for 1. `margin`, `points` and `model_version` are what was
+served."""
 
 _META_KEY = b"fanzha_dataset"
 
@@ -67,15 +82,24 @@ class DatasetMeta:
 class Dataset:
     """A data set in memory; all arrays have one entry a row, sorted by time.
 
-    `label` is int8: 1, 0 or UNLABELLED. `label_known_ms` is int64, meaningless where unlabelled.
-    `vectors` is float32 of shape (rows, features).
+    `label`, `payee_mule` and `payer_mule` are int8: 1, 0 or UNLABELLED; `..._known_ms` is int64,
+    meaningless where unlabelled. `vectors` is float32 of shape (rows, features).
     """
 
     time_ms: npt.NDArray[np.int64]
     amount_minor: npt.NDArray[np.int64]
+    payer: npt.NDArray[np.int64]
+    payee: npt.NDArray[np.int64]
+    decision: npt.NDArray[np.int8]
+    """0 where none was served."""
     label: npt.NDArray[np.int8]
     label_known_ms: npt.NDArray[np.int64]
     fraud_type: npt.NDArray[np.int8]
+    payee_mule: npt.NDArray[np.int8]
+    payee_mule_known_ms: npt.NDArray[np.int64]
+    payer_mule: npt.NDArray[np.int8]
+    payer_mule_known_ms: npt.NDArray[np.int64]
+    weight: npt.NDArray[np.float32]
     channel: npt.NDArray[np.int8]
     segment: npt.NDArray[np.int8]
     vectors: npt.NDArray[np.float32]
@@ -92,6 +116,16 @@ class Dataset:
         arrays = {name: getattr(self, name)[chosen] for name in _ARRAYS}
         return replace(self, **arrays)
 
+    def for_head(self, head: Head) -> "Dataset":
+        """Return the data set with the labels of one of a model's heads in place of `label`."""
+        if head is Head.VICTIM:
+            return self
+        return replace(
+            self,
+            label=getattr(self, head.value),
+            label_known_ms=getattr(self, f"{head.value}_known_ms"),
+        )
+
     def fingerprint(self) -> str:
         """Return a hash, 32 hexadecimal digits, of all rows as models see them."""
         digest = hashlib.blake2b(self.meta.feature_hash.encode(), digest_size=16)
@@ -103,6 +137,11 @@ class Dataset:
 _ARRAYS = tuple(
     name for name in Dataset.__dataclass_fields__ if name not in {"meta", "repaired"}
 )  # fmt: skip
+
+
+_LABELS: Final = ("label", "payee_mule", "payer_mule")
+_OF_NULL: Final = dict.fromkeys(_LABELS, UNLABELLED) | {"weight": 1}
+"""What nulls stand for in arrays; 0 where nothing is said here."""
 
 
 def vector_column(vectors: npt.NDArray[np.float32]) -> "pa.Array[Any]":
@@ -193,12 +232,13 @@ def load_dataset(path: Path) -> Dataset:
     frame, meta = _read(path)
     vectors = frame["vector"].to_numpy()
     arrays: dict[str, npt.NDArray[Any]] = {
-        name: frame[name].fill_null(UNLABELLED if name == "label" else 0).to_numpy()
+        name: frame[name].fill_null(_OF_NULL.get(name, 0)).to_numpy()
         for name in _ARRAYS
         if name != "vectors"
     }
-    if not np.isin(arrays["label"], (UNLABELLED, 0, 1)).all():
-        raise SetupError(f"{path} has labels other than 0, 1 and null; build it again")
+    for name in _LABELS:
+        if not np.isin(arrays[name], (UNLABELLED, 0, 1)).all():
+            raise SetupError(f"{path}: {name} has values other than 0, 1 and null; build it again")
     infinite = int(np.isinf(vectors).any(axis=1).sum())
     if infinite:
         raise SetupError(

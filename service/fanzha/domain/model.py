@@ -1,7 +1,19 @@
 """What comes with a model file, written by training and checked by the service at load."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
+
+
+class Head(StrEnum):
+    """The questions that a model answers about a transfer, each with a score of its own."""
+
+    VICTIM = "victim"
+    """Is the payer being deceived?"""
+    PAYEE_MULE = "payee_mule"
+    """Is the payee's account a mule's?"""
+    PAYER_MULE = "payer_mule"
+    """Is the payer's account a mule's?"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,8 @@ def build_dataset(
                     "channel": part["channel"].to_numpy(),
                     "segment": part["payer_segment"].to_numpy(),
                     "amount_minor": part["amount_minor"].to_numpy(),
+                    "payer": known.subjects.payer[rows],
+                    "payee": known.subjects.payee[rows],
                     "vector": vector_column(vectors),
                     **label_columns(labels.some(rows)),
                 }

@@ -97,6 +97,10 @@ def _columns(decisions: Decisions, kept: npt.NDArray[np.bool_]) -> dict[str, obj
         "channel": frame["channel"].fill_null(0).to_numpy(),
         "segment": frame["payer_segment"].fill_null(0).to_numpy(),
         "amount_minor": frame["base_amount_minor"].to_numpy(),
+        # Codes from 0, -1 for none, become numbers from 1.
+        "payer": decisions.payer[kept] + 1,
+        "payee": decisions.payee[kept] + 1,
+        "decision": frame["decision"].to_numpy(),
         "vector": vector_column(decisions.vectors[kept]),
     }
 
