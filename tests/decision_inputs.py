@@ -20,6 +20,7 @@ from fanzha.domain.vocabulary import (
 )
 from fanzha.features.manifest import FEATURE_INDEX, FEATURES
 from fanzha.pipeline.decide import Decided, decide
+from fanzha.pipeline.explain import NO_EXPLANATION, Explanation
 from fanzha.policy.load import load_policy
 from fanzha.policy.policy import Policy
 from fanzha.policy.prompts import PromptCatalogue, load_prompts
@@ -121,6 +122,8 @@ def decided(
     vector: npt.NDArray[np.float32] | None = None,
     *,
     points: int | None = None,
+    score: Score | None = None,
+    explained: Explanation = NO_EXPLANATION,
     policy: Policy = POLICY,
     prompts: PromptCatalogue = PROMPTS,
     degraded: tuple[DegradedPart, ...] = (),
@@ -128,7 +131,8 @@ def decided(
 ) -> Decided:
     """Return what is decided; whatever is left out is ordinary or unknown."""
     features = a_vector() if vector is None else vector
-    score = None if points is None else a_score(points)
+    if points is not None:
+        score = a_score(points)
     return decide(
         transfer or a_transfer(),
         evidence or an_evidence(),
@@ -136,6 +140,7 @@ def decided(
         features,
         policy,
         prompts,
+        lambda _head: explained,
         decision_id=DECISION_ID,
         now_ms=now_ms,
         degraded=degraded,

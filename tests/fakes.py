@@ -6,10 +6,11 @@ import numpy as np
 import numpy.typing as npt
 from tests.slow_history import SlowAccount, SlowLink
 
-from fanzha.domain.decision import Score
+from fanzha.domain.decision import FraudTypeGuess, Reason, Score
 from fanzha.domain.errors import NotRecordedError, StoreUnavailableError
 from fanzha.domain.evidence import ListSubject, WatchlistEntry
 from fanzha.domain.ids import counterparty_of
+from fanzha.domain.model import Head
 from fanzha.domain.record import DecisionRecord
 from fanzha.domain.transfer import Transfer, link_tokens
 from fanzha.pipeline.ports import Committed, Findings, Model
@@ -36,6 +37,14 @@ class FixedModel:
 
     def score(self, vector: npt.NDArray[np.float32]) -> Score:
         return Score(margin=0.0, probability=0.5, points=self._points, model_version="fixed/1")
+
+    def reasons(self, vector: npt.NDArray[np.float32], head: Head) -> tuple[Reason, ...]:
+        del vector, head
+        return ()
+
+    def fraud_types(self, vector: npt.NDArray[np.float32]) -> tuple[FraudTypeGuess, ...]:
+        del vector
+        return ()
 
 
 class OneModel:

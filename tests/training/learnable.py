@@ -7,8 +7,9 @@ from tests.training.streams import DAY_MS, START_MS
 
 from fanzha.features.manifest import FEATURE_INDEX, FEATURES
 from fanzha_training.dataset import Dataset, DatasetMeta, load_dataset, vector_column, write_dataset
+from fanzha_training.grow import TrainOptions
 from fanzha_training.split import Shares
-from fanzha_training.train import Trained, TrainOptions, train
+from fanzha_training.train import Trained, train
 
 DAYS = 40
 DELAY_DAYS = 5.0
@@ -45,8 +46,12 @@ def a_dataset(file: Path, *, rows: int = 6000, seed: int = 1, noise: float = 1.0
         "segment": np.full(rows, 2, np.int8),
         "amount_minor": rng.integers(100, 10**6, rows),
         "label": fraud.astype(np.int8),
-        "payer": np.arange(1, len(time_ms) + 1),
-        "payee": np.zeros(len(time_ms), np.int64),
+        "payer": np.arange(1, rows + 1),
+        "payee": np.arange(rows + 1, 2 * rows + 1),
+        "payee_mule": fraud.astype(np.int8),
+        "payee_mule_known_ms": time_ms + np.where(fraud, late_ms, delay_ms),
+        "payer_mule": np.zeros(rows, np.int8),
+        "payer_mule_known_ms": time_ms + delay_ms,
         "label_known_ms": time_ms + np.where(fraud, late_ms, delay_ms),
         "fraud_type": np.where(fraud, rng.integers(1, 4, rows), 0).astype(np.int8),
         "vector": vector_column(vectors),

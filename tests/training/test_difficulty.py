@@ -16,13 +16,14 @@ from fanzha_training.building.from_table import build_from_table
 from fanzha_training.building.options import BuildOptions
 from fanzha_training.dataset import Dataset, load_dataset
 from fanzha_training.evaluate import later_than
+from fanzha_training.grow import TrainOptions, margins
 from fanzha_training.simulate.parameters import Parameters
 from fanzha_training.simulate.run import simulate
 from fanzha_training.simulate.scripts import SCRIPTS
 from fanzha_training.simulate.writer import write
 from fanzha_training.split import Shares
 from fanzha_training.table import OUTCOMES_FILE, TRANSFERS_FILE
-from fanzha_training.train import Trained, TrainOptions, margins, train
+from fanzha_training.train import Trained, train
 
 WORLD = Parameters(customers=2300, days=42, seed=29, fraud_per_million=5000)
 UNSEEN = (
@@ -80,7 +81,7 @@ def test_no_feature_alone_is_half_as_good_as_the_model(world: Path, tmp_path: Pa
     trained = learned_from(every)
     later = later_than(every, trained.record["times"]["cut_ms"]).data
     fraud = later.label == 1
-    model = float(average_precision_score(fraud, margins(trained.booster, later.vectors)))
+    model = float(average_precision_score(fraud, margins(trained.victim.booster, later.vectors)))
     alone = {
         name: best_average_precision(later.vectors[:, position], fraud)
         for position, name in enumerate(FEATURE_NAMES)
@@ -109,7 +110,7 @@ def test_a_model_finds_some_of_the_scams_it_never_saw(world: Path, tmp_path: Pat
     trained = learned_from(every.rows(~hidden))
 
     later = np.flatnonzero(every.time_ms >= trained.record["times"]["cut_ms"])
-    margin = margins(trained.booster, every.vectors[later])
+    margin = margins(trained.victim.booster, every.vectors[later])
     alerted = later[np.argsort(-margin, kind="stable")[: len(later) * ALERTS_PER_1000 // 1000]]
     found = (
         truth.with_row_index("row")

@@ -10,14 +10,15 @@ from tests.training.learnable import QUICK, a_dataset, trained_on
 
 from fanzha.adapters.onnx_model import OnnxModel
 from fanzha.domain.errors import ModelRefusedError, SetupError
+from fanzha.domain.model import Head
 from fanzha.features.manifest import FEATURE_NAMES, FEATURES, manifest_hash
 from fanzha_training.export import export
-from fanzha_training.golden import TOLERANCE, check_parity, golden_rows, load_golden
+from fanzha_training.golden import TOLERANCE, check_parity, golden_of, load_golden
+from fanzha_training.grow import margins
 from fanzha_training.onnx_graph import open_graph, run_graph, split_conditions, to_onnx
 from fanzha_training.published import read_manifest
 from fanzha_training.scorer import load_scorer
-from fanzha_training.train import margins
-from fanzha_training.trained import save_evaluation, save_trained
+from fanzha_training.trained import load_trained, save_evaluation, save_trained
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +55,9 @@ class TestGraph:
         booster = a_booster(base_score=base_score)
         vectors = some_vectors(500)
 
-        session = open_graph(to_onnx(booster).SerializeToString(), "graph")
+        session = open_graph(to_onnx([booster]).SerializeToString(), "graph")
 
-        difference = run_graph(session, vectors) - margins(booster, vectors)
+        difference = run_graph(session, vectors)[:, 0] - margins(booster, vectors)
         assert np.abs(difference).max() <= TOLERANCE
 
     def test_values_on_a_threshold_go_the_same_way(self) -> None:
@@ -68,9 +69,9 @@ class TestGraph:
                 row[feature] = value
                 rows.append(row)
 
-        session = open_graph(to_onnx(booster).SerializeToString(), "graph")
+        session = open_graph(to_onnx([booster]).SerializeToString(), "graph")
 
-        difference = run_graph(session, np.stack(rows)) - margins(booster, np.stack(rows))
+        difference = run_graph(session, np.stack(rows))[:, 0] - margins(booster, np.stack(rows))
         assert np.abs(difference).max() <= TOLERANCE
 
     def test_trees_that_never_split_give_the_base_margin(self) -> None:
@@ -82,9 +83,9 @@ class TestGraph:
             3,
         )
 
-        session = open_graph(to_onnx(booster).SerializeToString(), "graph")
+        session = open_graph(to_onnx([booster]).SerializeToString(), "graph")
 
-        difference = run_graph(session, vectors) - margins(booster, vectors)
+        difference = run_graph(session, vectors)[:, 0] - margins(booster, vectors)
         assert np.abs(difference).max() <= TOLERANCE
 
     def test_long_sums_differ_by_nothing(self) -> None:
@@ -92,17 +93,17 @@ class TestGraph:
         booster = a_booster(base_score=0.002, trees=300)
         vectors = some_vectors(2000)
 
-        session = open_graph(to_onnx(booster).SerializeToString(), "graph")
+        session = open_graph(to_onnx([booster]).SerializeToString(), "graph")
 
-        assert (run_graph(session, vectors) == margins(booster, vectors)).all()
+        assert (run_graph(session, vectors)[:, 0] == margins(booster, vectors)).all()
 
     def test_bytes_are_the_same_every_time(self) -> None:
         booster = a_booster()
 
-        first, second = (to_onnx(booster).SerializeToString(deterministic=True) for _ in range(2))
+        first, second = (to_onnx([booster]).SerializeToString(deterministic=True) for _ in range(2))
 
         assert first == second
-        assert to_onnx(booster).graph.name == "fanzha_margin"
+        assert to_onnx([booster]).graph.name == "fanzha_margins"
 
     @pytest.mark.parametrize("objective", ["reg:squarederror", "binary:hinge"])
     def test_another_objective_is_refused(self, objective: str) -> None:
@@ -110,7 +111,7 @@ class TestGraph:
         matrix = xgb.DMatrix(vectors, label=np.arange(50) % 2)
 
         with pytest.raises(SetupError, match="only gbtree for binary:logistic"):
-            to_onnx(xgb.train({"objective": objective, "nthread": 1}, matrix, 2))
+            to_onnx([xgb.train({"objective": objective, "nthread": 1}, matrix, 2)])
 
 
 class TestGolden:
@@ -119,10 +120,11 @@ class TestGolden:
     def test_hold_missing_values_and_thresholds(self) -> None:
         booster = a_booster()
 
-        vectors, expected = golden_rows(booster, some_vectors(64), seed=1)
+        golden = golden_of([booster], None, some_vectors(64), seed=1)
 
+        vectors = golden.vectors
         assert vectors.dtype == np.float32
-        assert expected.dtype == np.float64
+        assert golden.margins.dtype == np.float64
         assert np.isnan(vectors).all(axis=1).any()
         splits = {(feature, float(value)) for feature, value in split_conditions(booster)}
         on_threshold = [
@@ -139,15 +141,17 @@ class TestGolden:
     def test_betray_a_graph_that_is_a_little_wrong(self, attribute: str, value: object) -> None:
         booster = a_booster()
         graph = broken(booster, attribute, value)
-        vectors, expected = golden_rows(booster, some_vectors(64), seed=1)
+        golden = golden_of([booster], None, some_vectors(64), seed=1)
+
+        session = open_graph(graph.SerializeToString(), "graph")
 
         with pytest.raises(ModelRefusedError, match="disagree on"):
-            check_parity(open_graph(graph.SerializeToString(), "graph"), vectors, expected)
+            check_parity(session, golden.vectors, golden.margins)
 
 
 def broken(booster: xgb.Booster, attribute: str, value: object) -> onnx.ModelProto:
     """Return the booster's graph with one attribute of all inner nodes set to a value."""
-    graph = to_onnx(booster)
+    graph = to_onnx([booster])
     found = {item.name: item for item in graph.graph.node[0].attribute}
     changed = found[attribute]
     values = changed.strings if isinstance(value, bytes) else changed.ints
@@ -165,26 +169,51 @@ class TestExport:
 
         folder = tmp_path / "fraud" / "1"
         manifest = read_manifest(folder)
-        vectors, expected = load_golden(folder)
+        golden = load_golden(folder)
         served = OnnxModel(folder)
         assert sorted(path.name for path in folder.iterdir()) == [
-            "booster.ubj", "card.md", "golden.npz", "manifest.json", "model.onnx",
+            "card.md", "golden.npz", "manifest.json", "model.onnx", "payee_mule.ubj",
+            "typology.onnx", "typology.ubj", "victim.ubj",
         ]  # fmt: skip
         assert summary["version"] == manifest.label == served.manifest.label == "fraud/1"
         assert tuple(manifest.feature_names) == FEATURE_NAMES
         assert manifest.feature_hash == manifest_hash()
-        assert (served.margins(vectors) == expected).all()
-        scorer = load_scorer(folder)
-        assert served.score(vectors[0]).probability == pytest.approx(
-            float(scorer.calibration.probability(expected[:1])[0]), rel=1e-12
-        )
+        assert [each.head for each in manifest.heads] == [Head.VICTIM, Head.PAYEE_MULE]
+        assert summary["heads_left_out"].keys() == {"payer_mule"}
+        assert (served.margins(golden.vectors) == golden.margins).all()
+        score = served.score(golden.vectors[0])
+        assert score.payee_mule is not None
+        assert score.payer_mule is None
+        for column, (head, found) in enumerate(
+            [(Head.VICTIM, score.probability), (Head.PAYEE_MULE, score.payee_mule.probability)]
+        ):
+            calibration = load_scorer(folder, head).calibration
+            expected = calibration.probability(golden.margins[:1, column])
+            assert found == pytest.approx(float(expected[0]), rel=1e-12)
+
+    def test_the_service_tells_the_types_of_fraud_as_xgboost_does(
+        self, model: Path, tmp_path: Path
+    ) -> None:
+        export(model, tmp_path, "fraud", "1", command="fanzha-training export")
+        served = OnnxModel(tmp_path / "fraud" / "1")
+        typology = load_trained(model).typology
+        vectors = load_golden(tmp_path / "fraud" / "1").vectors
+
+        for row in range(0, len(vectors), 7):
+            guesses = served.fraud_types(vectors[row])
+            assert typology is not None
+            expected = typology.predict(xgb.DMatrix(vectors[row : row + 1], nthread=1))[0]
+            found = {guess.fraud_type: guess.probability for guess in guesses}
+            assert [found[kind] for kind in sorted(found)] == pytest.approx(expected, abs=1e-6)
+            assert guesses[0].probability == max(found.values())
+            assert sum(found.values()) == pytest.approx(1)
 
     def test_the_same_model_gives_the_same_bytes(self, model: Path, tmp_path: Path) -> None:
         for models in ("a", "b"):
             export(model, tmp_path / models, "fraud", "1", command="fanzha-training export")
 
         files = [sorted((tmp_path / models / "fraud" / "1").iterdir()) for models in ("a", "b")]
-        assert len(files[0]) == 5
+        assert len(files[0]) == 8
         for first, second in zip(*files, strict=True):
             assert first.read_bytes() == second.read_bytes()
 
@@ -198,7 +227,7 @@ class TestExport:
         assert trained["data"]["command"] == "fanzha-training build"
         assert trained["seed"] == 7
         assert trained["threads"] == 1
-        assert trained["graph_name"] == "fanzha_margin"
+        assert trained["graph_name"] == "fanzha_margins"
         assert len(trained["data"]["fingerprint"]) == 32
         assert "xgboost-cpu" in trained["libraries"]
 
@@ -217,7 +246,7 @@ class TestExport:
         with pytest.raises(ModelRefusedError, match="nothing is published"):
             export(
                 model, tmp_path, "fraud", "1", command="",
-                convert=lambda booster: broken(booster, "nodes_missing_value_tracks_true", 0),
+                convert=lambda boosters: broken(boosters[0], "nodes_missing_value_tracks_true", 0),
             )  # fmt: skip
 
         assert not list(tmp_path.iterdir())
@@ -226,7 +255,7 @@ class TestExport:
         with pytest.raises(ModelRefusedError, match="cannot be loaded"):
             export(
                 model, tmp_path, "fraud", "1", command="",
-                convert=lambda _booster: onnx.ModelProto(ir_version=9),
+                convert=lambda _boosters: onnx.ModelProto(ir_version=9),
             )  # fmt: skip
 
         assert not list(tmp_path.iterdir())

@@ -8,13 +8,15 @@ import pytest
 from tests.training.learnable import QUICK, a_dataset, trained_on
 
 from fanzha.domain.errors import SetupError
+from fanzha.domain.model import Head
+from fanzha.domain.vocabulary import FraudType
 from fanzha.features.kernel import PAYEE_START, PAYER_START
 from fanzha_training.augment import OUTAGES, with_missing_history
 from fanzha_training.calibrate import calibrate, sigmoid
 from fanzha_training.dataset import Dataset
 from fanzha_training.evaluate import later_than
+from fanzha_training.grow import margins
 from fanzha_training.metrics import Scored, metrics_of
-from fanzha_training.train import margins
 from fanzha_training.trained import load_trained, save_trained
 
 
@@ -38,20 +40,24 @@ class TestTrain:
         save_trained(tmp_path / "second", trained_on(dataset))
         save_trained(tmp_path / "other", trained_on(dataset, replace(QUICK, seed=8)))
 
-        for name in ("booster.ubj", "sample.npy", "training.json"):
+        for name in (
+            "victim.ubj", "payee_mule.ubj", "typology.ubj", "sample.npy", "training.json",
+        ):  # fmt: skip
             first = (tmp_path / "first" / name).read_bytes()
             assert first == (tmp_path / "second" / name).read_bytes()
-            assert first != (tmp_path / "other" / name).read_bytes()
+            # No chance has a part in the typology.
+            same = first == (tmp_path / "other" / name).read_bytes()
+            assert same == (name == "typology.ubj")
         record = load_trained(tmp_path / "first").record
-        assert record["threads"] == record["parameters"]["nthread"] == 1
+        assert record["threads"] == record["heads"]["victim"]["parameters"]["nthread"] == 1
 
     def test_finds_what_can_be_found(self, dataset: Dataset) -> None:
         trained = trained_on(dataset)
 
         later = later_than(dataset, trained.record["times"]["cut_ms"]).data
-        margin = margins(trained.booster, later.vectors)
+        margin = margins(trained.victim.booster, later.vectors)
         scored = Scored(
-            margin, trained.calibration.probability(margin), later.label,
+            margin, trained.victim.calibration.probability(margin), later.label,
             later.amount_minor, later.fraud_type,
         )  # fmt: skip
         assert metrics_of(scored)["roc_auc"] > 0.9
@@ -59,8 +65,44 @@ class TestTrain:
     def test_saves_no_tree_beyond_the_best(self, dataset: Dataset) -> None:
         trained = trained_on(dataset, replace(QUICK, trees_max=200, learning_rate=0.5))
 
-        assert trained.record["tree_count_tuned"]
-        assert trained.booster.num_boosted_rounds() == trained.record["trees"] < 150
+        assert trained.record["heads"]["victim"]["tree_count_tuned"]
+        trees = trained.record["heads"]["victim"]["trees"]
+        assert trained.victim.booster.num_boosted_rounds() == trees < 150
+
+    def test_heads_without_known_mules_are_left_out(self, dataset: Dataset) -> None:
+        trained = trained_on(dataset)
+
+        assert set(trained.heads) == {Head.VICTIM, Head.PAYEE_MULE}
+        assert "fewer than 20 transfers" in trained.record["heads_left_out"]["payer_mule"]
+
+    def test_a_head_learns_its_own_labels(self, dataset: Dataset) -> None:
+        """Mules that are told by another feature than victims are."""
+        telling = np.nan_to_num(dataset.vectors[:, 50]) > 1.5
+        mules = replace(dataset, payee_mule=telling.astype(np.int8))
+
+        head = trained_on(mules).heads[Head.PAYEE_MULE].booster
+
+        margin = margins(head, mules.vectors)
+        assert margin[telling].min() > margin[~telling].max()
+
+    def test_the_types_of_fraud_are_told_apart(self, dataset: Dataset) -> None:
+        fraud = dataset.label == 1
+        kind = np.where(np.nan_to_num(dataset.vectors[:, 60]) > 0, 3, 1).astype(np.int8)
+        typed = replace(dataset, fraud_type=np.where(fraud, kind, np.int8(0)))
+
+        typology = trained_on(typed).typology
+
+        assert typology is not None
+        assert typology.fraud_types == (FraudType.TASK_REBATE, FraudType.FAKE_SHOPPING)
+        likely = margins(typology.booster, typed.vectors[fraud]).argmax(axis=1)
+        assert (np.array([1, 3])[likely] == typed.fraud_type[fraud]).mean() > 0.95
+
+    def test_a_stated_base_rate_shifts_every_head_by_the_same_odds(self, dataset: Dataset) -> None:
+        heads = trained_on(dataset, replace(QUICK, base_rate=0.001)).heads
+
+        shifts = {head.calibration.prior_shift for head in heads.values()}
+        assert len(heads) == 2
+        assert max(shifts) - min(shifts) == pytest.approx(0, abs=1e-9)
 
     def test_scores_without_history_still_tell_fraud_apart(self, dataset: Dataset) -> None:
         trained = trained_on(dataset)
@@ -69,7 +111,7 @@ class TestTrain:
         for outage in OUTAGES:
             vectors = later.vectors.copy()
             vectors[:, outage] = np.nan
-            margin = margins(trained.booster, vectors)
+            margin = margins(trained.victim.booster, vectors)
             assert margin[later.label == 1].mean() > margin[later.label == 0].mean() + 0.5
 
     @pytest.mark.parametrize(
@@ -98,11 +140,11 @@ class TestFolder:
 
         loaded = load_trained(tmp_path / "model")
 
-        again = margins(loaded.booster, dataset.vectors)
-        assert again.tobytes() == margins(trained.booster, dataset.vectors).tobytes()
-        assert loaded.calibration == trained.calibration
+        again = margins(loaded.victim.booster, dataset.vectors)
+        assert again.tobytes() == margins(trained.victim.booster, dataset.vectors).tobytes()
+        assert loaded.victim.calibration == trained.victim.calibration
 
-    @pytest.mark.parametrize("name", ["booster.ubj", "sample.npy", "training.json"])
+    @pytest.mark.parametrize("name", ["victim.ubj", "sample.npy", "training.json"])
     def test_damaged_files_are_refused(self, model: Path, tmp_path: Path, name: str) -> None:
         shutil.copytree(model, tmp_path / "model")
         file = tmp_path / "model" / name
@@ -111,7 +153,7 @@ class TestFolder:
         with pytest.raises(SetupError, match=r"train.* again"):
             load_trained(tmp_path / "model")
 
-    @pytest.mark.parametrize("name", ["booster.ubj", "sample.npy", "training.json"])
+    @pytest.mark.parametrize("name", ["victim.ubj", "sample.npy", "training.json"])
     def test_missing_files_are_refused(self, model: Path, tmp_path: Path, name: str) -> None:
         shutil.copytree(model, tmp_path / "model")
         (tmp_path / "model" / name).unlink()
@@ -131,13 +173,11 @@ class TestAugment:
 
     def test_each_outage_loses_its_part(self, dataset: Dataset) -> None:
         rng = np.random.default_rng(1)
-        vectors, label = with_missing_history(
-            dataset.vectors, dataset.label, share=0.1, randomness=rng
-        )
+        vectors, source = with_missing_history(dataset.vectors, share=0.1, randomness=rng)
 
         rows, each = len(dataset), round(0.1 * len(dataset))
         payer, payee, both = np.split(vectors[rows:], 3)
-        assert len(vectors) == len(label) == rows + 3 * each
+        assert len(vectors) == len(source) == rows + 3 * each
         assert vectors[:rows].tobytes() == dataset.vectors.tobytes()
         assert np.isnan(payer[:, PAYER_START:PAYEE_START]).all()
         assert not np.isnan(payer[:, PAYEE_START:]).all(axis=1).any()

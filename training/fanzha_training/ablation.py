@@ -15,7 +15,7 @@ from sklearn.metrics import average_precision_score
 from fanzha.features.manifest import FEATURES
 from fanzha_training.dataset import Dataset
 from fanzha_training.evaluate import later_than
-from fanzha_training.train import TrainOptions, grow, margins
+from fanzha_training.grow import TrainOptions, grow, margins
 
 FAMILIES: Final = tuple(dict.fromkeys(feature.family for feature in FEATURES))
 

@@ -24,28 +24,27 @@ OUTAGES: Final[tuple[Mask, ...]] = (_PAYER, _PAYEE, _PAYER | _PAYEE | _LISTS)
 
 
 def with_missing_history(
-    vectors: npt.NDArray[np.float32],
-    label: npt.NDArray[np.int8],
-    *,
-    share: float,
-    randomness: np.random.Generator,
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int8]]:
+    vectors: npt.NDArray[np.float32], *, share: float, randomness: np.random.Generator
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
     """Return the rows, and after them copies of a random share of them for each of OUTAGES.
 
     Args:
         vectors: float32 (rows, features).
-        label: int8 (rows,).
         share: share of the rows that is copied for each outage, 0 to 1.
         randomness: chooses the rows.
 
+    Returns:
+        The rows, and for each the row that it was made of, int64.
+
     """
+    rows = np.arange(len(vectors))
     copies = [vectors]
-    labels = [label]
-    count = round(share * len(label))
+    sources = [rows]
+    count = round(share * len(rows))
     for outage in OUTAGES:
-        chosen = np.sort(randomness.choice(len(label), count, replace=False))
+        chosen = np.sort(randomness.choice(rows, count, replace=False))
         copy = vectors[chosen]
         copy[:, outage] = np.nan
         copies.append(copy)
-        labels.append(label[chosen])
-    return np.concatenate(copies), np.concatenate(labels)
+        sources.append(chosen)
+    return np.concatenate(copies), np.concatenate(sources)

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 import xgboost as xgb
 
-from fanzha.domain.model import ModelManifest
+from fanzha.domain.model import Head, ModelManifest
 from fanzha_training.evaluate import iso_time
 from fanzha_training.golden import TOLERANCE
 
@@ -33,20 +33,21 @@ def card_text(manifest: ModelManifest, booster: xgb.Booster) -> str:
         _SIMULATED if trained["data"]["simulated"] else _REAL,
         "## Purpose",
         (
-            "Gives a raw margin for one transfer from the features of `fanzha.features`; the "
-            "service turns it into a probability of fraud and a score. A score alone may ask, step "
-            "up or delay; it never blocks."
+            "Answers questions about one transfer from the features of `fanzha.features`: is the "
+            "payer being deceived, is the payee's account a mule's, is the payer's, and of which "
+            "type the fraud is. The service turns raw margins into probabilities and scores. A "
+            "score alone may ask, step up or delay; it never blocks."
         ),
         "## Data",
         _table(_data_rows(trained)),
         "## Training",
         _table(_training_rows(trained)),
         _commands(trained),
-        "## Calibration",
-        _calibration(trained["calibration"]),
+        "## Heads",
+        _heads(trained),
         "## Figures",
         *(_figures(manifest.metrics) if manifest.metrics else ["Not evaluated before export."]),
-        "## Features that gain most",
+        "## Features that gain most, for victims",
         _gains(manifest, booster),
         "## Limits",
         _limits(trained),
@@ -59,7 +60,7 @@ def _table(rows: list[tuple[str, object]]) -> str:
 
 
 def _data_rows(trained: dict[str, Any]) -> list[tuple[str, object]]:
-    data, times, rows = trained["data"], trained["times"], trained["rows"]
+    data, times, rows = trained["data"], trained["times"], trained["heads"][Head.VICTIM]["rows"]
     return [
         ("source", f"{data['source']}{', simulated' if data['simulated'] else ''}"),
         ("fingerprint (BLAKE2b)", f"`{data['fingerprint']}`"),
@@ -82,15 +83,8 @@ def _span(start_ms: int, end_ms: int, counts: dict[str, int]) -> str:
 
 
 def _training_rows(trained: dict[str, Any]) -> list[tuple[str, object]]:
-    parameters = ", ".join(
-        f"{name} {value:.6g}" if isinstance(value, float) else f"{name} {value}"
-        for name, value in trained["parameters"].items()
-    )
     libraries = ", ".join(f"{name} {number}" for name, number in trained["libraries"].items())
-    found = "found on the tuning days" if trained["tree_count_tuned"] else "as many as allowed"
     return [
-        ("trees", f"{trained['trees']}, {found}"),
-        ("parameters", parameters),
         ("rows without history", f"{trained['augment_share']:.0%} for each kind of outage"),
         ("seed", trained["seed"]),
         ("threads", trained["threads"]),
@@ -107,13 +101,40 @@ def _commands(trained: dict[str, Any]) -> str:
     )
 
 
-def _calibration(calibration: dict[str, float]) -> str:
+def _heads(trained: dict[str, Any]) -> str:
+    parts = [_head(name, head) for name, head in trained["heads"].items()]
+    parts += [f"**{name}** is left out: {why}." for name, why in trained["heads_left_out"].items()]
+    typology = trained["typology"]
+    if typology is None:
+        parts.append("**Types of fraud** are not told: too few confirmed frauds name theirs.")
+    else:
+        found = zip(typology["fraud_types"], typology["frauds"], strict=True)
+        counts = ", ".join(f"{word} {count}" for word, count in found)
+        parts.append(
+            f"**Types of fraud** are told by {typology['rounds']} rounds of trees "
+            f"({_parameters(typology['parameters'])}) learned from confirmed frauds: {counts}."
+        )
+    return "\n\n".join(parts)
+
+
+def _head(name: str, head: dict[str, Any]) -> str:
+    calibration, rows = head["calibration"], head["rows"]
+    found = "found on the tuning days" if head["tree_count_tuned"] else "as many as allowed"
+    positive = rows["fit"]["frauds"] + rows["tune"]["frauds"]
     return (
-        f"Probability = sigmoid({calibration['slope']:.6g} × margin "
-        f"{calibration['intercept']:+.6g}), in float64. It is stated for a fraud rate of "
-        f"{calibration['base_rate']:.3g}; on the calibration days the rate was "
+        f"**{name}**: {head['trees']} trees, {found} ({_parameters(head['parameters'])}), learned "
+        f"from {positive:,} positive rows. Probability = sigmoid({calibration['slope']:.6g} × "
+        f"margin {calibration['intercept']:+.6g}), in float64, stated for a rate of "
+        f"{calibration['base_rate']:.3g}; on the calibration days it was "
         f"{calibration['observed_rate']:.3g}, so the intercept holds a prior correction of "
         f"{calibration['prior_shift']:+.3g}."
+    )
+
+
+def _parameters(parameters: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{name} {value:.6g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in parameters.items()
     )
 
 
@@ -159,7 +180,7 @@ def _gains(manifest: ModelManifest, booster: xgb.Booster) -> str:
 
 
 def _limits(trained: dict[str, Any]) -> str:
-    late = trained["frauds_unknown_in_time"]
+    late = trained["heads"][Head.VICTIM]["frauds_unknown_in_time"]
     return "\n".join(
         [
             "- It knows the kinds of fraud in its data and no others; new tricks need new labels.",

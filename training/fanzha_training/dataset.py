@@ -124,6 +124,8 @@ class Dataset:
             self,
             label=getattr(self, head.value),
             label_known_ms=getattr(self, f"{head.value}_known_ms"),
+            # The weights are of what was said about the payers.
+            weight=np.ones(len(self), np.float32),
         )
 
     def fingerprint(self) -> str:

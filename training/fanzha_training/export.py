@@ -1,36 +1,34 @@
 """Publishes a trained model: ONNX graph, booster, golden rows, manifest and card, or nothing."""
 
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from re import fullmatch
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import onnx
 import onnxruntime
 import xgboost as xgb
 from onnx import ModelProto
 
 from fanzha.domain.errors import SetupError
-from fanzha.domain.model import ModelManifest
+from fanzha.domain.model import HeadManifest, ModelManifest
 from fanzha.features.manifest import FEATURE_NAMES, manifest_hash
 from fanzha_training.atomic import published_folder
 from fanzha_training.card import card_text
-from fanzha_training.golden import check_parity, golden_rows, save_golden
+from fanzha_training.golden import check_parity, golden_of, save_golden
 from fanzha_training.onnx_graph import GRAPH_NAME, INPUT_NAME, OUTPUT_NAME, open_graph, to_onnx
 from fanzha_training.published import (
     CARD_FILE,
     GRAPH_FILE,
-    HASHED_FILES,
     MANIFEST_FILE,
+    TYPOLOGY_GRAPH_FILE,
 )
-from fanzha_training.trained import (
-    BOOSTER_FILE,
-    TrainedFolder,
-    json_text,
-    load_trained,
-    sha256_of,
-)
+from fanzha_training.trained import TrainedFolder, json_text, load_trained, sha256_of
+
+Convert = Callable[[Sequence[xgb.Booster]], ModelProto]
 
 
 def export(
@@ -40,7 +38,7 @@ def export(
     version: str,
     *,
     command: str,
-    convert: Callable[[xgb.Booster], ModelProto] = to_onnx,
+    convert: Convert = to_onnx,
 ) -> dict[str, Any]:
     """Write `<models>/<name>/<version>` in one step and return a summary.
 
@@ -50,7 +48,7 @@ def export(
         name: name of the model, letters, digits and ._-, at most 64.
         version: its version, of the same form.
         command: the command line, for the manifest.
-        convert: turns the booster into a graph.
+        convert: turns boosters into a graph.
 
     Raises:
         SetupError: a name is unfit, the trained model is damaged, or the version exists already.
@@ -63,32 +61,56 @@ def export(
                 f"{what} is {part!r}; use 1 to 64 letters, digits and ._-, a letter or digit first"
             )
     trained = load_trained(model)
-    graph = convert(trained.booster).SerializeToString(deterministic=True)
-    seed = int(trained.record["seed"])
-    vectors, expected = golden_rows(trained.booster, trained.sample, seed)
-    worst = check_parity(open_graph(graph, GRAPH_FILE), vectors, expected)
+    boosters = [head.booster for head in trained.heads.values()]
+    golden = golden_of(boosters, trained.typology, trained.sample, int(trained.record["seed"]))
+    graph = _graph(convert, boosters, golden.vectors, golden.margins)
+    worst = graph.worst_difference
     with published_folder(models / name / version) as draft:
-        (draft / GRAPH_FILE).write_bytes(graph)
-        (draft / BOOSTER_FILE).write_bytes((model / BOOSTER_FILE).read_bytes())
-        save_golden(draft, vectors, expected)
+        (draft / GRAPH_FILE).write_bytes(graph.content)
+        if trained.typology is not None:
+            types = _graph(convert, [trained.typology], golden.vectors, golden.types)
+            worst = max(worst, types.worst_difference)
+            (draft / TYPOLOGY_GRAPH_FILE).write_bytes(types.content)
+        for file in trained.booster_files:
+            (draft / file).write_bytes((model / file).read_bytes())
+        save_golden(draft, golden)
         manifest = _manifest(trained, name, version, command, draft)
         (draft / MANIFEST_FILE).write_text(json_text(asdict(manifest)), encoding="utf-8")
-        (draft / CARD_FILE).write_text(card_text(manifest, trained.booster), encoding="utf-8")
+        (draft / CARD_FILE).write_text(card_text(manifest, boosters[0]), encoding="utf-8")
     return {
         "version": manifest.label,
         "folder": str(models / name / version),
-        "golden_rows": len(vectors),
+        "heads": [head.value for head in trained.heads],
+        "heads_left_out": trained.record["heads_left_out"],
+        "fraud_types": list(trained.fraud_types),
+        "golden_rows": len(golden.vectors),
         "worst_difference": worst,
-        "graph_bytes": len(graph),
+        "graph_bytes": len(graph.content),
         "graph_sha256": manifest.files_sha256[GRAPH_FILE],
         "evaluated": bool(manifest.metrics),
     }
 
 
+@dataclass(frozen=True, slots=True)
+class _Graph:
+    content: bytes
+    worst_difference: float
+    """Of its margins from XGBoost's."""
+
+
+def _graph(
+    convert: Convert,
+    boosters: Sequence[xgb.Booster],
+    vectors: npt.NDArray[np.float32],
+    expected: npt.NDArray[np.float64],
+) -> _Graph:
+    content = convert(boosters).SerializeToString(deterministic=True)
+    return _Graph(content, check_parity(open_graph(content, GRAPH_FILE), vectors, expected))
+
+
 def _manifest(
     trained: TrainedFolder, name: str, version: str, command: str, folder: Path
 ) -> ModelManifest:
-    calibration = trained.calibration
     elsewhere = {"feature_names", "feature_hash", "files_sha256"}
     record = {key: value for key, value in trained.record.items() if key not in elsewhere}
     libraries = record["libraries"] | {
@@ -102,9 +124,12 @@ def _manifest(
         feature_hash=manifest_hash(),
         input_name=INPUT_NAME,
         output_name=OUTPUT_NAME,
-        calibration_slope=calibration.slope,
-        calibration_intercept=calibration.intercept,
-        files_sha256={file: sha256_of(folder / file) for file in HASHED_FILES},
+        heads=tuple(
+            HeadManifest(head, parts.calibration.slope, parts.calibration.intercept)
+            for head, parts in trained.heads.items()
+        ),
+        fraud_types=trained.fraud_types,
+        files_sha256={file.name: sha256_of(file) for file in sorted(folder.iterdir())},
         trained=record
         | {"libraries": libraries, "graph_name": GRAPH_NAME, "export_command": command},
         metrics=trained.evaluation or {},

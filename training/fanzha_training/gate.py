@@ -155,10 +155,10 @@ def _report(
 
 
 def _parity(folder: Path) -> Check:
-    vectors, expected = load_golden(folder)
+    golden = load_golden(folder)
     session = open_graph((folder / GRAPH_FILE).read_bytes(), folder / GRAPH_FILE)
     try:
-        worst = check_parity(session, vectors, expected)
+        worst = check_parity(session, golden.vectors, golden.margins)
     except SetupError as error:
         return Check("parity with XGBoost", False, str(error), None, f"at most {TOLERANCE:g}")
     return Check("parity with XGBoost", True, worst, None, f"at most {TOLERANCE:g}")

@@ -4,6 +4,8 @@ Training proves the export with them, and the service checks itself with them wh
 model.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -14,8 +16,8 @@ import xgboost as xgb
 
 from fanzha.domain.errors import ModelRefusedError
 from fanzha_training.augment import OUTAGES
+from fanzha_training.grow import margins
 from fanzha_training.onnx_graph import run_graph, split_conditions
-from fanzha_training.train import margins
 
 TOLERANCE: Final = 1e-5
 """Largest difference of a margin between XGBoost and ONNX Runtime, which add up in float32."""
@@ -29,21 +31,46 @@ Vectors = npt.NDArray[np.float32]
 Margins = npt.NDArray[np.float64]
 
 
-def golden_rows(booster: xgb.Booster, sample: Vectors, seed: int) -> tuple[Vectors, Margins]:
-    """Return vectors float32 (rows, features) and their margins in XGBoost, float64 (rows,).
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """Golden rows of a model."""
+
+    vectors: Vectors
+    """float32 (rows, features)."""
+    margins: Margins
+    """XGBoost's margins, float64 (rows, heads)."""
+    types: Margins
+    """XGBoost's margins of the types of fraud, float64 (rows, types); no column without them."""
+
+
+def golden_of(
+    heads: Sequence[xgb.Booster], typology: xgb.Booster | None, sample: Vectors, seed: int
+) -> Golden:
+    """Return golden rows.
 
     They are the sample, some of it with history missing, one row of nothing but NaN, and rows with
     one feature on a split's threshold, just below it and just above it.
     """
     randomness = np.random.default_rng(seed)
+    boosters = [*heads, *([] if typology is None else [typology])]
     rows = [sample]
     for outage in OUTAGES:
         degraded = sample[:_OUTAGE_ROWS].copy()
         degraded[:, outage] = np.nan
         rows.append(degraded)
     rows.append(np.full((1, sample.shape[1]), np.nan, np.float32))
+    rows += [_on_thresholds(booster, sample, randomness) for booster in boosters]
+    vectors = np.concatenate(rows)
+    types = np.empty((len(vectors), 0)) if typology is None else margins(typology, vectors)
+    return Golden(vectors, np.stack([margins(head, vectors) for head in heads], axis=1), types)
+
+
+def _on_thresholds(
+    booster: xgb.Booster, sample: Vectors, randomness: np.random.Generator
+) -> Vectors:
     splits = split_conditions(booster)
     below, above = np.float32(-np.inf), np.float32(np.inf)
+    rows = [np.empty((0, sample.shape[1]), np.float32)]
     for position in randomness.permutation(len(splits))[:_THRESHOLDS]:
         feature, threshold = splits[position]
         near = sample[randomness.integers(len(sample), size=3)].copy()
@@ -53,12 +80,16 @@ def golden_rows(booster: xgb.Booster, sample: Vectors, seed: int) -> tuple[Vecto
             np.nextafter(threshold, above),
         )
         rows.append(near)
-    vectors = np.concatenate(rows)
-    return vectors, margins(booster, vectors)
+    return np.concatenate(rows)
 
 
 def check_parity(session: ort.InferenceSession, vectors: Vectors, expected: Margins) -> float:
     """Return the largest difference of margins, over rows run alone and rows run together.
+
+    Args:
+        session: the graph.
+        vectors: float32 (rows, features).
+        expected: float64 (rows, outputs of the graph).
 
     Raises:
         ModelRefusedError: it exceeds TOLERANCE, or a margin is no number.
@@ -66,7 +97,7 @@ def check_parity(session: ort.InferenceSession, vectors: Vectors, expected: Marg
     """
     together = run_graph(session, vectors)
     alone = np.concatenate([run_graph(session, row[np.newaxis]) for row in vectors])
-    difference = np.maximum(np.abs(together - expected), np.abs(alone - expected))
+    difference = np.maximum(np.abs(together - expected), np.abs(alone - expected)).max(axis=1)
     worst = float(difference.max())
     if not worst <= TOLERANCE:
         wrong = int((~(difference <= TOLERANCE)).sum())
@@ -78,12 +109,14 @@ def check_parity(session: ort.InferenceSession, vectors: Vectors, expected: Marg
     return worst
 
 
-def save_golden(folder: Path, vectors: Vectors, expected: Margins) -> None:
+def save_golden(folder: Path, golden: Golden) -> None:
     """Write `golden.npz`; numpy stamps no time into it, so the bytes are the same every time."""
-    np.savez(folder / GOLDEN_FILE, vectors=vectors, margins=expected)
+    np.savez(
+        folder / GOLDEN_FILE, vectors=golden.vectors, margins=golden.margins, types=golden.types
+    )
 
 
-def load_golden(folder: Path) -> tuple[Vectors, Margins]:
+def load_golden(folder: Path) -> Golden:
     """Read `golden.npz`.
 
     Raises:
@@ -92,7 +125,7 @@ def load_golden(folder: Path) -> tuple[Vectors, Margins]:
     """
     try:
         with np.load(folder / GOLDEN_FILE, allow_pickle=False) as stored:
-            return stored["vectors"], stored["margins"]
+            return Golden(stored["vectors"], stored["margins"], stored["types"])
     except Exception as error:  # A damaged archive fails in many ways, none of them documented.
         raise ModelRefusedError(
             f"{folder / GOLDEN_FILE} cannot be read: {error!r}; export the model again"

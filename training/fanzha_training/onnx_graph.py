@@ -1,4 +1,4 @@
-"""Writes XGBoost's trees as an ONNX graph that gives the raw margin, and runs such graphs.
+"""Writes XGBoost's trees as an ONNX graph that gives raw margins, and runs such graphs.
 
 The graph has one TreeEnsembleRegressor, summed, without post-transform: ONNX Runtime's LOGISTIC
 returns exactly 0 for low margins (onnxruntime issue 26281), so sigmoid and calibration are done in
@@ -7,6 +7,7 @@ the same bytes.
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,9 +20,9 @@ from onnx import ModelProto, TensorProto, checker, helper
 from fanzha.domain.errors import ModelRefusedError, SetupError
 from fanzha.features.manifest import FEATURES
 
-GRAPH_NAME: Final = "fanzha_margin"
+GRAPH_NAME: Final = "fanzha_margins"
 INPUT_NAME: Final = "features"
-OUTPUT_NAME: Final = "margin"
+OUTPUT_NAME: Final = "margins"
 
 _IR_VERSION = 9
 _OPSET = 19
@@ -29,17 +30,22 @@ _ML_OPSET = 3
 _PRODUCER = "fanzha-training"
 _BATCH_ROWS = 1 << 14
 _NO_CHILD = -1
+_OBJECTIVES = ("binary:logistic", "multi:softprob")
 
 
-def to_onnx(booster: xgb.Booster) -> ModelProto:
-    """Return the graph of a booster of numeric trees with a logistic objective.
+def to_onnx(boosters: Sequence[xgb.Booster]) -> ModelProto:
+    """Return the graph of boosters of numeric trees; each output is one column of margins.
+
+    A booster for binary:logistic has one output, one for multi:softprob as many as classes.
 
     Raises:
-        SetupError: the booster is of another kind.
+        SetupError: a booster is of another kind.
 
     """
-    learner = json.loads(bytes(booster.save_raw(raw_format="json")))["learner"]
-    _check_kind(learner)
+    learners = [_learner(booster) for booster in boosters]
+    for learner in learners:
+        _check_kind(learner)
+    outputs = sum(len(_base_margins(learner)) for learner in learners)
     graph = helper.make_graph(
         [
             helper.make_node(
@@ -48,15 +54,15 @@ def to_onnx(booster: xgb.Booster) -> ModelProto:
                 [OUTPUT_NAME],
                 name="trees",
                 domain="ai.onnx.ml",
-                n_targets=1,
+                n_targets=outputs,
                 aggregate_function="SUM",
                 post_transform="NONE",
-                **_nodes(learner["gradient_booster"]["model"]["trees"], _base_margin(learner)),
+                **_nodes(learners),
             )
         ],
         GRAPH_NAME,
         [helper.make_tensor_value_info(INPUT_NAME, TensorProto.FLOAT, [None, len(FEATURES)])],
-        [helper.make_tensor_value_info(OUTPUT_NAME, TensorProto.FLOAT, [None, 1])],
+        [helper.make_tensor_value_info(OUTPUT_NAME, TensorProto.FLOAT, [None, outputs])],
     )
     model = helper.make_model(
         graph,
@@ -73,9 +79,14 @@ def to_onnx(booster: xgb.Booster) -> ModelProto:
     return model
 
 
+def _learner(booster: xgb.Booster) -> dict[str, Any]:
+    learner: dict[str, Any] = json.loads(bytes(booster.save_raw(raw_format="json")))["learner"]
+    return learner
+
+
 def split_conditions(booster: xgb.Booster) -> list[tuple[int, np.float32]]:
     """Return (feature, threshold) of every split in the booster, in the order of its trees."""
-    learner = json.loads(bytes(booster.save_raw(raw_format="json")))["learner"]
+    learner = _learner(booster)
     return [
         (int(feature), np.float32(threshold))
         for tree in learner["gradient_booster"]["model"]["trees"]
@@ -90,9 +101,10 @@ def _check_kind(learner: dict[str, Any]) -> None:
     objective = learner["objective"]["name"]
     kind = learner["gradient_booster"]["name"]
     features = int(learner["learner_model_param"]["num_feature"])
-    if objective != "binary:logistic" or kind != "gbtree":
+    if objective not in _OBJECTIVES or kind != "gbtree":
         raise SetupError(
-            f"the booster is a {kind} for {objective}; only gbtree for binary:logistic is exported"
+            f"the booster is a {kind} for {objective}; only gbtree for "
+            f"{' and '.join(_OBJECTIVES)} is exported"
         )
     if features != len(FEATURES):
         raise SetupError(
@@ -102,23 +114,26 @@ def _check_kind(learner: dict[str, Any]) -> None:
         raise SetupError("the booster has categorical splits, which are not exported; train again")
 
 
-def _base_margin(learner: dict[str, Any]) -> np.float32:
-    """Return the margin that sums start from.
+def _base_margins(learner: dict[str, Any]) -> list[np.float32]:
+    """Return the margin that the sum of each output starts from.
 
-    XGBoost 3 writes the base score as "[4.6E-1]", older versions without brackets; it is a
-    probability, whose log-odds XGBoost takes in float32.
+    XGBoost 3 writes base scores as "[4.6E-1]", older versions without brackets. For
+    binary:logistic it is a probability, whose log-odds XGBoost takes in float32.
     """
     text = learner["learner_model_param"]["base_score"].strip("[]")
-    probability = np.float32(text)
-    return np.float32(-np.log(np.float32(1) / probability - np.float32(1)))
+    stated = [np.float32(number) for number in text.split(",")]
+    if learner["objective"]["name"] == "binary:logistic":
+        return [np.float32(-np.log(np.float32(1) / score - np.float32(1))) for score in stated]
+    classes = int(learner["learner_model_param"]["num_class"])
+    return stated if len(stated) == classes else stated * classes
 
 
-def _nodes(trees: list[dict[str, Any]], base_margin: np.float32) -> dict[str, Any]:
+def _nodes(learners: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return the attributes of all nodes; XGBoost goes left where x < threshold.
 
-    The base margin is added to the leaves of the first tree. XGBoost starts its float32 sum from
-    it, ONNX Runtime would add it at the end; with 200 trees that alone made differences of 1.6e-5.
-    In the same order both give the same margin to the last bit.
+    The base margin is added to the leaves of an output's first tree. XGBoost starts its float32 sum
+    from it, ONNX Runtime would add it at the end; with 200 trees that alone made differences of
+    1.6e-5. In the same order both give the same margin to the last bit.
     """
     columns: dict[str, list[Any]] = {
         name: []
@@ -137,27 +152,46 @@ def _nodes(trees: list[dict[str, Any]], base_margin: np.float32) -> dict[str, An
             "target_weights",
         )
     }
-    for tree_id, tree in enumerate(trees):
-        for node, left in enumerate(tree["left_children"]):
-            leaf = left == _NO_CHILD
-            value = float(tree["split_conditions"][node])
-            columns["nodes_treeids"].append(tree_id)
-            columns["nodes_nodeids"].append(node)
-            columns["nodes_featureids"].append(0 if leaf else int(tree["split_indices"][node]))
-            columns["nodes_values"].append(0.0 if leaf else value)
-            columns["nodes_modes"].append("LEAF" if leaf else "BRANCH_LT")
-            columns["nodes_truenodeids"].append(0 if leaf else left)
-            columns["nodes_falsenodeids"].append(0 if leaf else tree["right_children"][node])
-            columns["nodes_missing_value_tracks_true"].append(
-                0 if leaf else int(tree["default_left"][node])
-            )
-            if leaf:
-                columns["target_treeids"].append(tree_id)
-                columns["target_nodeids"].append(node)
-                columns["target_ids"].append(0)
-                start = base_margin if tree_id == 0 else np.float32(0)
-                columns["target_weights"].append(float(np.float32(value) + start))
+    first_output = tree_id = 0
+    for learner in learners:
+        starts = _base_margins(learner)
+        model = learner["gradient_booster"]["model"]
+        begun: set[int] = set()
+        for tree, output in zip(model["trees"], model["tree_info"], strict=True):
+            start = np.float32(0) if output in begun else starts[output]
+            begun.add(output)
+            _add_tree(columns, tree, tree_id, first_output + output, start)
+            tree_id += 1
+        first_output += len(starts)
     return columns
+
+
+def _add_tree(
+    columns: dict[str, list[Any]],
+    tree: dict[str, Any],
+    tree_id: int,
+    output: int,
+    start: np.float32,
+) -> None:
+    """Add the nodes of a tree; `start` is added to its leaves."""
+    for node, left in enumerate(tree["left_children"]):
+        leaf = left == _NO_CHILD
+        value = float(tree["split_conditions"][node])
+        columns["nodes_treeids"].append(tree_id)
+        columns["nodes_nodeids"].append(node)
+        columns["nodes_featureids"].append(0 if leaf else int(tree["split_indices"][node]))
+        columns["nodes_values"].append(0.0 if leaf else value)
+        columns["nodes_modes"].append("LEAF" if leaf else "BRANCH_LT")
+        columns["nodes_truenodeids"].append(0 if leaf else left)
+        columns["nodes_falsenodeids"].append(0 if leaf else tree["right_children"][node])
+        columns["nodes_missing_value_tracks_true"].append(
+            0 if leaf else int(tree["default_left"][node])
+        )
+        if leaf:
+            columns["target_treeids"].append(tree_id)
+            columns["target_nodeids"].append(node)
+            columns["target_ids"].append(output)
+            columns["target_weights"].append(float(np.float32(value) + start))
 
 
 def open_graph(content: bytes, name: Path | str) -> ort.InferenceSession:
@@ -185,9 +219,9 @@ def open_graph(content: bytes, name: Path | str) -> ort.InferenceSession:
 def run_graph(
     session: ort.InferenceSession, vectors: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float64]:
-    """Return the margins of vectors float32 (rows, features), as float64 (rows,)."""
+    """Return the margins of vectors float32 (rows, features), as float64 (rows, outputs)."""
     parts = [
         session.run([OUTPUT_NAME], {INPUT_NAME: vectors[start : start + _BATCH_ROWS]})[0]
         for start in range(0, len(vectors), _BATCH_ROWS)
     ]
-    return np.concatenate(parts).reshape(-1).astype(np.float64)
+    return np.concatenate(parts).astype(np.float64)

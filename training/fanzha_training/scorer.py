@@ -7,13 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import onnxruntime as ort
 
 from fanzha.domain.errors import SetupError
+from fanzha.domain.model import Head
 from fanzha.features.manifest import manifest_hash
 from fanzha_training.calibrate import Calibration
+from fanzha_training.grow import margins
 from fanzha_training.onnx_graph import open_graph, run_graph
 from fanzha_training.published import GRAPH_FILE, MANIFEST_FILE, read_manifest
-from fanzha_training.train import margins
 from fanzha_training.trained import RECORD_FILE, load_trained
 
 
@@ -30,8 +32,24 @@ class Scorer:
     """Time from which on transfers were not learned from, milliseconds since 1970 UTC."""
 
 
-def load_scorer(folder: Path) -> Scorer:
-    """Load a trained or an exported model.
+def load_scorer(folder: Path, head: Head = Head.VICTIM) -> Scorer:
+    """Load one head of a trained or an exported model.
+
+    Raises:
+        SetupError: the folder holds neither, is damaged, has other features than this code, or the
+            model has no such head.
+
+    """
+    scorers = load_scorers(folder)
+    if head not in scorers:
+        raise SetupError(
+            f"{folder} has no head {head.value}: too little was known of mules when it was trained"
+        )
+    return scorers[head]
+
+
+def load_scorers(folder: Path) -> dict[Head, Scorer]:
+    """Load all heads of a trained or an exported model.
 
     Raises:
         SetupError: the folder holds neither, is damaged, or has other features than this code.
@@ -41,16 +59,19 @@ def load_scorer(folder: Path) -> Scorer:
         return _exported(folder)
     if (folder / RECORD_FILE).exists():
         trained = load_trained(folder)
-        return Scorer(
-            folder.name, partial(margins, trained.booster), trained.calibration, trained.cut_ms
-        )
+        return {
+            head: Scorer(
+                folder.name, partial(margins, parts.booster), parts.calibration, trained.cut_ms
+            )
+            for head, parts in trained.heads.items()
+        }
     raise SetupError(
         f"{folder} holds neither {RECORD_FILE} nor {MANIFEST_FILE}; give a folder that "
         "fanzha-training train or export wrote"
     )
 
 
-def _exported(folder: Path) -> Scorer:
+def _exported(folder: Path) -> dict[Head, Scorer]:
     manifest = read_manifest(folder)
     if manifest.feature_hash != manifest_hash():
         raise SetupError(
@@ -58,10 +79,19 @@ def _exported(folder: Path) -> Scorer:
             f"{manifest_hash()}; it cannot score this code's vectors: train a new model"
         )
     session = open_graph((folder / GRAPH_FILE).read_bytes(), folder / GRAPH_FILE)
-    calibration = Calibration(**manifest.trained["calibration"])
-    return Scorer(
-        manifest.label,
-        partial(run_graph, session),
-        calibration,
-        int(manifest.trained["times"]["cut_ms"]),
-    )
+    cut_ms = int(manifest.trained["times"]["cut_ms"])
+    return {
+        each.head: Scorer(
+            manifest.label,
+            partial(_column, session, column),
+            Calibration(**manifest.trained["heads"][each.head]["calibration"]),
+            cut_ms,
+        )
+        for column, each in enumerate(manifest.heads)
+    }
+
+
+def _column(
+    session: ort.InferenceSession, column: int, vectors: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float64]:
+    return run_graph(session, vectors)[:, column]

@@ -24,6 +24,9 @@ class Part:
 
     vectors: npt.NDArray[np.float32]
     label: npt.NDArray[np.int8]
+    weight: npt.NDArray[np.float32]
+    """How much each row counts, above 0 to 1."""
+    fraud_type: npt.NDArray[np.int8]
 
     @property
     def frauds(self) -> int:
@@ -154,7 +157,22 @@ def _times(dataset: Dataset, delay_ms: int, shares: Shares) -> Times:
 
 def _part(dataset: Dataset, label: npt.NDArray[np.int8], begin: np.int64, end: np.int64) -> Part:
     labelled = np.flatnonzero(label[begin:end] != UNLABELLED) + begin
-    return Part(dataset.vectors[labelled], label[labelled])
+    return Part(
+        dataset.vectors[labelled],
+        label[labelled],
+        dataset.weight[labelled],
+        dataset.fraud_type[labelled],
+    )
+
+
+def joined(first: Part, second: Part) -> Part:
+    """Return the rows of both."""
+    return Part(
+        np.concatenate([first.vectors, second.vectors]),
+        np.concatenate([first.label, second.label]),
+        np.concatenate([first.weight, second.weight]),
+        np.concatenate([first.fraud_type, second.fraud_type]),
+    )
 
 
 def _check_classes(name: str, part: Part) -> None:

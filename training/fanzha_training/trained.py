@@ -1,8 +1,8 @@
 """The folder of a trained model that is not yet exported.
 
-`booster.ubj` is XGBoost's own file, `sample.npy` the vectors that the export is proved with,
-`training.json` says how to train it again, and `evaluation.json`, once it was evaluated, how good
-it is.
+`victim.ubj` and its like are XGBoost's own files, one for each head and one for the types of fraud,
+`sample.npy` the vectors that the export is proved with, `training.json` says how to train it again,
+and `evaluation.json`, once it was evaluated, how good it is.
 """
 
 import hashlib
@@ -18,12 +18,13 @@ import numpy.typing as npt
 import xgboost as xgb
 
 from fanzha.domain.errors import SetupError
+from fanzha.domain.model import Head
 from fanzha.features.manifest import FEATURE_NAMES, manifest_hash
 from fanzha_training.atomic import published_folder, replaced_file
 from fanzha_training.calibrate import Calibration
-from fanzha_training.train import Trained
+from fanzha_training.train import Trained, TrainedHead
 
-BOOSTER_FILE: Final = "booster.ubj"
+TYPOLOGY_FILE: Final = "typology.ubj"
 SAMPLE_FILE: Final = "sample.npy"
 RECORD_FILE: Final = "training.json"
 EVALUATION_FILE: Final = "evaluation.json"
@@ -31,24 +32,39 @@ EVALUATION_FILE: Final = "evaluation.json"
 _LIBRARIES: Final = ("xgboost-cpu", "numpy", "polars", "pyarrow")
 
 
+def booster_file(head: Head) -> str:
+    """Return the name of the file of a head's trees."""
+    return f"{head.value}.ubj"
+
+
 @dataclass(frozen=True, slots=True)
 class TrainedFolder:
     """What lies in the folder of a trained model."""
 
-    booster: xgb.Booster
+    heads: dict[Head, TrainedHead]
+    """In the order of `Head`; VICTIM is always there."""
+    typology: xgb.Booster | None
+    fraud_types: tuple[str, ...]
+    """Words of the types that the typology knows, in the order of its outputs."""
     sample: npt.NDArray[np.float32]
     record: dict[str, Any]
     evaluation: dict[str, Any] | None
 
     @property
-    def calibration(self) -> Calibration:
-        """How margins become probabilities."""
-        return Calibration(**self.record["calibration"])
+    def victim(self) -> TrainedHead:
+        """The head that every model has."""
+        return self.heads[Head.VICTIM]
 
     @property
     def cut_ms(self) -> int:
         """Time from which on transfers were not learned from, milliseconds since 1970 UTC."""
         return int(self.record["times"]["cut_ms"])
+
+    @property
+    def booster_files(self) -> tuple[str, ...]:
+        """Names of the files that hold trees."""
+        heads = tuple(booster_file(head) for head in self.heads)
+        return heads if self.typology is None else (*heads, TYPOLOGY_FILE)
 
 
 def sha256_of(file: Path) -> str:
@@ -76,11 +92,13 @@ def save_trained(folder: Path, trained: Trained) -> None:
         "platform": f"Python {platform.python_version()}, {platform.machine()}",
     }
     with published_folder(folder) as draft:
-        trained.booster.save_model(draft / BOOSTER_FILE)
+        for head, parts in trained.heads.items():
+            parts.booster.save_model(draft / booster_file(head))
+        if trained.typology is not None:
+            trained.typology.booster.save_model(draft / TYPOLOGY_FILE)
         np.save(draft / SAMPLE_FILE, trained.sample)
-        record["files_sha256"] = {
-            name: sha256_of(draft / name) for name in (BOOSTER_FILE, SAMPLE_FILE)
-        }
+        files = sorted(file.name for file in draft.iterdir())
+        record["files_sha256"] = {name: sha256_of(draft / name) for name in files}
         (draft / RECORD_FILE).write_text(json_text(record), encoding="utf-8")
 
 
@@ -115,6 +133,22 @@ def load_trained(folder: Path) -> TrainedFolder:
             f"{folder} was trained with features {feature_hash}, this code has {manifest_hash()}; "
             "train again"
         )
+    heads = {
+        head: TrainedHead(
+            _booster(folder / booster_file(head)),
+            Calibration(**record["heads"][head.value]["calibration"]),
+        )
+        for head in Head
+        if head.value in record["heads"]
+    }
+    typology, fraud_types = None, ()
+    if record["typology"] is not None:
+        typology = _booster(folder / TYPOLOGY_FILE)
+        fraud_types = tuple(record["typology"]["fraud_types"])
+    return TrainedFolder(heads, typology, fraud_types, sample, record, evaluation)
+
+
+def _booster(file: Path) -> xgb.Booster:
     booster = xgb.Booster()
-    booster.load_model(folder / BOOSTER_FILE)
-    return TrainedFolder(booster, sample, record, evaluation)
+    booster.load_model(file)
+    return booster

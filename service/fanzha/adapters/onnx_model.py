@@ -1,4 +1,4 @@
-"""One model: an ONNX graph that gives the raw margin, checked before it is used."""
+"""One model: ONNX graphs that give raw margins, checked before they are used."""
 
 import hashlib
 import json
@@ -10,11 +10,16 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
-from fanzha.domain.decision import Score
+from fanzha.domain.decision import FraudTypeGuess, Reason, Score
 from fanzha.domain.errors import ModelRefusedError
-from fanzha.domain.model import ModelManifest
+from fanzha.domain.model import Head, HeadManifest, ModelManifest
+from fanzha.domain.vocabulary import FraudType, words_of
 from fanzha.features.manifest import FEATURE_NAMES, manifest_hash
-from fanzha.pipeline.score import score_of_margin
+from fanzha.pipeline.score import head_score
+
+GRAPH_FILE = "model.onnx"
+TYPOLOGY_FILE = "typology.onnx"
+GOLDEN_FILE = "golden.npz"
 
 MARGIN_TOLERANCE = 1e-5
 _CALIBRATION_MAX = 1e3
@@ -40,54 +45,119 @@ class OnnxModel:
         self.manifest = read_manifest(folder)
         _check_files(folder, self.manifest)
         _check_features(folder, self.manifest)
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
-        try:
-            self._session = ort.InferenceSession(
-                str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:
-            raise ModelRefusedError(f"{folder / 'model.onnx'} cannot be loaded: {error}") from error
         self._input = self.manifest.input_name
         self._outputs = [self.manifest.output_name]
-        self._slope = self.manifest.calibration_slope
-        self._intercept = self.manifest.calibration_intercept
         self._label = self.manifest.label
-        if not (0 < self._slope < _CALIBRATION_MAX and abs(self._intercept) < _CALIBRATION_MAX):
-            raise ModelRefusedError(
-                f"{folder}: calibration slope {self._slope} and intercept {self._intercept} make "
-                "no probability; calibrate and export the model again"
-            )
+        self._heads = _heads(folder, self.manifest)
+        self._fraud_types = _fraud_types(folder, self.manifest)
+        self._session = _session(folder / GRAPH_FILE)
+        self._typology = _session(folder / TYPOLOGY_FILE) if self._fraud_types else None
         self._check_golden(folder)
 
     def margins(self, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Return the raw margins, float32 (rows,), of vectors float32 (rows, features)."""
+        """Return the raw margins, float32 (rows, heads), of vectors float32 (rows, features)."""
         (margins,) = self._session.run(self._outputs, {self._input: vectors})
-        result: npt.NDArray[np.float32] = margins.ravel()
+        result: npt.NDArray[np.float32] = margins
         return result
 
     def score(self, vector: npt.NDArray[np.float32]) -> Score:
         """Return the score of one vector, float32 (features,)."""
-        margin = float(self.margins(vector[np.newaxis, :])[0])
-        return score_of_margin(margin, self._slope, self._intercept, self._label)
+        margins = self.margins(vector[np.newaxis, :])[0].tolist()
+        scores = {
+            each.head: head_score(margin, each.calibration_slope, each.calibration_intercept)
+            for each, margin in zip(self._heads, margins, strict=True)
+        }
+        victim = scores[Head.VICTIM]
+        return Score(
+            victim.margin,
+            victim.probability,
+            victim.points,
+            self._label,
+            payee_mule=scores.get(Head.PAYEE_MULE),
+            payer_mule=scores.get(Head.PAYER_MULE),
+        )
+
+    def reasons(self, vector: npt.NDArray[np.float32], head: Head) -> tuple[Reason, ...]:
+        """Return what the score of a head rests on, the weightiest first, at most five."""
+        del vector, head
+        return ()
+
+    def fraud_types(self, vector: npt.NDArray[np.float32]) -> tuple[FraudTypeGuess, ...]:
+        """Return the types that a fraud with this vector, float32 (features,), may be of.
+
+        The likeliest first; probabilities add up to 1 over all that the model knows. Empty when it
+        knows none.
+        """
+        if self._typology is None:
+            return ()
+        (margins,) = self._typology.run(self._outputs, {self._input: vector[np.newaxis, :]})
+        shown = margins[0].astype(np.float64)
+        grown = np.exp(shown - shown.max())
+        likely = (grown / grown.sum()).tolist()
+        guesses = [
+            FraudTypeGuess(kind, probability)
+            for kind, probability in zip(self._fraud_types, likely, strict=True)
+        ]
+        return tuple(sorted(guesses, key=lambda guess: (-guess.probability, guess.fraud_type)))
 
     def _check_golden(self, folder: Path) -> None:
         try:
-            with np.load(folder / "golden.npz", allow_pickle=False) as golden:
-                vectors, margins = golden["vectors"], golden["margins"]
-            differences = np.abs(self.margins(vectors.astype(np.float32)) - margins)
+            with np.load(folder / GOLDEN_FILE, allow_pickle=False) as golden:
+                vectors = golden["vectors"].astype(np.float32)
+                worst = np.abs(self.margins(vectors) - golden["margins"]).max()
+                if self._typology is not None:
+                    (types,) = self._typology.run(self._outputs, {self._input: vectors})
+                    worst = np.maximum(worst, np.abs(types - golden["types"]).max())
         except Exception as error:
             raise ModelRefusedError(
                 f"{folder}: the golden rows cannot be scored ({error}); export the model again"
             ) from error
-        if len(differences) == 0 or not float(differences.max()) <= MARGIN_TOLERANCE:
+        if not float(worst) <= MARGIN_TOLERANCE:
             raise ModelRefusedError(
                 f"{folder}: the graph does not give the margins of the golden rows within "
                 f"{MARGIN_TOLERANCE}; export the model again with this onnxruntime"
             )
+
+
+def _session(file: Path) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    try:
+        return ort.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise ModelRefusedError(f"{file} cannot be loaded: {error}") from error
+
+
+def _heads(folder: Path, manifest: ModelManifest) -> tuple[HeadManifest, ...]:
+    heads = manifest.heads
+    named = [each.head for each in heads]
+    if named[:1] != [Head.VICTIM] or len(set(named)) < len(named):
+        raise ModelRefusedError(
+            f"{folder} answers {', '.join(named) or 'nothing'}; the first head must be "
+            f"{Head.VICTIM}, and each may be there once: export the model again"
+        )
+    for each in heads:
+        slope, intercept = each.calibration_slope, each.calibration_intercept
+        if not (0 < slope < _CALIBRATION_MAX and abs(intercept) < _CALIBRATION_MAX):
+            raise ModelRefusedError(
+                f"{folder}: calibration slope {slope} and intercept {intercept} of {each.head} "
+                "make no probability; calibrate and export the model again"
+            )
+    return heads
+
+
+def _fraud_types(folder: Path, manifest: ModelManifest) -> tuple[FraudType, ...]:
+    known = words_of(FraudType)
+    unknown = [word for word in manifest.fraud_types if word not in known]
+    if unknown:
+        raise ModelRefusedError(
+            f"{folder} knows types of fraud that this service does not: {', '.join(unknown)}; "
+            "train it again with this version"
+        )
+    return tuple(known[word] for word in manifest.fraud_types)
 
 
 def read_manifest(folder: Path) -> ModelManifest:
@@ -107,7 +177,8 @@ def read_manifest(folder: Path) -> ModelManifest:
 
 
 def _check_files(folder: Path, manifest: ModelManifest) -> None:
-    for name in ("model.onnx", "golden.npz"):
+    needed = [GRAPH_FILE, GOLDEN_FILE, *([TYPOLOGY_FILE] if manifest.fraud_types else [])]
+    for name in needed:
         try:
             found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
         except OSError as error:

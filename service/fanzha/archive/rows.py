@@ -91,6 +91,7 @@ def _decision(body: bytes) -> dict[str, Any]:
         "payer_segment": int(transfer.payer.segment),
         "base_amount_minor": transfer.base_amount_minor,
         "decision": int(decision.kind),
+        "in_control_share": decision.in_control_share,
         "policy_version": decision.versions.policy,
         "model_version": decision.versions.model,
         "payer_seq": record.payer_seq,
@@ -105,6 +106,8 @@ def _decision(body: bytes) -> dict[str, Any]:
             "points": score.points,
             "margin": score.margin,
             "probability": score.probability,
+            "payee_mule_points": None if score.payee_mule is None else score.payee_mule.points,
+            "payer_mule_points": None if score.payer_mule is None else score.payer_mule.points,
         }
     return row
 

@@ -13,17 +13,41 @@ ALERT_LEVEL = {
 
 
 @dataclass(frozen=True, slots=True)
+class HeadScore:
+    """The answer to one of the model's questions.
+
+    `margin` is the model's raw output (log-odds before calibration), `probability` the calibrated
+    probability at the true base rate, 0 to 1, `points` the score shown, 0 to 1000.
+    """
+
+    margin: float
+    probability: float
+    points: int
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """What the model says.
 
-    `margin` is the model's raw output (log-odds before calibration), `probability` the calibrated
-    probability of fraud at the true base rate, 0 to 1, `points` the score shown, 0 to 1000.
+    `margin`, `probability` and `points` (see `HeadScore`) say whether the payer is being deceived.
     """
 
     margin: float
     probability: float
     points: int
     model_version: str
+    payee_mule: HeadScore | None = None
+    """Whether the payee's account is a mule's; None: the model cannot tell, or there is none."""
+    payer_mule: HeadScore | None = None
+    """Whether the payer's account is a mule's; None: the model cannot tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class FraudTypeGuess:
+    """If the transfer is fraud, how probable this type is, 0 to 1."""
+
+    fraud_type: FraudType
+    probability: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +116,7 @@ class Decision:
     score: Score | None
     reasons: tuple[Reason, ...]
     """In order of precedence: hard evidence, statutory rules, soft rules by severity and then by
-    their order in the policy, the model's score."""
+    their order in the policy, the model's score, and what the model's score rests on."""
     prompt: Prompt | None
     notice: Notice | None
     hold_until_ms: int | None
@@ -100,6 +124,10 @@ class Decision:
     degraded: tuple[DegradedPart, ...]
     decide_time_ms: int
     earlier_decision_id: str = ""
+    fraud_types: tuple[FraudTypeGuess, ...] = ()
+    """The likeliest types, the likeliest first; empty for ALLOW and without a model of types."""
+    in_control_share: bool = False
+    """Whether it would have been CONFIRM and was left unprompted, to see what happens then."""
 
     @property
     def alert_level(self) -> AlertLevel:

@@ -17,12 +17,23 @@ class Head(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class HeadManifest:
+    """One head: the calibrated probability is sigmoid(slope × margin + intercept), in float64."""
+
+    head: Head
+    calibration_slope: float
+    calibration_intercept: float
+
+
+@dataclass(frozen=True, slots=True)
 class ModelManifest:
     """Contents of `manifest.json`.
 
-    The ONNX graph takes `input_name` float32 (rows, features) and gives `output_name` float32
-    (rows, 1): the raw margin. The calibrated probability at the true base rate is
-    sigmoid(slope × margin + intercept), in float64.
+    `model.onnx` takes `input_name` float32 (rows, features) and gives `output_name` float32 (rows,
+    heads): the raw margin of each head. Probabilities hold for the true base rate.
+
+    `typology.onnx`, of the same form, has one column for each of `fraud_types`; the softmax of a
+    row says of which type a fraud is. There is none where `fraud_types` is empty.
     """
 
     name: str
@@ -32,10 +43,12 @@ class ModelManifest:
     """`fanzha.features.manifest.manifest_hash` of the code that trained it."""
     input_name: str
     output_name: str
-    calibration_slope: float
-    calibration_intercept: float
+    heads: tuple[HeadManifest, ...]
+    """In the order of the graph's columns; VICTIM is the first."""
+    fraud_types: tuple[str, ...]
+    """Words of `FraudType`."""
     files_sha256: dict[str, str]
-    """Hexadecimal SHA-256 of `model.onnx`, `booster.ubj` and `golden.npz`."""
+    """Hexadecimal SHA-256 of every other file of the folder that the service or training reads."""
     trained: dict[str, Any] = field(default_factory=dict)
     """Command, seed, data fingerprint, times, versions of libraries."""
     metrics: dict[str, Any] = field(default_factory=dict)

@@ -9,6 +9,7 @@ from fanzha.domain.ids import bucket_of, new_decision_id
 from fanzha.domain.transfer import TransferDraft
 from fanzha.domain.vocabulary import DegradedPart
 from fanzha.pipeline.decide import decide
+from fanzha.pipeline.explain import explainer
 from fanzha.pipeline.gather import gather, missing_parts
 from fanzha.pipeline.ports import Clock, Models, Randomness, Store
 from fanzha.pipeline.record import Recorder, Recording, to_record
@@ -72,6 +73,7 @@ class Assessor:
             features,
             self.policy,
             self.prompts,
+            explainer(model, features),
             decision_id=new_decision_id(
                 now_ms, bucket_of(transfer.payer.account), self.randomness(9)
             ),

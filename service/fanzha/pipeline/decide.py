@@ -8,6 +8,8 @@ lists cannot be read, none is. The guards of the policy's loader hold here again
 - BLOCK only with hard evidence: an involved account (涉案账户) of this transfer;
 - a soft PAUSE only on evidence of two families, or on the model's score;
 - an essential payment (verified biller) never above CONFIRM on soft rules or the score.
+
+What the model says beside its score, `explain` tells: for answers that are not ALLOW alone.
 """
 
 from dataclasses import dataclass, replace
@@ -16,18 +18,22 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from fanzha.domain.decision import Decision, Notice, Prompt, Reason, Versions
+from fanzha.domain.decision import Decision, FraudTypeGuess, Notice, Prompt, Reason, Versions
 from fanzha.domain.evidence import Evidence
+from fanzha.domain.model import Head
 from fanzha.domain.scored import Scored
 from fanzha.domain.transfer import Transfer
 from fanzha.domain.vocabulary import DecisionKind, DegradedPart, FraudType
 from fanzha.features.manifest import FEATURES
+from fanzha.pipeline.explain import NO_EXPLANATION, Explain
+from fanzha.policy.control_share import is_in_control_share
 from fanzha.policy.fact import UNKNOWN_NUMBER, Sources
 from fanzha.policy.list_facts import is_essential
 from fanzha.policy.policy import NOT_INVOLVED, Fired, Policy, Rule, RuleClass
-from fanzha.policy.prompts import PromptCatalogue, PromptTopic
+from fanzha.policy.prompts import PromptCatalogue, PromptTopic, topic_of
 
 _ALL_UNKNOWN: Final = (UNKNOWN_NUMBER,) * len(FEATURES)
+_TYPES_SHOWN: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,9 @@ class _Finding:
     reason: Reason
     hold_ms: int
     topic: PromptTopic | None
+    head: Head | None
+    """The model's question whose score it rests on."""
+    is_soft: bool
 
 
 def decide(
@@ -56,6 +65,7 @@ def decide(
     features: npt.NDArray[np.float32],
     policy: Policy,
     prompts: PromptCatalogue,
+    explain: Explain,
     *,
     decision_id: str,
     now_ms: int,
@@ -71,6 +81,7 @@ def decide(
         features: float32 of shape (features,), NaN where unknown; of another shape: all unknown.
         policy: the policy in force.
         prompts: the words to show.
+        explain: what the model says beside its score.
         decision_id: name of the decision.
         now_ms: the service's clock, milliseconds since 1970 UTC.
         degraded: parts that were missing so far, in the order of the enum.
@@ -86,9 +97,26 @@ def decide(
         findings.append(by_score)
 
     kind = max((finding.kind for finding in findings), default=DecisionKind.ALLOW)
-    reasons = [_told(finding, kind) for finding in findings]
+    in_control_share = kind == DecisionKind.CONFIRM and _is_left_unprompted(
+        transfer, evidence, scored, policy, findings, fired, now_ms
+    )
+    if in_control_share:
+        kind = DecisionKind.ALLOW
+    explained = NO_EXPLANATION
+    if kind != DecisionKind.ALLOW:
+        explained = explain(_head_of(findings))
+    suspects_deceit = any(
+        finding.is_soft and finding.head is not Head.PAYER_MULE for finding in findings
+    )
+    fraud_types = explained.fraud_types if suspects_deceit else ()
+    reasons = [_told(finding.reason, finding.kind, kind) for finding in findings]
     if any(finding.kind < finding.wished for finding in findings) and is_spared:
         reasons.append(policy.essential)
+    scores = [finding.kind for finding in findings if finding.head is not None]
+    reasons += [
+        _told(reason, max(scores, default=DecisionKind.UNSPECIFIED), kind)
+        for reason in explained.reasons
+    ]
     decision = Decision(
         decision_id=decision_id,
         request_id=transfer.request_id,
@@ -96,7 +124,7 @@ def decide(
         kind=kind,
         score=scored.score,
         reasons=tuple(reasons),
-        prompt=_prompt(transfer, kind, findings, prompts),
+        prompt=_prompt(transfer, kind, findings, fraud_types, policy, prompts),
         notice=_notice(decision_id, kind, reasons, policy),
         hold_until_ms=_hold_until_ms(now_ms, kind, findings),
         versions=Versions(
@@ -108,8 +136,38 @@ def decide(
         degraded=degraded if fired.is_complete else _with_policy(degraded),
         decide_time_ms=now_ms,
         earlier_decision_id=evidence.earlier_decision_id,
+        fraud_types=fraud_types[:_TYPES_SHOWN],
+        in_control_share=in_control_share,
     )
     return Decided(decision, tuple(rule.reason.code for rule in fired.shadow))
+
+
+def _is_left_unprompted(
+    transfer: Transfer,
+    evidence: Evidence,
+    scored: Scored,
+    policy: Policy,
+    findings: list[_Finding],
+    fired: Fired,
+    now_ms: int,
+) -> bool:
+    if policy.control_share is None or not fired.is_complete:
+        return False
+    if not all(finding.is_soft for finding in findings):
+        return False
+    families = frozenset(family for rule in fired.live for family in rule.evidence)
+    return is_in_control_share(
+        policy.control_share, transfer, evidence, scored.score, families, now_ms
+    )
+
+
+def _head_of(findings: list[_Finding]) -> Head:
+    """Return the question to explain: of the gravest finding that rests on a score.
+
+    Of equally grave ones the victim's comes first, then the payee's.
+    """
+    grounds = {finding.head: finding.kind for finding in sorted(findings, key=lambda x: x.kind)}
+    return max(Head, key=lambda head: grounds.get(head, DecisionKind.UNSPECIFIED))
 
 
 def _of_rule(rule: Rule, fired: Fired, *, is_spared: bool) -> _Finding:
@@ -121,7 +179,9 @@ def _of_rule(rule: Rule, fired: Fired, *, is_spared: bool) -> _Finding:
     if is_soft and kind >= DecisionKind.PAUSE and (is_spared or not rule.has_two_grounds):
         kind = DecisionKind.CONFIRM
     reason = rule.reason.reason(fired.values)
-    return _Finding(kind, rule.action, reason, rule.hold_ms, rule.prompt_topic)
+    return _Finding(
+        kind, rule.action, reason, rule.hold_ms, rule.prompt_topic, rule.head, is_soft=is_soft
+    )
 
 
 def _of_score(
@@ -135,30 +195,46 @@ def _of_score(
     if points >= limits.pause_points:
         kind = DecisionKind.CONFIRM if is_spared else DecisionKind.PAUSE
         reason = policy.score_pause.reason(values)
-        return _Finding(kind, DecisionKind.PAUSE, reason, policy.hold_ms, None)
+        return _Finding(
+            kind, DecisionKind.PAUSE, reason, policy.hold_ms, None, Head.VICTIM, is_soft=True
+        )
     if points >= limits.confirm_points:
         reason = policy.score_confirm.reason(values)
-        return _Finding(DecisionKind.CONFIRM, DecisionKind.CONFIRM, reason, 0, None)
+        confirm = DecisionKind.CONFIRM
+        return _Finding(confirm, confirm, reason, 0, None, Head.VICTIM, is_soft=True)
     return None
 
 
-def _told(finding: _Finding, kind: DecisionKind) -> Reason:
-    """Return a finding's reason; beside a BLOCK, milder ones would promise what does not happen."""
-    if kind == DecisionKind.BLOCK and finding.kind < kind:
-        return replace(finding.reason, customer_zh="", customer_en="")
-    return finding.reason
+def _told(reason: Reason, cause: DecisionKind, kind: DecisionKind) -> Reason:
+    """Return a reason; kept from the customer where it would tell of what does not happen.
+
+    That is beside a BLOCK the milder ones, for ALLOW all, and what a score rests on where no
+    finding rests on a score.
+    """
+    is_milder = kind == DecisionKind.BLOCK and cause < kind
+    if is_milder or kind == DecisionKind.ALLOW or cause == DecisionKind.UNSPECIFIED:
+        return replace(reason, customer_zh="", customer_en="")
+    return reason
 
 
 def _prompt(
-    transfer: Transfer, kind: DecisionKind, findings: list[_Finding], prompts: PromptCatalogue
+    transfer: Transfer,
+    kind: DecisionKind,
+    findings: list[_Finding],
+    fraud_types: tuple[FraudTypeGuess, ...],
+    policy: Policy,
+    prompts: PromptCatalogue,
 ) -> Prompt | None:
     """Return the words for the gravest finding that has a topic.
 
-    What is blocked is spoken of first, then types of fraud, then other situations.
+    What is blocked is spoken of first, then types of fraud, then other situations. Where the model
+    is sure enough of a type of fraud, its word counts above the rules'.
     """
     if kind == DecisionKind.ALLOW:
         return None
     topic, best = PromptTopic.GENERAL, (False, False, DecisionKind.UNSPECIFIED)
+    if fraud_types and fraud_types[0].probability >= policy.typology_min:
+        topic, best = topic_of(fraud_types[0].fraud_type), (False, True, DecisionKind.BLOCK)
     for finding in findings:
         if finding.topic is None:
             continue

@@ -7,8 +7,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from fanzha.domain.decision import Decision, Score
+from fanzha.domain.decision import Decision, FraudTypeGuess, Reason, Score
 from fanzha.domain.evidence import NO_LINKS, AccountState, LinkState, ListSubject, WatchlistEntry
+from fanzha.domain.model import Head
 from fanzha.domain.record import (
     DecisionOnRecord,
     DecisionRecord,
@@ -69,6 +70,14 @@ class Model(Protocol):
 
     def score(self, vector: npt.NDArray[np.float32]) -> Score:
         """Return the score of one vector, float32 of shape (features,)."""
+        ...
+
+    def reasons(self, vector: npt.NDArray[np.float32], head: Head) -> tuple[Reason, ...]:
+        """Return what the score of a head rests on, the weightiest first, at most five."""
+        ...
+
+    def fraud_types(self, vector: npt.NDArray[np.float32]) -> tuple[FraudTypeGuess, ...]:
+        """Return the types that a fraud with this vector may be of, the likeliest first."""
         ...
 
 

@@ -1,12 +1,13 @@
 """Turns evidence into features and features into a score."""
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 
 import numpy as np
 import numpy.typing as npt
 
-from fanzha.domain.decision import Score
+from fanzha.domain.decision import HeadScore
 from fanzha.domain.evidence import Evidence
 from fanzha.domain.scored import Scored
 from fanzha.domain.transfer import Transfer
@@ -36,7 +37,14 @@ def score(
     says = None if model is None else model.score(features)
     if says is not None and not math.isfinite(says.margin):
         says = None
+    if says is not None and says.payee_mule is not None and not has_payee(transfer):
+        says = replace(says, payee_mule=None)
     return Scored(facts.tobytes(), features.tobytes(), says), features
+
+
+def has_payee(transfer: Transfer) -> bool:
+    """Say whether money goes to an account; cash and gold go to none."""
+    return transfer.payee is not None and transfer.payee.account != b""
 
 
 def utc_offset_s(time_ms: int, zone: tzinfo) -> int:
@@ -45,7 +53,7 @@ def utc_offset_s(time_ms: int, zone: tzinfo) -> int:
     return 0 if offset is None else int(offset.total_seconds())
 
 
-def score_of_margin(margin: float, slope: float, intercept: float, model_version: str) -> Score:
+def head_score(margin: float, slope: float, intercept: float) -> HeadScore:
     """Return the score of a raw margin, calibrated in float64.
 
     probability = sigmoid(slope × margin + intercept); points = 125 × (log10(odds) + 6), 0 to 1000:
@@ -59,4 +67,4 @@ def score_of_margin(margin: float, slope: float, intercept: float, model_version
         probability = grown / (1.0 + grown)
     points = _POINTS_PER_DECADE * (log_odds / math.log(10) + _DECADES_BELOW_EVEN)
     shown = round(min(float(POINTS_MAX), max(0.0, points)))
-    return Score(margin, probability, shown, model_version)
+    return HeadScore(margin, probability, shown)

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from fanzha.domain.model import Head
 from fanzha.features.manifest import FEATURE_INDEX
 from fanzha.policy.fact import UNKNOWN_NUMBER, Fact, FactFamily, Sources, flag_fact, number_fact
 from fanzha.policy.feature_facts import FEATURE_FACTS
@@ -30,6 +31,16 @@ def _payee_unread(sources: Sources) -> bool:
 
 def _points(sources: Sources) -> float:
     return UNKNOWN_NUMBER if sources.score is None else float(sources.score.points)
+
+
+def _payee_mule_points(sources: Sources) -> float:
+    found = None if sources.score is None else sources.score.payee_mule
+    return UNKNOWN_NUMBER if found is None else float(found.points)
+
+
+def _payer_mule_points(sources: Sources) -> float:
+    found = None if sources.score is None else sources.score.payer_mule
+    return UNKNOWN_NUMBER if found is None else float(found.points)
 
 
 def _probability(sources: Sources) -> float:
@@ -66,15 +77,31 @@ FACTS: Final[tuple[Fact, ...]] = (
         "score_points",
         FactFamily.SCORE,
         _points,
-        meaning="The model's score, 0 to 1000 (points)",
+        meaning="The model's score that the payer is deceived, 0 to 1000 (points)",
         unknown="no model could score",
+        ordinary=0.0,
+    ),
+    number_fact(
+        "payee_mule_points",
+        FactFamily.SCORE,
+        _payee_mule_points,
+        meaning="The model's score that the payee's account is a mule's, 0 to 1000 (points)",
+        unknown="no model could tell, or no payee",
+        ordinary=0.0,
+    ),
+    number_fact(
+        "payer_mule_points",
+        FactFamily.SCORE,
+        _payer_mule_points,
+        meaning="The model's score that the payer's account is a mule's, 0 to 1000 (points)",
+        unknown="no model could tell",
         ordinary=0.0,
     ),
     number_fact(
         "score_probability",
         FactFamily.SCORE,
         _probability,
-        meaning="The model's probability of fraud, 0 to 1 (ratio)",
+        meaning="The model's probability that the payer is deceived, 0 to 1 (ratio)",
         unknown="no model could score",
         ordinary=0.0,
     ),
@@ -109,3 +136,11 @@ FACTS: Final[tuple[Fact, ...]] = (
     *FEATURE_FACTS,
 )
 FACT_BY_NAME: Final = {fact.name: fact for fact in FACTS}
+
+HEAD_OF_FACT: Final = {
+    "score_points": Head.VICTIM,
+    "score_probability": Head.VICTIM,
+    "payee_mule_points": Head.PAYEE_MULE,
+    "payer_mule_points": Head.PAYER_MULE,
+}
+"""Which of the model's questions a fact answers."""

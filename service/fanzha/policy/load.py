@@ -6,9 +6,12 @@ from typing import Final
 
 from fanzha.checked_yaml import Document, read_document
 from fanzha.domain.decision import Reason
+from fanzha.domain.model import Head
 from fanzha.domain.vocabulary import Channel, CustomerSegment, DecisionKind
 from fanzha.file_shape import Loc
 from fanzha.policy.atoms import Atom, Program, compile_program
+from fanzha.policy.control_share import ControlShare
+from fanzha.policy.facts import HEAD_OF_FACT
 from fanzha.policy.guards import (
     check_atoms,
     check_public,
@@ -19,6 +22,7 @@ from fanzha.policy.guards import (
 )
 from fanzha.policy.policy import NoticeTexts, Policy, Rule, RuleClass, Thresholds
 from fanzha.policy.policy_file import (
+    ControlShareShape,
     NoticeShape,
     PolicyShape,
     RuleShape,
@@ -26,6 +30,7 @@ from fanzha.policy.policy_file import (
     TextsShape,
     ThresholdsShape,
     ThresholdTableShape,
+    TypologyShape,
 )
 from fanzha.policy.wording import ReasonTemplate
 
@@ -34,6 +39,8 @@ BEIJING: Final = timezone(timedelta(hours=8))
 SCORE_CONFIRM_CODE: Final = "MODEL_SCORE_CONFIRM"
 SCORE_PAUSE_CODE: Final = "MODEL_SCORE_PAUSE"
 ESSENTIAL_CODE: Final = "ESSENTIAL_PAYMENT"
+TYPOLOGY_MIN: Final = 0.5
+"""Probability of a type from which the prompt speaks of it, unless the file says otherwise."""
 
 _HOUR_MS: Final = 3_600_000
 _ALWAYS_MS: Final = 2**62
@@ -59,6 +66,8 @@ def load_policy(path: Path = DEFAULT_POLICY, zone: tzinfo = BEIJING) -> Policy:
     reasons = _score_reasons(document)
     essential = _essential(document)
     notice = _notice(document)
+    typology_min = _typology_min(document)
+    control_share = _control_share(document, zone)
     checked = _rules(document)
     program = _program(document, checked)
     document.refuse_if_faulty()
@@ -82,6 +91,8 @@ def load_policy(path: Path = DEFAULT_POLICY, zone: tzinfo = BEIJING) -> Policy:
         score_pause=reasons[1],
         essential=essential,
         notice=notice,
+        typology_min=typology_min,
+        control_share=control_share,
     )
 
 
@@ -171,6 +182,32 @@ def _notice(document: Document) -> NoticeTexts | None:
     )
 
 
+def _typology_min(document: Document) -> float:
+    if document.at("typology") is None:
+        return TYPOLOGY_MIN
+    shape = document.parse(TypologyShape, "typology")
+    return TYPOLOGY_MIN if shape is None else shape.min_probability
+
+
+def _control_share(document: Document, zone: tzinfo) -> ControlShare | None:
+    if document.at("control_share") is None:
+        return None
+    shape = document.parse(ControlShareShape, "control_share")
+    if shape is None:
+        return None
+    if shape.proposed_by.strip().casefold() == shape.approved_by.strip().casefold():
+        text = "a control share takes two people; another one than proposed_by must approve"
+        document.fault(("control_share", "approved_by"), text)
+    return ControlShare(
+        share=shape.share,
+        amount_max_minor=shape.amount_max_minor,
+        points_max=shape.points_max,
+        valid_until_ms=_day_ms(shape.valid_until + timedelta(days=1), zone),
+        proposed_by=shape.proposed_by.strip(),
+        approved_by=shape.approved_by.strip(),
+    )
+
+
 def _rules(document: Document) -> list[Checked]:
     checked: list[Checked] = []
     ids: set[str] = set()
@@ -236,7 +273,13 @@ def _rule(
         evidence=frozenset(atom.family for atom in atoms if atom.is_evidence),
         atoms=frozenset() if is_hard else frozenset(places[atom.source] for atom in atoms),
         holds_for=holds_for(atoms) if is_hard else frozenset(),
+        head=_head(atoms),
     )
+
+
+def _head(atoms: tuple[Atom, ...]) -> Head | None:
+    named = (HEAD_OF_FACT.get(fact.name) for atom in atoms for fact in atom.facts)
+    return next((head for head in named if head is not None), None)
 
 
 def _day_ms(day: date, zone: tzinfo) -> int:

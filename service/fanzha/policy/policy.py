@@ -7,8 +7,10 @@ from typing import Final
 
 from fanzha.domain.decision import Reason
 from fanzha.domain.evidence import Evidence
+from fanzha.domain.model import Head
 from fanzha.domain.vocabulary import Channel, CustomerSegment, DecisionKind
 from fanzha.policy.atoms import Program
+from fanzha.policy.control_share import ControlShare
 from fanzha.policy.fact import FactFamily, FactValue, Sources
 from fanzha.policy.list_facts import is_payee_involved, is_payer_involved
 from fanzha.policy.prompts import PromptTopic
@@ -76,6 +78,8 @@ class Rule:
     """Places of its atoms in the program; empty for class HARD."""
     holds_for: frozenset[Involved]
     """Hard evidence for which it holds; for class HARD only."""
+    head: Head | None
+    """The model's question whose score it rests on."""
 
     @property
     def has_two_grounds(self) -> bool:
@@ -113,6 +117,10 @@ class Policy:
     score_pause: ReasonTemplate
     essential: Reason
     notice: NoticeTexts
+    typology_min: float
+    """Probability of a type of fraud from which the prompt speaks of it."""
+    control_share: ControlShare | None
+    """None: everyone is prompted who is to be."""
 
     def evaluate(self, sources: Sources, now_ms: int) -> Fired:
         """Return the rules that hold at a time, milliseconds since 1970 UTC.

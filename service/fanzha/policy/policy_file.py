@@ -88,6 +88,25 @@ class RuleShape(Shape):
     valid_until: IsoDate | None = Field(default=None, description="last day on which it counts")
 
 
+class TypologyShape(Shape):
+    """When the model's guess of the type of fraud chooses the words."""
+
+    min_probability: float = Field(
+        ge=0.2, le=1, description="probability from which the prompt speaks of a type, 0.2 to 1"
+    )
+
+
+class ControlShareShape(Shape):
+    """A share of those who would be asked to confirm, left unprompted to see what happens."""
+
+    share: float = Field(gt=0, le=0.05, description="share of them, above 0 to 0.05")
+    amount_max_minor: int = Field(ge=1, le=1_000_000, description="largest amount, minor units")
+    points_max: Points = Field(description="highest score of any of the model's questions")
+    valid_until: IsoDate = Field(description="last day on which it counts")
+    proposed_by: Words = Field(description="who wants it")
+    approved_by: Words = Field(description="who agrees: another person")
+
+
 class PolicyShape(Shape):
     """The file's top; its parts are read one by one, so that all faults are found."""
 
@@ -97,4 +116,6 @@ class PolicyShape(Shape):
     score_reasons: Any
     essential_reason: Any = Field(description="said when an essential payment was spared a pause")
     notice: Any
+    typology: Any = None
+    control_share: Any = None
     rules: list[Any]

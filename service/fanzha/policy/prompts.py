@@ -44,6 +44,11 @@ class PromptTopic(Enum):
         return FraudType.__members__.get(self.name, FraudType.UNSPECIFIED)
 
 
+def topic_of(fraud_type: FraudType) -> PromptTopic:
+    """Return the topic of a type of fraud; GENERAL for UNSPECIFIED."""
+    return PromptTopic.__members__.get(fraud_type.name, PromptTopic.GENERAL)
+
+
 def _text(most: int) -> StringConstraints:
     return StringConstraints(min_length=1, max_length=most, strip_whitespace=True)
 

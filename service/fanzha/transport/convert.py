@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from fanzha.domain.decision import Decision, Notice, Prompt
+from fanzha.domain.decision import Decision, HeadScore, Notice, Prompt
 from fanzha.domain.errors import FieldFault
 from fanzha.domain.ids import TIME_MS_MAX
 from fanzha.domain.transfer import Party, Session, Transfer, TransferDraft
@@ -205,14 +205,16 @@ def to_stamp(time_ms: int) -> Timestamp:
 
 def to_response(decision: Decision) -> scoring.ScoreTransferResponse:
     """Return the answer for a decision; the same decision gives the same message."""
-    versions = decision.versions
+    versions, score = decision.versions, decision.score
     response = scoring.ScoreTransferResponse(
         decision_id=decision.decision_id,
         request_id=decision.request_id,
         transfer_id=decision.transfer_id,
         decision=int(decision.kind),  # type: ignore[arg-type]
         alert_level=int(decision.alert_level),  # type: ignore[arg-type]
-        score=None if decision.score is None else decision.score.points,
+        score=None if score is None else score.points,
+        payee_mule_score=None if score is None else _points(score.payee_mule),
+        payer_mule_score=None if score is None else _points(score.payer_mule),
         versions=scoring.Versions(
             model_version=versions.model,
             policy_version=versions.policy,
@@ -221,7 +223,13 @@ def to_response(decision: Decision) -> scoring.ScoreTransferResponse:
         ),
         decide_time=to_stamp(decision.decide_time_ms),
         earlier_decision_id=decision.earlier_decision_id,
+        in_control_share=decision.in_control_share,
     )
+    for guess in decision.fraud_types:
+        response.fraud_types.add(
+            fraud_type=int(guess.fraud_type),
+            probability=guess.probability,
+        )
     if decision.degraded:
         response.degraded_parts.extend(int(part) for part in decision.degraded)  # type: ignore[misc]
     for reason in decision.reasons:
@@ -239,6 +247,10 @@ def to_response(decision: Decision) -> scoring.ScoreTransferResponse:
     if decision.hold_until_ms is not None:
         response.hold_until_time.CopyFrom(to_stamp(decision.hold_until_ms))
     return response
+
+
+def _points(score: HeadScore | None) -> int | None:
+    return None if score is None else score.points
 
 
 def _prompt(prompt: Prompt) -> scoring.Prompt:

@@ -27,49 +27,51 @@ from fanzha.v1 import transfer_pb2 as fanzha_dot_v1_dot_transfer__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x66\x61nzha/v1/scoring.proto\x12\tfanzha.v1\x1a\x1c\x66\x61nzha/v1/error_reason.proto\x1a\x18\x66\x61nzha/v1/transfer.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"Q\n\x14ScoreTransferRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12%\n\x08transfer\x18\x02 \x01(\x0b\x32\x13.fanzha.v1.Transfer\"\xc1\x04\n\x15ScoreTransferResponse\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x13\n\x0btransfer_id\x18\x03 \x01(\t\x12%\n\x08\x64\x65\x63ision\x18\x04 \x01(\x0e\x32\x13.fanzha.v1.Decision\x12*\n\x0b\x61lert_level\x18\x05 \x01(\x0e\x32\x15.fanzha.v1.AlertLevel\x12\x12\n\x05score\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12+\n\x10internal_reasons\x18\x07 \x03(\x0b\x32\x11.fanzha.v1.Reason\x12+\n\x10\x63ustomer_reasons\x18\x08 \x03(\x0b\x32\x11.fanzha.v1.Reason\x12!\n\x06prompt\x18\t \x01(\x0b\x32\x11.fanzha.v1.Prompt\x12!\n\x06notice\x18\n \x01(\x0b\x32\x11.fanzha.v1.Notice\x12\x33\n\x0fhold_until_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x08versions\x18\x0c \x01(\x0b\x32\x13.fanzha.v1.Versions\x12/\n\x0e\x64\x65graded_parts\x18\r \x03(\x0e\x32\x17.fanzha.v1.DegradedPart\x12/\n\x0b\x64\x65\x63ide_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x13\x65\x61rlier_decision_id\x18\x0f \x01(\tB\x08\n\x06_score\"8\n\x06Reason\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07text_zh\x18\x02 \x01(\t\x12\x0f\n\x07text_en\x18\x03 \x01(\t\"|\n\x06Prompt\x12\x11\n\tprompt_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12(\n\nfraud_type\x18\x03 \x01(\x0e\x32\x14.fanzha.v1.FraudType\x12$\n\x05texts\x18\x04 \x03(\x0b\x32\x15.fanzha.v1.PromptText\"e\n\nPromptText\x12\x15\n\rlanguage_code\x18\x01 \x01(\t\x12\x10\n\x08headline\x18\x02 \x01(\t\x12\x0c\n\x04\x62ody\x18\x03 \x01(\t\x12\r\n\x05voice\x18\x04 \x01(\t\x12\x11\n\tquestions\x18\x05 \x03(\t\"\x95\x01\n\x06Notice\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61use_zh\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61use_en\x18\x03 \x01(\t\x12\x14\n\x0cobjection_zh\x18\x04 \x01(\t\x12\x14\n\x0cobjection_en\x18\x05 \x01(\t\x12\x14\n\x0c\x64ocuments_zh\x18\x06 \x03(\t\x12\x14\n\x0c\x64ocuments_en\x18\x07 \x03(\t\"i\n\x08Versions\x12\x15\n\rmodel_version\x18\x01 \x01(\t\x12\x16\n\x0epolicy_version\x18\x02 \x01(\t\x12\x15\n\rlists_version\x18\x03 \x01(\t\x12\x17\n\x0fservice_version\x18\x04 \x01(\t\"F\n\x11ScoreBatchRequest\x12\x31\n\x08requests\x18\x01 \x03(\x0b\x32\x1f.fanzha.v1.ScoreTransferRequest\"B\n\x12ScoreBatchResponse\x12,\n\x07results\x18\x01 \x03(\x0b\x32\x1b.fanzha.v1.ScoreBatchResult\"y\n\x10ScoreBatchResult\x12\x34\n\x08response\x18\x01 \x01(\x0b\x32 .fanzha.v1.ScoreTransferResponseH\x00\x12%\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x14.fanzha.v1.CallErrorH\x00\x42\x08\n\x06result\"\x87\x01\n\tCallError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12&\n\x06reason\x18\x02 \x01(\x0e\x32\x16.fanzha.v1.ErrorReason\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x33\n\x10\x66ield_violations\x18\x04 \x03(\x0b\x32\x19.fanzha.v1.FieldViolation\"4\n\x0e\x46ieldViolation\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\")\n\x12GetDecisionRequest\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\"t\n\x13GetDecisionResponse\x12\x32\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32 .fanzha.v1.ScoreTransferResponse\x12)\n\x06source\x18\x02 \x01(\x0e\x32\x19.fanzha.v1.DecisionSource*v\n\x08\x44\x65\x63ision\x12\x18\n\x14\x44\x45\x43ISION_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x44\x45\x43ISION_ALLOW\x10\x01\x12\x14\n\x10\x44\x45\x43ISION_CONFIRM\x10\x02\x12\x12\n\x0e\x44\x45\x43ISION_PAUSE\x10\x03\x12\x12\n\x0e\x44\x45\x43ISION_BLOCK\x10\x04*\x82\x01\n\nAlertLevel\x12\x1b\n\x17\x41LERT_LEVEL_UNSPECIFIED\x10\x00\x12\x14\n\x10\x41LERT_LEVEL_NONE\x10\x01\x12\x14\n\x10\x41LERT_LEVEL_BLUE\x10\x02\x12\x16\n\x12\x41LERT_LEVEL_YELLOW\x10\x03\x12\x13\n\x0f\x41LERT_LEVEL_RED\x10\x04*\xd6\x01\n\x0c\x44\x65gradedPart\x12\x1d\n\x19\x44\x45GRADED_PART_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x44\x45GRADED_PART_PAYER_HISTORY\x10\x01\x12\x1f\n\x1b\x44\x45GRADED_PART_PAYEE_HISTORY\x10\x02\x12\x17\n\x13\x44\x45GRADED_PART_LISTS\x10\x03\x12\x17\n\x13\x44\x45GRADED_PART_MODEL\x10\x04\x12\x19\n\x15\x44\x45GRADED_PART_JOURNAL\x10\x05\x12\x18\n\x14\x44\x45GRADED_PART_POLICY\x10\x06*i\n\x0e\x44\x65\x63isionSource\x12\x1f\n\x1b\x44\x45\x43ISION_SOURCE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x44\x45\x43ISION_SOURCE_STORE\x10\x01\x12\x1b\n\x17\x44\x45\x43ISION_SOURCE_ARCHIVE\x10\x02\x32\xfd\x01\n\x0eScoringService\x12R\n\rScoreTransfer\x12\x1f.fanzha.v1.ScoreTransferRequest\x1a .fanzha.v1.ScoreTransferResponse\x12I\n\nScoreBatch\x12\x1c.fanzha.v1.ScoreBatchRequest\x1a\x1d.fanzha.v1.ScoreBatchResponse\x12L\n\x0bGetDecision\x12\x1d.fanzha.v1.GetDecisionRequest\x1a\x1e.fanzha.v1.GetDecisionResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x66\x61nzha/v1/scoring.proto\x12\tfanzha.v1\x1a\x1c\x66\x61nzha/v1/error_reason.proto\x1a\x18\x66\x61nzha/v1/transfer.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"Q\n\x14ScoreTransferRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12%\n\x08transfer\x18\x02 \x01(\x0b\x32\x13.fanzha.v1.Transfer\"\xf3\x05\n\x15ScoreTransferResponse\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x13\n\x0btransfer_id\x18\x03 \x01(\t\x12%\n\x08\x64\x65\x63ision\x18\x04 \x01(\x0e\x32\x13.fanzha.v1.Decision\x12*\n\x0b\x61lert_level\x18\x05 \x01(\x0e\x32\x15.fanzha.v1.AlertLevel\x12\x12\n\x05score\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12+\n\x10internal_reasons\x18\x07 \x03(\x0b\x32\x11.fanzha.v1.Reason\x12+\n\x10\x63ustomer_reasons\x18\x08 \x03(\x0b\x32\x11.fanzha.v1.Reason\x12!\n\x06prompt\x18\t \x01(\x0b\x32\x11.fanzha.v1.Prompt\x12!\n\x06notice\x18\n \x01(\x0b\x32\x11.fanzha.v1.Notice\x12\x33\n\x0fhold_until_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x08versions\x18\x0c \x01(\x0b\x32\x13.fanzha.v1.Versions\x12/\n\x0e\x64\x65graded_parts\x18\r \x03(\x0e\x32\x17.fanzha.v1.DegradedPart\x12/\n\x0b\x64\x65\x63ide_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x13\x65\x61rlier_decision_id\x18\x0f \x01(\t\x12\x1d\n\x10payee_mule_score\x18\x10 \x01(\x05H\x01\x88\x01\x01\x12\x1d\n\x10payer_mule_score\x18\x11 \x01(\x05H\x02\x88\x01\x01\x12.\n\x0b\x66raud_types\x18\x12 \x03(\x0b\x32\x19.fanzha.v1.FraudTypeGuess\x12\x18\n\x10in_control_share\x18\x13 \x01(\x08\x42\x08\n\x06_scoreB\x13\n\x11_payee_mule_scoreB\x13\n\x11_payer_mule_score\"O\n\x0e\x46raudTypeGuess\x12(\n\nfraud_type\x18\x01 \x01(\x0e\x32\x14.fanzha.v1.FraudType\x12\x13\n\x0bprobability\x18\x02 \x01(\x01\"8\n\x06Reason\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07text_zh\x18\x02 \x01(\t\x12\x0f\n\x07text_en\x18\x03 \x01(\t\"|\n\x06Prompt\x12\x11\n\tprompt_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12(\n\nfraud_type\x18\x03 \x01(\x0e\x32\x14.fanzha.v1.FraudType\x12$\n\x05texts\x18\x04 \x03(\x0b\x32\x15.fanzha.v1.PromptText\"e\n\nPromptText\x12\x15\n\rlanguage_code\x18\x01 \x01(\t\x12\x10\n\x08headline\x18\x02 \x01(\t\x12\x0c\n\x04\x62ody\x18\x03 \x01(\t\x12\r\n\x05voice\x18\x04 \x01(\t\x12\x11\n\tquestions\x18\x05 \x03(\t\"\x95\x01\n\x06Notice\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61use_zh\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61use_en\x18\x03 \x01(\t\x12\x14\n\x0cobjection_zh\x18\x04 \x01(\t\x12\x14\n\x0cobjection_en\x18\x05 \x01(\t\x12\x14\n\x0c\x64ocuments_zh\x18\x06 \x03(\t\x12\x14\n\x0c\x64ocuments_en\x18\x07 \x03(\t\"i\n\x08Versions\x12\x15\n\rmodel_version\x18\x01 \x01(\t\x12\x16\n\x0epolicy_version\x18\x02 \x01(\t\x12\x15\n\rlists_version\x18\x03 \x01(\t\x12\x17\n\x0fservice_version\x18\x04 \x01(\t\"F\n\x11ScoreBatchRequest\x12\x31\n\x08requests\x18\x01 \x03(\x0b\x32\x1f.fanzha.v1.ScoreTransferRequest\"B\n\x12ScoreBatchResponse\x12,\n\x07results\x18\x01 \x03(\x0b\x32\x1b.fanzha.v1.ScoreBatchResult\"y\n\x10ScoreBatchResult\x12\x34\n\x08response\x18\x01 \x01(\x0b\x32 .fanzha.v1.ScoreTransferResponseH\x00\x12%\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x14.fanzha.v1.CallErrorH\x00\x42\x08\n\x06result\"\x87\x01\n\tCallError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12&\n\x06reason\x18\x02 \x01(\x0e\x32\x16.fanzha.v1.ErrorReason\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x33\n\x10\x66ield_violations\x18\x04 \x03(\x0b\x32\x19.fanzha.v1.FieldViolation\"4\n\x0e\x46ieldViolation\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\")\n\x12GetDecisionRequest\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\"t\n\x13GetDecisionResponse\x12\x32\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32 .fanzha.v1.ScoreTransferResponse\x12)\n\x06source\x18\x02 \x01(\x0e\x32\x19.fanzha.v1.DecisionSource*v\n\x08\x44\x65\x63ision\x12\x18\n\x14\x44\x45\x43ISION_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x44\x45\x43ISION_ALLOW\x10\x01\x12\x14\n\x10\x44\x45\x43ISION_CONFIRM\x10\x02\x12\x12\n\x0e\x44\x45\x43ISION_PAUSE\x10\x03\x12\x12\n\x0e\x44\x45\x43ISION_BLOCK\x10\x04*\x82\x01\n\nAlertLevel\x12\x1b\n\x17\x41LERT_LEVEL_UNSPECIFIED\x10\x00\x12\x14\n\x10\x41LERT_LEVEL_NONE\x10\x01\x12\x14\n\x10\x41LERT_LEVEL_BLUE\x10\x02\x12\x16\n\x12\x41LERT_LEVEL_YELLOW\x10\x03\x12\x13\n\x0f\x41LERT_LEVEL_RED\x10\x04*\xd6\x01\n\x0c\x44\x65gradedPart\x12\x1d\n\x19\x44\x45GRADED_PART_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x44\x45GRADED_PART_PAYER_HISTORY\x10\x01\x12\x1f\n\x1b\x44\x45GRADED_PART_PAYEE_HISTORY\x10\x02\x12\x17\n\x13\x44\x45GRADED_PART_LISTS\x10\x03\x12\x17\n\x13\x44\x45GRADED_PART_MODEL\x10\x04\x12\x19\n\x15\x44\x45GRADED_PART_JOURNAL\x10\x05\x12\x18\n\x14\x44\x45GRADED_PART_POLICY\x10\x06*i\n\x0e\x44\x65\x63isionSource\x12\x1f\n\x1b\x44\x45\x43ISION_SOURCE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x44\x45\x43ISION_SOURCE_STORE\x10\x01\x12\x1b\n\x17\x44\x45\x43ISION_SOURCE_ARCHIVE\x10\x02\x32\xfd\x01\n\x0eScoringService\x12R\n\rScoreTransfer\x12\x1f.fanzha.v1.ScoreTransferRequest\x1a .fanzha.v1.ScoreTransferResponse\x12I\n\nScoreBatch\x12\x1c.fanzha.v1.ScoreBatchRequest\x1a\x1d.fanzha.v1.ScoreBatchResponse\x12L\n\x0bGetDecision\x12\x1d.fanzha.v1.GetDecisionRequest\x1a\x1e.fanzha.v1.GetDecisionResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fanzha.v1.scoring_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DECISION']._serialized_start=1952
-  _globals['_DECISION']._serialized_end=2070
-  _globals['_ALERTLEVEL']._serialized_start=2073
-  _globals['_ALERTLEVEL']._serialized_end=2203
-  _globals['_DEGRADEDPART']._serialized_start=2206
-  _globals['_DEGRADEDPART']._serialized_end=2420
-  _globals['_DECISIONSOURCE']._serialized_start=2422
-  _globals['_DECISIONSOURCE']._serialized_end=2527
+  _globals['_DECISION']._serialized_start=2211
+  _globals['_DECISION']._serialized_end=2329
+  _globals['_ALERTLEVEL']._serialized_start=2332
+  _globals['_ALERTLEVEL']._serialized_end=2462
+  _globals['_DEGRADEDPART']._serialized_start=2465
+  _globals['_DEGRADEDPART']._serialized_end=2679
+  _globals['_DECISIONSOURCE']._serialized_start=2681
+  _globals['_DECISIONSOURCE']._serialized_end=2786
   _globals['_SCORETRANSFERREQUEST']._serialized_start=127
   _globals['_SCORETRANSFERREQUEST']._serialized_end=208
   _globals['_SCORETRANSFERRESPONSE']._serialized_start=211
-  _globals['_SCORETRANSFERRESPONSE']._serialized_end=788
-  _globals['_REASON']._serialized_start=790
-  _globals['_REASON']._serialized_end=846
-  _globals['_PROMPT']._serialized_start=848
-  _globals['_PROMPT']._serialized_end=972
-  _globals['_PROMPTTEXT']._serialized_start=974
-  _globals['_PROMPTTEXT']._serialized_end=1075
-  _globals['_NOTICE']._serialized_start=1078
-  _globals['_NOTICE']._serialized_end=1227
-  _globals['_VERSIONS']._serialized_start=1229
-  _globals['_VERSIONS']._serialized_end=1334
-  _globals['_SCOREBATCHREQUEST']._serialized_start=1336
-  _globals['_SCOREBATCHREQUEST']._serialized_end=1406
-  _globals['_SCOREBATCHRESPONSE']._serialized_start=1408
-  _globals['_SCOREBATCHRESPONSE']._serialized_end=1474
-  _globals['_SCOREBATCHRESULT']._serialized_start=1476
-  _globals['_SCOREBATCHRESULT']._serialized_end=1597
-  _globals['_CALLERROR']._serialized_start=1600
-  _globals['_CALLERROR']._serialized_end=1735
-  _globals['_FIELDVIOLATION']._serialized_start=1737
-  _globals['_FIELDVIOLATION']._serialized_end=1789
-  _globals['_GETDECISIONREQUEST']._serialized_start=1791
-  _globals['_GETDECISIONREQUEST']._serialized_end=1832
-  _globals['_GETDECISIONRESPONSE']._serialized_start=1834
-  _globals['_GETDECISIONRESPONSE']._serialized_end=1950
-  _globals['_SCORINGSERVICE']._serialized_start=2530
-  _globals['_SCORINGSERVICE']._serialized_end=2783
+  _globals['_SCORETRANSFERRESPONSE']._serialized_end=966
+  _globals['_FRAUDTYPEGUESS']._serialized_start=968
+  _globals['_FRAUDTYPEGUESS']._serialized_end=1047
+  _globals['_REASON']._serialized_start=1049
+  _globals['_REASON']._serialized_end=1105
+  _globals['_PROMPT']._serialized_start=1107
+  _globals['_PROMPT']._serialized_end=1231
+  _globals['_PROMPTTEXT']._serialized_start=1233
+  _globals['_PROMPTTEXT']._serialized_end=1334
+  _globals['_NOTICE']._serialized_start=1337
+  _globals['_NOTICE']._serialized_end=1486
+  _globals['_VERSIONS']._serialized_start=1488
+  _globals['_VERSIONS']._serialized_end=1593
+  _globals['_SCOREBATCHREQUEST']._serialized_start=1595
+  _globals['_SCOREBATCHREQUEST']._serialized_end=1665
+  _globals['_SCOREBATCHRESPONSE']._serialized_start=1667
+  _globals['_SCOREBATCHRESPONSE']._serialized_end=1733
+  _globals['_SCOREBATCHRESULT']._serialized_start=1735
+  _globals['_SCOREBATCHRESULT']._serialized_end=1856
+  _globals['_CALLERROR']._serialized_start=1859
+  _globals['_CALLERROR']._serialized_end=1994
+  _globals['_FIELDVIOLATION']._serialized_start=1996
+  _globals['_FIELDVIOLATION']._serialized_end=2048
+  _globals['_GETDECISIONREQUEST']._serialized_start=2050
+  _globals['_GETDECISIONREQUEST']._serialized_end=2091
+  _globals['_GETDECISIONRESPONSE']._serialized_start=2093
+  _globals['_GETDECISIONRESPONSE']._serialized_end=2209
+  _globals['_SCORINGSERVICE']._serialized_start=2789
+  _globals['_SCORINGSERVICE']._serialized_end=3042
 # @@protoc_insertion_point(module_scope)

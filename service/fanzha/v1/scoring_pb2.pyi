@@ -203,6 +203,10 @@ class ScoreTransferResponse(_message.Message):
     DEGRADED_PARTS_FIELD_NUMBER: _builtins.int
     DECIDE_TIME_FIELD_NUMBER: _builtins.int
     EARLIER_DECISION_ID_FIELD_NUMBER: _builtins.int
+    PAYEE_MULE_SCORE_FIELD_NUMBER: _builtins.int
+    PAYER_MULE_SCORE_FIELD_NUMBER: _builtins.int
+    FRAUD_TYPES_FIELD_NUMBER: _builtins.int
+    IN_CONTROL_SHARE_FIELD_NUMBER: _builtins.int
     decision_id: _builtins.str
     """Name of this decision: 26 characters that sort by time. Use it to report what happened."""
     request_id: _builtins.str
@@ -214,18 +218,30 @@ class ScoreTransferResponse(_message.Message):
     alert_level: Global___AlertLevel.ValueType
     """Alert level that belongs to the decision. Never UNSPECIFIED."""
     score: _builtins.int
-    """Risk score, 0 to 1000: 125 points are ten times the odds of fraud; 0 is odds of 1 to 1,000,000
-    or less, 500 is 1 to 100, 750 is even. Absent when no model could score.
+    """Score that the payer is being deceived, 0 to 1000: 125 points are ten times the odds; 0 is odds
+    of 1 to 1,000,000 or less, 500 is 1 to 100, 750 is even. Absent when no model could score.
     """
     earlier_decision_id: _builtins.str
     """The decision given earlier to the same request id, when the idempotency window had passed and
     the attempt was scored anew. Empty otherwise.
     """
+    payee_mule_score: _builtins.int
+    """Score that the payee's account is a mule's, in the same points. Absent when the model cannot
+    tell, or there is no payee.
+    """
+    payer_mule_score: _builtins.int
+    """Score that the payer's account is a mule's, in the same points. Absent when the model cannot
+    tell.
+    """
+    in_control_share: _builtins.bool
+    """Whether this transfer would have been CONFIRM and was left unprompted, to see what prompts are
+    worth. Only where the policy has a control share, and for low risks only.
+    """
     @_builtins.property
     def internal_reasons(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reason]:
         """Every reason, for bank staff only, in order of precedence: hard evidence, statutory rules,
-        rules by severity and then by their order in the policy, the model's score. Empty for ALLOW
-        without any finding.
+        rules by severity and then by their order in the policy, the model's score, and then what that
+        score rests on: at most five, the weightiest first. Empty for ALLOW without any finding.
         """
 
     @_builtins.property
@@ -262,6 +278,12 @@ class ScoreTransferResponse(_message.Message):
     def decide_time(self) -> _timestamp_pb2.Timestamp:
         """When the decision was made, in UTC, by the service's clock."""
 
+    @_builtins.property
+    def fraud_types(self) -> _containers.RepeatedCompositeFieldContainer[Global___FraudTypeGuess]:
+        """If this is fraud, of which type: the likeliest first, at most three. Empty for ALLOW, and where
+        nothing speaks of a deceived payer.
+        """
+
     def __init__(
         self,
         *,
@@ -280,16 +302,55 @@ class ScoreTransferResponse(_message.Message):
         degraded_parts: _abc.Iterable[Global___DegradedPart.ValueType] | None = ...,
         decide_time: _timestamp_pb2.Timestamp | None = ...,
         earlier_decision_id: _builtins.str = ...,
+        payee_mule_score: _builtins.int | None = ...,
+        payer_mule_score: _builtins.int | None = ...,
+        fraud_types: _abc.Iterable[Global___FraudTypeGuess] | None = ...,
+        in_control_share: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "decide_time", b"decide_time", "hold_until_time", b"hold_until_time", "notice", b"notice", "prompt", b"prompt", "score", b"score", "versions", b"versions"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_payee_mule_score", b"_payee_mule_score", "_payer_mule_score", b"_payer_mule_score", "_score", b"_score", "decide_time", b"decide_time", "hold_until_time", b"hold_until_time", "notice", b"notice", "payee_mule_score", b"payee_mule_score", "payer_mule_score", b"payer_mule_score", "prompt", b"prompt", "score", b"score", "versions", b"versions"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "alert_level", b"alert_level", "customer_reasons", b"customer_reasons", "decide_time", b"decide_time", "decision", b"decision", "decision_id", b"decision_id", "degraded_parts", b"degraded_parts", "earlier_decision_id", b"earlier_decision_id", "hold_until_time", b"hold_until_time", "internal_reasons", b"internal_reasons", "notice", b"notice", "prompt", b"prompt", "request_id", b"request_id", "score", b"score", "transfer_id", b"transfer_id", "versions", b"versions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_payee_mule_score", b"_payee_mule_score", "_payer_mule_score", b"_payer_mule_score", "_score", b"_score", "alert_level", b"alert_level", "customer_reasons", b"customer_reasons", "decide_time", b"decide_time", "decision", b"decision", "decision_id", b"decision_id", "degraded_parts", b"degraded_parts", "earlier_decision_id", b"earlier_decision_id", "fraud_types", b"fraud_types", "hold_until_time", b"hold_until_time", "in_control_share", b"in_control_share", "internal_reasons", b"internal_reasons", "notice", b"notice", "payee_mule_score", b"payee_mule_score", "payer_mule_score", b"payer_mule_score", "prompt", b"prompt", "request_id", b"request_id", "score", b"score", "transfer_id", b"transfer_id", "versions", b"versions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__payee_mule_score: _TypeAlias = _typing.Literal["payee_mule_score"]  # noqa: Y015
+    _WhichOneofArgType__payee_mule_score: _TypeAlias = _typing.Literal["_payee_mule_score", b"_payee_mule_score"]  # noqa: Y015
+    _WhichOneofReturnType__payer_mule_score: _TypeAlias = _typing.Literal["payer_mule_score"]  # noqa: Y015
+    _WhichOneofArgType__payer_mule_score: _TypeAlias = _typing.Literal["_payer_mule_score", b"_payer_mule_score"]  # noqa: Y015
     _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
     _WhichOneofArgType__score: _TypeAlias = _typing.Literal["_score", b"_score"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__payee_mule_score) -> _WhichOneofReturnType__payee_mule_score | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__payer_mule_score) -> _WhichOneofReturnType__payer_mule_score | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__score) -> _WhichOneofReturnType__score | None: ...
 
 Global___ScoreTransferResponse: _TypeAlias = ScoreTransferResponse  # noqa: Y015
+
+@_typing.final
+class FraudTypeGuess(_message.Message):
+    """How probable a type of fraud is, if the transfer is fraud."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FRAUD_TYPE_FIELD_NUMBER: _builtins.int
+    PROBABILITY_FIELD_NUMBER: _builtins.int
+    fraud_type: _transfer_pb2.FraudType.ValueType
+    """The type. Never UNSPECIFIED."""
+    probability: _builtins.float
+    """Its probability among all types that the model knows, 0 to 1."""
+    def __init__(
+        self,
+        *,
+        fraud_type: _transfer_pb2.FraudType.ValueType = ...,
+        probability: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fraud_type", b"fraud_type", "probability", b"probability"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FraudTypeGuess: _TypeAlias = FraudTypeGuess  # noqa: Y015
 
 @_typing.final
 class Reason(_message.Message):

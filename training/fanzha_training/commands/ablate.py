@@ -9,7 +9,7 @@ from fanzha_training.ablation import ablate
 from fanzha_training.atomic import replaced_file
 from fanzha_training.commands.console import AsJson, counted, show
 from fanzha_training.dataset import load_dataset
-from fanzha_training.train import TrainOptions
+from fanzha_training.grow import TrainOptions
 from fanzha_training.trained import json_text
 
 

@@ -8,8 +8,9 @@ import typer
 from fanzha.domain.errors import SetupError
 from fanzha_training.commands.console import AsJson, command_text, counted, show
 from fanzha_training.dataset import load_dataset
+from fanzha_training.grow import TrainOptions
 from fanzha_training.split import Shares
-from fanzha_training.train import Trained, TrainOptions
+from fanzha_training.train import Trained
 from fanzha_training.train import train as train_model
 from fanzha_training.trained import save_trained
 
@@ -87,7 +88,13 @@ def train(
 
 def _summary(trained: Trained) -> dict[str, Any]:
     record = trained.record
-    names = ("trees", "tree_count_tuned", "rows", "times", "calibration", "frauds_unknown_in_time")
-    return {name: record[name] for name in names} | {
-        "data_fingerprint": record["data"]["fingerprint"]
+    names = ("trees", "tree_count_tuned", "rows", "calibration", "frauds_unknown_in_time")
+    return {
+        "times": record["times"],
+        "heads": {
+            head: {name: found[name] for name in names} for head, found in record["heads"].items()
+        },
+        "heads_left_out": record["heads_left_out"],
+        "fraud_types": [] if trained.typology is None else record["typology"]["fraud_types"],
+        "data_fingerprint": record["data"]["fingerprint"],
     }

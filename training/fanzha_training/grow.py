@@ -1,0 +1,178 @@
+"""Grows gradient-boosted trees on one thread, so that the same data give the same bytes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import xgboost as xgb
+
+from fanzha.domain.errors import SetupError
+from fanzha_training.augment import with_missing_history
+from fanzha_training.dataset import Dataset
+from fanzha_training.split import Part, Shares, Split, joined, split_by_time
+
+THREADS: Final = 1
+"""More threads would add up histograms in changing order, and so give changing trees."""
+
+Progress = Callable[[int, int], None]
+"""Told how many trees are grown, of at most how many."""
+
+_TUNING_FRAUDS_MIN = 5
+"""With fewer, chance would decide where growing stops; then as many trees grow as allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainOptions:
+    """How to train."""
+
+    command: str
+    seed: int = 7
+    delay_days: float | None = None
+    """Label delay in days; None: the one that the data set was labelled with."""
+    base_rate: float | None = None
+    """True share of fraud among all transfers; None: that of the calibration days."""
+    shares: Shares = field(default_factory=Shares)
+    augment_share: float = 0.1
+    """Share of the training rows that is repeated without history, for each kind of outage."""
+    trees_max: int = 400
+    patience: int = 30
+    """Growing stops after so many trees that made the tuning days no better."""
+    depth: int = 6
+    learning_rate: float = 0.05
+    min_child_weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """Trees, and what they were grown from."""
+
+    booster: xgb.Booster
+    split: Split
+    trees: int
+    tree_count_tuned: bool
+    parameters: dict[str, Any]
+    delay_days: float
+
+
+def grow(dataset: Dataset, options: TrainOptions, progress: Progress) -> Grown:
+    """Grow trees on the earlier days of a data set.
+
+    The number of trees is found by early stopping on the last days of the training time; then the
+    model is grown again with that number on all of it. So there is no tree beyond the best one in
+    the booster, and the newest training days are not lost.
+
+    Raises:
+        SetupError: an option is out of range, or the data set cannot be learned from.
+
+    """
+    _check(options)
+    delay_days = options.delay_days
+    if delay_days is None:
+        delay_days = dataset.meta.label_delay_days
+    split = split_by_time(dataset, delay_days, options.shares)
+    parameters = _parameters(options, split)
+    randomness = np.random.default_rng(options.seed)
+
+    fit = matrix_of(split.fit, options.augment_share, randomness)
+    trees, tuned = _best_tree_count(parameters, fit, split, options, progress)
+    booster = xgb.train(
+        parameters,
+        matrix_of(joined(split.fit, split.tune), options.augment_share, randomness),
+        num_boost_round=trees,
+        callbacks=[Told(progress, trees)],
+    )
+    return Grown(booster, split, trees, tuned, parameters, delay_days)
+
+
+def margins(booster: xgb.Booster, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Return XGBoost's raw margins of vectors float32 (rows, features), as float64 (rows,)."""
+    matrix = xgb.DMatrix(vectors, missing=np.nan, nthread=THREADS)
+    booster.set_param({"nthread": THREADS})
+    predicted: npt.NDArray[np.float32] = booster.predict(matrix, output_margin=True)
+    return predicted.astype(np.float64)
+
+
+class Told(xgb.callback.TrainingCallback):
+    """Tells how many trees there are."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        super().__init__()
+        self._progress = progress
+        self._total = total
+
+    def after_iteration(self, model: xgb.Booster, epoch: int, evals_log: Any) -> bool:  # noqa: ANN401
+        """Tell how many trees there are; never stop."""
+        del model, evals_log
+        self._progress(epoch + 1, self._total)
+        return False
+
+
+def _check(options: TrainOptions) -> None:
+    ranges = (
+        ("--trees", options.trees_max, 1, 10_000),
+        ("--depth", options.depth, 1, 12),
+        ("--learning-rate", options.learning_rate, 0.001, 1),
+        ("--augment-share", options.augment_share, 0, 1),
+        ("--seed", options.seed, 0, 2**31 - 1),
+        ("--delay-days", options.delay_days or 0, 0, 365),
+    )
+    wrong = [
+        f"{name} is {value:g}, it must be {low:g} to {high:g}"
+        for name, value, low, high in ranges
+        if not low <= value <= high
+    ]
+    if wrong:
+        raise SetupError("; ".join(wrong))
+
+
+def _parameters(options: TrainOptions, split: Split) -> dict[str, Any]:
+    return {
+        "objective": "binary:logistic",
+        "tree_method": "hist",
+        "max_depth": options.depth,
+        "eta": options.learning_rate,
+        "min_child_weight": options.min_child_weight,
+        "subsample": 1.0,
+        # Stated, because XGBoost would otherwise estimate it.
+        "base_score": split.fit.frauds / len(split.fit.label),
+        "eval_metric": "logloss",
+        "nthread": THREADS,
+        "seed": options.seed,
+    }
+
+
+def _best_tree_count(
+    parameters: dict[str, Any],
+    fit: xgb.DMatrix,
+    split: Split,
+    options: TrainOptions,
+    progress: Progress,
+) -> tuple[int, bool]:
+    """Return how many trees to grow, and whether the tuning days could say it."""
+    if split.tune.frauds < _TUNING_FRAUDS_MIN:
+        return options.trees_max, False
+    tune = matrix_of(split.tune, 0, np.random.default_rng(0))
+    stop = xgb.callback.EarlyStopping(rounds=options.patience, metric_name="logloss")
+    booster = xgb.train(
+        parameters,
+        fit,
+        num_boost_round=options.trees_max,
+        evals=[(tune, "tune")],
+        callbacks=[stop, Told(progress, options.trees_max)],
+        verbose_eval=False,
+    )
+    return booster.best_iteration + 1, True
+
+
+def matrix_of(part: Part, augment_share: float, randomness: np.random.Generator) -> xgb.DMatrix:
+    """Return the rows of a part, and copies of some of them without history, for XGBoost."""
+    vectors, source = with_missing_history(part.vectors, share=augment_share, randomness=randomness)
+    return xgb.DMatrix(
+        vectors,
+        label=part.label[source],
+        weight=part.weight[source],
+        missing=np.nan,
+        nthread=THREADS,
+    )
