@@ -24,7 +24,7 @@ from fanzha_training.trained import load_trained, save_evaluation, save_trained
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("export")
-    dataset = a_dataset(folder / "dataset.parquet", rows=3000)
+    dataset = a_dataset(folder / "dataset.parquet", rows=8000)
     save_trained(folder / "model", trained_on(dataset, replace(QUICK, base_rate=0.001)))
     return folder / "model"
 

@@ -83,7 +83,7 @@ class TestTrain:
         head = trained_on(mules).heads[Head.PAYEE_MULE].booster
 
         margin = margins(head, mules.vectors)
-        assert margin[telling].min() > margin[~telling].max()
+        assert margin[telling].mean() > margin[~telling].mean() + 5
 
     def test_the_types_of_fraud_are_told_apart(self, dataset: Dataset) -> None:
         fraud = dataset.label == 1
