@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 from tests.decision_inputs import POLICY, PROMPTS, a_policy
 
+from fanzha.domain.errors import FileRefusedError
 from fanzha.domain.vocabulary import Channel, CustomerSegment, DecisionKind, FraudType
 from fanzha.policy.fact import CONTEXT_FAMILIES, FactType
 from fanzha.policy.facts import FACTS
+from fanzha.policy.load import DEFAULT_POLICY, load_policy
 from fanzha.policy.policy import Involved, RuleClass, Thresholds
 from fanzha.policy.prompts import PromptTopic
 from fanzha.policy.wording import confidential_words
@@ -126,3 +128,45 @@ def test_a_prompt_quotes_the_next_line_of_the_scammer(fraud_type: FraudType) -> 
 )
 def test_words_that_stay_confidential_are_found(text: str, words: tuple[str, ...]) -> None:
     assert confidential_words(text) == words
+
+
+CONTROL_SHARE = """\
+control_share:
+  share: 0.01
+  amount_max_minor: 100000
+  points_max: 600
+  valid_until: "2026-12-31"
+  proposed_by: Anna
+  approved_by: Bo
+"""
+
+
+def _with(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "policy.yaml"
+    path.write_text(DEFAULT_POLICY.read_text("utf-8") + text, "utf-8")
+    return path
+
+
+def test_a_control_share_of_two_people_is_taken(tmp_path: Path) -> None:
+    control = load_policy(_with(tmp_path, CONTROL_SHARE)).control_share
+
+    assert control is not None
+    assert (control.share, control.proposed_by, control.approved_by) == (0.01, "Anna", "Bo")
+    # The last day counts, in Beijing.
+    assert control.valid_until_ms == 1_798_732_800_000
+
+
+@pytest.mark.parametrize(
+    ("given", "changed", "message"),
+    [
+        ("approved_by: Bo", "approved_by: ' anna '", "takes two people"),
+        ("share: 0.01", "share: 0.5", "share"),
+        ("amount_max_minor: 100000", "amount_max_minor: 9000000", "amount_max_minor"),
+        ('  valid_until: "2026-12-31"\n', "", "valid_until"),
+    ],
+)
+def test_a_control_share_without_limits_is_refused(
+    tmp_path: Path, given: str, changed: str, message: str
+) -> None:
+    with pytest.raises(FileRefusedError, match=message):
+        load_policy(_with(tmp_path, CONTROL_SHARE.replace(given, changed)))
