@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from fanzha.domain.errors import SetupError
 from fanzha.replay.player import Answer
 from fanzha.v1 import scoring_pb2 as scoring
+from fanzha.v1.transfer_pb2 import FraudType
 
 _GROUP_ROWS: Final = 65_536
 
@@ -25,6 +26,9 @@ _COLUMNS: Final[list["pa.Field[Any]"]] = [
     pa.field("time_ms", pa.int64(), nullable=False),
     pa.field("decision", pa.string()),
     pa.field("score", pa.int32()),
+    pa.field("payee_mule_score", pa.int32()),
+    pa.field("payer_mule_score", pa.int32()),
+    pa.field("fraud_type", pa.string()),
     pa.field("reasons", pa.list_(pa.string())),
     pa.field("degraded", pa.list_(pa.string())),
     pa.field("decision_id", pa.string()),
@@ -36,7 +40,8 @@ _COLUMNS: Final[list["pa.Field[Any]"]] = [
 SCHEMA: Final = pa.schema(_COLUMNS)
 """One line for each row played, in order of time; `row` is its row in the file, from 1.
 
-Words are lower-case names of the API's enums, reasons are codes in order of precedence. Either the
+Words are lower-case names of the API's enums, reasons are codes in order of precedence,
+`fraud_type` is the likeliest where one is told. Either the
 decision's columns are null or the two of the error. A label column follows where the mapping names
 one, as it is in the file.
 """
@@ -107,9 +112,19 @@ def _line(answer: Answer) -> dict[str, Any]:
         line["error_message"] = "; ".join(violations) or result.error.message
         return line
     response = result.response
+    has = response.HasField
     return line | {
         "decision": _word(scoring.Decision.Name(response.decision), "DECISION_"),
-        "score": response.score if response.HasField("score") else None,
+        "score": response.score if has("score") else None,
+        "payee_mule_score": response.payee_mule_score if has("payee_mule_score") else None,
+        "payer_mule_score": response.payer_mule_score if has("payer_mule_score") else None,
+        "fraud_type": next(
+            (
+                _word(FraudType.Name(guess.fraud_type), "FRAUD_TYPE_")
+                for guess in response.fraud_types
+            ),
+            None,
+        ),
         "reasons": [reason.code for reason in response.internal_reasons],
         "degraded": [
             _word(scoring.DegradedPart.Name(part), "DEGRADED_PART_")
