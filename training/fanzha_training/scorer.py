@@ -11,11 +11,17 @@ import onnxruntime as ort
 
 from fanzha.domain.errors import SetupError
 from fanzha.domain.model import Head
+from fanzha.domain.vocabulary import FraudType, words_of
 from fanzha.features.manifest import manifest_hash
 from fanzha_training.calibrate import Calibration
 from fanzha_training.grow import margins
 from fanzha_training.onnx_graph import open_graph, run_graph
-from fanzha_training.published import GRAPH_FILE, MANIFEST_FILE, read_manifest
+from fanzha_training.published import (
+    GRAPH_FILE,
+    MANIFEST_FILE,
+    TYPOLOGY_GRAPH_FILE,
+    read_manifest,
+)
 from fanzha_training.trained import RECORD_FILE, load_trained
 
 
@@ -95,3 +101,44 @@ def _column(
     session: ort.InferenceSession, column: int, vectors: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float64]:
     return run_graph(session, vectors)[:, column]
+
+
+@dataclass(frozen=True, slots=True)
+class TypeScorer:
+    """A model of the types of fraud."""
+
+    fraud_types: tuple[FraudType, ...]
+    margins: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float64]]
+    """Gives the margins, float64 (rows, types), of vectors float32 (rows, features)."""
+
+    def probabilities(self, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """Return how probable each type is if the transfer is fraud, float64 (rows, types)."""
+        margins = self.margins(vectors)
+        grown: npt.NDArray[np.float64] = np.exp(margins - margins.max(axis=1, keepdims=True))
+        likely: npt.NDArray[np.float64] = grown / grown.sum(axis=1, keepdims=True)
+        return likely
+
+
+def load_type_scorer(folder: Path) -> TypeScorer | None:
+    """Load the typology of a trained or an exported model; None when it has none.
+
+    Raises:
+        SetupError: the folder holds no model, is damaged, or has other features than this code.
+
+    """
+    if (folder / MANIFEST_FILE).exists():
+        manifest = read_manifest(folder)
+        if not manifest.fraud_types:
+            return None
+        file = folder / TYPOLOGY_GRAPH_FILE
+        session = open_graph(file.read_bytes(), file)
+        return TypeScorer(_types(manifest.fraud_types), partial(run_graph, session))
+    trained = load_trained(folder)
+    if trained.typology is None:
+        return None
+    return TypeScorer(_types(trained.fraud_types), partial(margins, trained.typology))
+
+
+def _types(words: tuple[str, ...]) -> tuple[FraudType, ...]:
+    known = words_of(FraudType)
+    return tuple(known[word] for word in words)
