@@ -77,7 +77,7 @@ def hiding(dataset: Dataset, hidden: Mask) -> Dataset:
     """Return the data set with some features unknown everywhere."""
     vectors = dataset.vectors.copy()
     vectors[:, hidden] = np.nan
-    return replace(dataset, vectors=vectors)
+    return replace(dataset, stored_vectors=vectors)
 
 
 def _precision(dataset: Dataset, options: TrainOptions) -> float:

@@ -9,7 +9,8 @@ import polars as pl
 
 from fanzha_training.building.numbered_transfers import NumberedTransfers, vectors_of
 from fanzha_training.building.options import BuildOptions, Say, label_columns, label_counts
-from fanzha_training.dataset import DatasetMeta, dataset_writer, vector_column
+from fanzha_training.dataset import dataset_writer, vector_column
+from fanzha_training.dataset_meta import DatasetMeta
 from fanzha_training.labels import Labels, Outcomes, label_transfers
 
 _COPIED: Final = ("request_id", "time_ms", "channel", "payer_segment", "amount_minor")
