@@ -13,6 +13,7 @@ from fanzha_training.augment import OUTAGES, with_missing_history
 from fanzha_training.calibrate import calibrate, sigmoid
 from fanzha_training.dataset import Dataset
 from fanzha_training.evaluate import later_than
+from fanzha_training.matrix import Layer, batches, labels_of
 from fanzha_training.metrics import Scored, metrics_of
 from fanzha_training.train import margins
 from fanzha_training.trained import load_trained, save_trained
@@ -131,9 +132,10 @@ class TestAugment:
 
     def test_each_outage_loses_its_part(self, dataset: Dataset) -> None:
         rng = np.random.default_rng(1)
-        vectors, label = with_missing_history(
-            dataset.vectors, dataset.label, share=0.1, randomness=rng
+        layers = with_missing_history(
+            Layer(dataset.vectors, dataset.label), share=0.1, randomness=rng
         )
+        vectors, label = np.concatenate(list(batches(layers, 1000))), labels_of(layers)
 
         rows, each = len(dataset), round(0.1 * len(dataset))
         payer, payee, both = np.split(vectors[rows:], 3)

@@ -15,6 +15,7 @@ from sklearn.metrics import average_precision_score
 from fanzha.features.manifest import FEATURES
 from fanzha_training.dataset import Dataset
 from fanzha_training.evaluate import later_than
+from fanzha_training.one_machine import one_machine
 from fanzha_training.train import TrainOptions, grow, margins
 
 FAMILIES: Final = tuple(dict.fromkeys(feature.family for feature in FEATURES))
@@ -82,7 +83,8 @@ def hiding(dataset: Dataset, hidden: Mask) -> Dataset:
 
 def _precision(dataset: Dataset, options: TrainOptions) -> float:
     # Not calibrated: a family that tells nothing alone leaves nothing to calibrate.
-    grown = grow(dataset, options, lambda _done, _total: None)
+    with one_machine() as machine:
+        grown = grow(dataset, options, lambda _done, _total: None, machine)
     later = later_than(dataset, grown.split.times.cut_ms).data
     return float(average_precision_score(later.label == 1, margins(grown.booster, later.vectors)))
 

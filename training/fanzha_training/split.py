@@ -16,13 +16,14 @@ import numpy.typing as npt
 from fanzha.domain.errors import SetupError
 from fanzha_training.dataset import DAY_MS, UNLABELLED, Dataset
 from fanzha_training.labels import labels_known_at
+from fanzha_training.vectors import AnyVectors
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """Labelled rows of one stretch of time."""
 
-    vectors: npt.NDArray[np.float32]
+    vectors: AnyVectors
     label: npt.NDArray[np.int8]
 
     @property
@@ -154,7 +155,7 @@ def _times(dataset: Dataset, delay_ms: int, shares: Shares) -> Times:
 
 def _part(dataset: Dataset, label: npt.NDArray[np.int8], begin: np.int64, end: np.int64) -> Part:
     labelled = np.flatnonzero(label[begin:end] != UNLABELLED) + begin
-    return Part(dataset.vectors[labelled], label[labelled])
+    return Part(dataset.stored_vectors[labelled], label[labelled])
 
 
 def _check_classes(name: str, part: Part) -> None:

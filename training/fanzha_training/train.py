@@ -1,8 +1,8 @@
 """Trains a gradient-boosted tree model on one thread, so that the same data give the same bytes."""
 
-from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,13 +12,10 @@ from fanzha.domain.errors import SetupError
 from fanzha_training.augment import with_missing_history
 from fanzha_training.calibrate import Calibration, calibrate
 from fanzha_training.dataset import Dataset
+from fanzha_training.matrix import THREADS, Layer
+from fanzha_training.one_machine import METRIC, Machines, Progress, one_machine
 from fanzha_training.split import Part, Shares, Split, split_by_time
-
-THREADS: Final = 1
-"""More threads would add up histograms in changing order, and so give changing trees."""
-
-Progress = Callable[[int, int], None]
-"""Told how many trees are grown, of at most how many."""
+from fanzha_training.vectors import AnyVectors, batches_of, joined
 
 _SAMPLE_ROWS = 128
 _TUNING_FRAUDS_MIN = 5
@@ -71,7 +68,7 @@ class Grown:
     randomness: np.random.Generator
 
 
-def grow(dataset: Dataset, options: TrainOptions, progress: Progress) -> Grown:
+def grow(dataset: Dataset, options: TrainOptions, progress: Progress, machines: Machines) -> Grown:
     """Grow trees on the earlier days of a data set.
 
     The number of trees is found by early stopping on the last days of the training time; then the
@@ -90,30 +87,37 @@ def grow(dataset: Dataset, options: TrainOptions, progress: Progress) -> Grown:
     parameters = _parameters(options, split)
     randomness = np.random.default_rng(options.seed)
 
-    fit = _matrix(split.fit, options.augment_share, randomness)
-    trees, tuned = _best_tree_count(parameters, fit, split, options, progress)
-    everything = Part(
-        np.concatenate([split.fit.vectors, split.tune.vectors]),
+    trees, tuned = _best_tree_count(parameters, split, options, progress, machines, randomness)
+    everything = Layer(
+        joined(split.fit.vectors, split.tune.vectors),
         np.concatenate([split.fit.label, split.tune.label]),
     )
-    booster = xgb.train(
-        parameters,
-        _matrix(everything, options.augment_share, randomness),
-        num_boost_round=trees,
-        callbacks=[_Told(progress, trees)],
-    )
+    layers = with_missing_history(everything, share=options.augment_share, randomness=randomness)
+    booster = machines.grow(parameters, machines.matrix(layers), trees, progress)
     return Grown(booster, split, trees, tuned, parameters, delay_days, randomness)
 
 
-def train(dataset: Dataset, options: TrainOptions, progress: Progress) -> Trained:
+def train(
+    dataset: Dataset,
+    options: TrainOptions,
+    progress: Progress,
+    machines: Machines | None = None,
+) -> Trained:
     """Train on the earlier days of a data set and calibrate on later ones.
+
+    Args:
+        dataset: sorted by time.
+        options: how to train.
+        progress: told how many trees there are.
+        machines: what to grow the trees on; None: this machine.
 
     Raises:
         SetupError: an option is out of range, the data set cannot be learned from, or nothing was
             learned that holds later.
 
     """
-    grown = grow(dataset, options, progress)
+    with nullcontext(machines) if machines else one_machine() as growing:
+        grown = grow(dataset, options, progress, growing)
     booster, split = grown.booster, grown.split
     calibration = calibrate(
         margins(booster, split.calibration.vectors), split.calibration.label, options.base_rate
@@ -136,25 +140,14 @@ def train(dataset: Dataset, options: TrainOptions, progress: Progress) -> Traine
     return Trained(booster, calibration, _sample(split.calibration, grown.randomness), record)
 
 
-def margins(booster: xgb.Booster, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+def margins(booster: xgb.Booster, vectors: AnyVectors) -> npt.NDArray[np.float64]:
     """Return XGBoost's raw margins of vectors float32 (rows, features), as float64 (rows,)."""
-    matrix = xgb.DMatrix(vectors, missing=np.nan, nthread=THREADS)
     booster.set_param({"nthread": THREADS})
-    predicted: npt.NDArray[np.float32] = booster.predict(matrix, output_margin=True)
-    return predicted.astype(np.float64)
-
-
-class _Told(xgb.callback.TrainingCallback):
-    def __init__(self, progress: Progress, total: int) -> None:
-        super().__init__()
-        self._progress = progress
-        self._total = total
-
-    def after_iteration(self, model: xgb.Booster, epoch: int, evals_log: Any) -> bool:  # noqa: ANN401
-        """Tell how many trees there are; never stop."""
-        del model, evals_log
-        self._progress(epoch + 1, self._total)
-        return False
+    found = [np.empty(0, np.float32)]
+    for batch in batches_of(vectors):
+        matrix = xgb.DMatrix(batch, missing=np.nan, nthread=THREADS)
+        found.append(booster.predict(matrix, output_margin=True))
+    return np.concatenate(found).astype(np.float64)
 
 
 def _check(options: TrainOptions) -> None:
@@ -185,7 +178,7 @@ def _parameters(options: TrainOptions, split: Split) -> dict[str, Any]:
         "subsample": 1.0,
         # Stated, because XGBoost would otherwise estimate it.
         "base_score": split.fit.frauds / len(split.fit.label),
-        "eval_metric": "logloss",
+        "eval_metric": METRIC,
         "nthread": THREADS,
         "seed": options.seed,
     }
@@ -193,32 +186,26 @@ def _parameters(options: TrainOptions, split: Split) -> dict[str, Any]:
 
 def _best_tree_count(
     parameters: dict[str, Any],
-    fit: xgb.DMatrix,
     split: Split,
     options: TrainOptions,
     progress: Progress,
+    machines: Machines,
+    randomness: np.random.Generator,
 ) -> tuple[int, bool]:
     """Return how many trees to grow, and whether the tuning days could say it."""
+    fit = with_missing_history(
+        Layer(split.fit.vectors, split.fit.label),
+        share=options.augment_share,
+        randomness=randomness,
+    )
     if split.tune.frauds < _TUNING_FRAUDS_MIN:
         return options.trees_max, False
-    tune = _matrix(split.tune, 0, np.random.default_rng(0))
-    stop = xgb.callback.EarlyStopping(rounds=options.patience, metric_name="logloss")
-    booster = xgb.train(
-        parameters,
-        fit,
-        num_boost_round=options.trees_max,
-        evals=[(tune, "tune")],
-        callbacks=[stop, _Told(progress, options.trees_max)],
-        verbose_eval=False,
+    rows = machines.matrix(fit)
+    tune = machines.matrix([Layer(split.tune.vectors, split.tune.label)], like=rows)
+    count = machines.best_tree_count(
+        parameters, rows, tune, options.trees_max, options.patience, progress
     )
-    return booster.best_iteration + 1, True
-
-
-def _matrix(part: Part, augment_share: float, randomness: np.random.Generator) -> xgb.DMatrix:
-    vectors, label = with_missing_history(
-        part.vectors, part.label, share=augment_share, randomness=randomness
-    )
-    return xgb.DMatrix(vectors, label=label, missing=np.nan, nthread=THREADS)
+    return count, True
 
 
 def _counts(split: Split) -> dict[str, dict[str, int]]:
@@ -233,5 +220,4 @@ def _sample(part: Part, randomness: np.random.Generator) -> npt.NDArray[np.float
     fraud, rest = np.flatnonzero(part.label == 1), np.flatnonzero(part.label == 0)
     some = randomness.permutation(fraud)[: _SAMPLE_ROWS // 4]
     others = randomness.permutation(rest)[: _SAMPLE_ROWS - len(some)]
-    chosen: npt.NDArray[np.float32] = part.vectors[np.sort(np.concatenate([some, others]))]
-    return chosen
+    return np.asarray(part.vectors[np.sort(np.concatenate([some, others]))])
