@@ -143,4 +143,5 @@ def matrix_of(
     many = rows_of(layers) > rows_in_memory
     rows = _Batches(layers, rows_per_batch, str(cache) if many else None)
     kind: Any = xgb.ExtMemQuantileDMatrix if many else xgb.QuantileDMatrix
-    return kind(rows, missing=np.nan, nthread=THREADS, ref=like)
+    matrix: xgb.DMatrix = kind(rows, missing=np.nan, nthread=THREADS, ref=like)
+    return matrix
