@@ -286,7 +286,7 @@ class TestDataset:
         infinite = pa.array(vectors, schema.field(column).type)
         pq.write_table(table.set_column(column, schema.field(column), infinite), file)
 
-        with pytest.raises(SetupError, match=r"1 vector\(s\) hold infinities"):
+        with pytest.raises(SetupError, match=r"1 row.s. have infinities"):
             load_dataset(file)
 
     def test_another_parquet_file_is_refused(self, tmp_path: Path) -> None:

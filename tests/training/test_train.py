@@ -16,6 +16,7 @@ from fanzha_training.calibrate import calibrate, sigmoid
 from fanzha_training.dataset import Dataset
 from fanzha_training.evaluate import later_than
 from fanzha_training.grow import margins
+from fanzha_training.matrix import Layer, batches, labels_of
 from fanzha_training.metrics import Scored, metrics_of
 from fanzha_training.trained import load_trained, save_trained
 
@@ -173,11 +174,14 @@ class TestAugment:
 
     def test_each_outage_loses_its_part(self, dataset: Dataset) -> None:
         rng = np.random.default_rng(1)
-        vectors, source = with_missing_history(dataset.vectors, share=0.1, randomness=rng)
+        layers = with_missing_history(
+            Layer(dataset.vectors, dataset.label), share=0.1, randomness=rng
+        )
+        vectors, label = np.concatenate(list(batches(layers, 1000))), labels_of(layers)
 
         rows, each = len(dataset), round(0.1 * len(dataset))
         payer, payee, both = np.split(vectors[rows:], 3)
-        assert len(vectors) == len(source) == rows + 3 * each
+        assert len(vectors) == len(label) == rows + 3 * each
         assert vectors[:rows].tobytes() == dataset.vectors.tobytes()
         assert np.isnan(payer[:, PAYER_START:PAYEE_START]).all()
         assert not np.isnan(payer[:, PAYEE_START:]).all(axis=1).any()

@@ -16,6 +16,7 @@ from fanzha.features.manifest import FEATURES
 from fanzha_training.dataset import Dataset
 from fanzha_training.evaluate import later_than
 from fanzha_training.grow import TrainOptions, grow, margins
+from fanzha_training.one_machine import one_machine
 
 FAMILIES: Final = tuple(dict.fromkeys(feature.family for feature in FEATURES))
 
@@ -77,12 +78,13 @@ def hiding(dataset: Dataset, hidden: Mask) -> Dataset:
     """Return the data set with some features unknown everywhere."""
     vectors = dataset.vectors.copy()
     vectors[:, hidden] = np.nan
-    return replace(dataset, vectors=vectors)
+    return replace(dataset, stored_vectors=vectors)
 
 
 def _precision(dataset: Dataset, options: TrainOptions) -> float:
     # Not calibrated: a family that tells nothing alone leaves nothing to calibrate.
-    grown = grow(dataset, options, lambda _done, _total: None)
+    with one_machine() as machine:
+        grown = grow(dataset, options, lambda _done, _total: None, machine)
     later = later_than(dataset, grown.split.times.cut_ms).data
     return float(average_precision_score(later.label == 1, margins(grown.booster, later.vectors)))
 

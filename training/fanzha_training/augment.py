@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from fanzha.features.kernel import END, PAYEE_START, PAYER_START
 from fanzha.features.manifest import FEATURES
+from fanzha_training.matrix import Layer
 
 Mask = npt.NDArray[np.bool_]
 
@@ -24,27 +25,20 @@ OUTAGES: Final[tuple[Mask, ...]] = (_PAYER, _PAYEE, _PAYER | _PAYEE | _LISTS)
 
 
 def with_missing_history(
-    vectors: npt.NDArray[np.float32], *, share: float, randomness: np.random.Generator
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-    """Return the rows, and after them copies of a random share of them for each of OUTAGES.
+    rows: Layer, *, share: float, randomness: np.random.Generator
+) -> list[Layer]:
+    """Return the rows, and after them a random share of them again for each of OUTAGES.
 
     Args:
-        vectors: float32 (rows, features).
-        share: share of the rows that is copied for each outage, 0 to 1.
+        rows: to learn from.
+        share: share of the rows that is repeated for each outage, 0 to 1.
         randomness: chooses the rows.
 
-    Returns:
-        The rows, and for each the row that it was made of, int64.
-
     """
-    rows = np.arange(len(vectors))
-    copies = [vectors]
-    sources = [rows]
+    layers = [rows]
     count = round(share * len(rows))
-    for outage in OUTAGES:
-        chosen = np.sort(randomness.choice(rows, count, replace=False))
-        copy = vectors[chosen]
-        copy[:, outage] = np.nan
-        copies.append(copy)
-        sources.append(chosen)
-    return np.concatenate(copies), np.concatenate(sources)
+    for outage in OUTAGES if count else ():
+        chosen = np.sort(randomness.choice(len(rows), count, replace=False))
+        weight = None if rows.weight is None else rows.weight[chosen]
+        layers.append(Layer(rows.vectors[chosen], rows.label[chosen], weight, outage))
+    return layers

@@ -4,23 +4,32 @@ It is one Parquet file, sorted by time, that says in its metadata where it comes
 """
 
 import hashlib
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fanzha.domain.errors import SetupError
 from fanzha.domain.model import Head
-from fanzha.features.manifest import FEATURES, manifest_hash
+from fanzha.features.manifest import FEATURES
 from fanzha_training.atomic import replaced_file
+from fanzha_training.dataset_checks import (
+    LABELS,
+    check_columns,
+    check_ids,
+    check_values,
+    checked_column,
+    checked_vectors,
+    opened,
+)
+from fanzha_training.dataset_meta import DatasetMeta, read_meta
+from fanzha_training.vectors import AnyVectors, Vectors, batches_of
 
 UNLABELLED: Final = -1
 """Label in arrays of a row that is neither known as fraud nor as legitimate; null in the file."""
@@ -61,29 +70,14 @@ unknown; `..._known_ms` is since when that is known. `weight` is how much a labe
 models learn, above 0 to 1, null for 1. `margin`, `points` and `model_version` are what was
 served."""
 
-_META_KEY = b"fanzha_dataset"
-
-
-@dataclass(frozen=True, slots=True)
-class DatasetMeta:
-    """Where a data set comes from. Times are milliseconds since 1970 UTC."""
-
-    source: str
-    """"table", "file" or "archive"."""
-    simulated: bool
-    command: str
-    as_of_ms: int
-    """Labels are those that were known at this time."""
-    label_delay_days: float
-    feature_hash: str = field(default_factory=manifest_hash)
-
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A data set in memory; all arrays have one entry a row, sorted by time.
+    """A data set; all arrays have one entry a row, sorted by time.
 
     `label`, `payee_mule` and `payer_mule` are int8: 1, 0 or UNLABELLED; `..._known_ms` is int64,
-    meaningless where unlabelled. `vectors` is float32 of shape (rows, features).
+    meaningless where unlabelled. `stored_vectors` is float32 of shape (rows, features), in memory
+    or, where there are many, in the file.
     """
 
     time_ms: npt.NDArray[np.int64]
@@ -102,10 +96,17 @@ class Dataset:
     weight: npt.NDArray[np.float32]
     channel: npt.NDArray[np.int8]
     segment: npt.NDArray[np.int8]
-    vectors: npt.NDArray[np.float32]
+    stored_vectors: AnyVectors
     meta: DatasetMeta
     repaired: dict[str, int] = field(default_factory=dict)
     """Repairs made while loading, and how many rows they touched."""
+    features_without_values: tuple[str, ...] = ()
+    """Features that have one value in all rows of the file, or none."""
+
+    @property
+    def vectors(self) -> Vectors:
+        """All vectors in memory: 0.5 KiB a row, so ask for them of chosen rows only."""
+        return np.asarray(self.stored_vectors)
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -132,17 +133,21 @@ class Dataset:
         """Return a hash, 32 hexadecimal digits, of all rows as models see them."""
         digest = hashlib.blake2b(self.meta.feature_hash.encode(), digest_size=16)
         for name in _ARRAYS:
-            digest.update(np.ascontiguousarray(getattr(self, name)).data)
+            if name != _VECTORS:
+                digest.update(np.ascontiguousarray(getattr(self, name)).data)
+        for vectors in batches_of(self.stored_vectors):
+            digest.update(np.ascontiguousarray(vectors).data)
         return digest.hexdigest()
 
 
+_VECTORS: Final = "stored_vectors"
 _ARRAYS = tuple(
-    name for name in Dataset.__dataclass_fields__ if name not in {"meta", "repaired"}
-)  # fmt: skip
+    name
+    for name in Dataset.__dataclass_fields__
+    if name not in {"meta", "repaired", "features_without_values"}
+)
 
-
-_LABELS: Final = ("label", "payee_mule", "payer_mule")
-_OF_NULL: Final = dict.fromkeys(_LABELS, UNLABELLED) | {"weight": 1}
+_OF_NULL: Final = dict.fromkeys(LABELS, UNLABELLED) | {"weight": 1}
 """What nulls stand for in arrays; 0 where nothing is said here."""
 
 
@@ -163,8 +168,7 @@ class DatasetWriter:
             meta: where the data set comes from.
 
         """
-        metadata = {_META_KEY: json.dumps(asdict(meta), sort_keys=True).encode()}
-        self._schema = SCHEMA.with_metadata(metadata)
+        self._schema = SCHEMA.with_metadata(meta.as_metadata())
         self._writer = pq.ParquetWriter(draft, self._schema, compression="zstd")
         self.rows = 0
 
@@ -221,65 +225,48 @@ def write_dataset(path: Path, columns: dict[str, Any], meta: DatasetMeta) -> Non
         writer.write(columns)
 
 
-def load_dataset(path: Path) -> Dataset:
+ROWS_IN_MEMORY: Final = 1 << 21
+"""Of a data set with more rows the vectors stay in its file: they take 0.5 KiB each."""
+
+
+def load_dataset(path: Path, rows_in_memory: int = ROWS_IN_MEMORY) -> Dataset:
     """Read a data set and check that it can be learned from.
 
-    Rows out of order are sorted, and counted as `rows_sorted`.
+    Rows out of order are sorted, and counted as `rows_sorted`; labels that are said to have been
+    known before their transfers count from these on, and are counted as `labels_before_transfer`.
+
+    Args:
+        path: the file.
+        rows_in_memory: with more rows, vectors are read when they are needed.
 
     Raises:
         SetupError: the file is no data set, is damaged, was made with other features, is empty,
-            holds a transfer twice, or holds infinities.
+            holds a transfer twice, or holds values that no transfer has.
 
     """
-    frame, meta = _read(path)
-    vectors = frame["vector"].to_numpy()
-    arrays: dict[str, npt.NDArray[Any]] = {
-        name: frame[name].fill_null(_OF_NULL.get(name, 0)).to_numpy()
-        for name in _ARRAYS
-        if name != "vectors"
-    }
-    for name in _LABELS:
-        if not np.isin(arrays[name], (UNLABELLED, 0, 1)).all():
-            raise SetupError(f"{path}: {name} has values other than 0, 1 and null; build it again")
-    infinite = int(np.isinf(vectors).any(axis=1).sum())
-    if infinite:
-        raise SetupError(
-            f"{path}: {infinite} vector(s) hold infinities; unknown values must be NaN: build it "
-            "again from amounts and times within their ranges"
-        )
-    dataset = Dataset(vectors=vectors, meta=meta, repaired={}, **arrays)
+    with opened(path) as file:
+        try:
+            meta = read_meta(path, file.schema_arrow.metadata)
+            check_columns(path, file.schema_arrow, SCHEMA)
+            if file.metadata.num_rows == 0:
+                raise SetupError(f"{path} has no rows; build it from at least one transfer")
+            check_ids(path, file)
+            arrays = {
+                name: checked_column(path, file, SCHEMA.field(name), _OF_NULL.get(name, 0))
+                for name in _ARRAYS
+                if name != _VECTORS
+            }
+            repaired = check_values(path, arrays, meta.as_of_ms)
+            vectors, same = checked_vectors(path, file, rows_in_memory)
+        except (OSError, pa.ArrowException) as error:
+            raise SetupError(
+                f"{path} is damaged: {error}; restore it, or build it again"
+            ) from error
+    dataset = Dataset(
+        **arrays, stored_vectors=vectors, meta=meta, repaired=repaired, features_without_values=same
+    )
     late = int((np.diff(dataset.time_ms) < 0).sum())
     if late:
         dataset = dataset.rows(np.argsort(dataset.time_ms, kind="stable"))
         dataset.repaired["rows_sorted"] = late
     return dataset
-
-
-def _read(path: Path) -> tuple[pl.DataFrame, DatasetMeta]:
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise SetupError(
-            f"{path} cannot be read as Parquet: {error}; make it with fanzha-training build"
-        ) from error
-    missing = [name for name in SCHEMA.names if name not in table.column_names]
-    stored = (table.schema.metadata or {}).get(_META_KEY)
-    if missing or stored is None:
-        lack = f"has no column {', '.join(missing)}" if missing else "does not say its source"
-        raise SetupError(f"{path} is no data set: it {lack}; make it with fanzha-training build")
-    meta = DatasetMeta(**json.loads(stored))
-    if (
-        meta.feature_hash != manifest_hash()
-        or table.schema.field("vector").type != SCHEMA.field("vector").type
-    ):
-        raise SetupError(
-            f"{path} was built with features {meta.feature_hash}, this code has "
-            f"{manifest_hash()}; build it again"
-        )
-    if table.num_rows == 0:
-        raise SetupError(f"{path} has no rows; build it from at least one transfer")
-    frame = pl.DataFrame(pl.from_arrow(table))
-    distinct = frame.select(pl.struct("decision_id", "request_id").n_unique()).item()
-    if distinct < len(frame):
-        raise SetupError(f"{path} holds {len(frame) - distinct} transfer(s) twice; build it again")
-    return frame, meta

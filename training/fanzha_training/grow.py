@@ -1,8 +1,7 @@
 """Grows gradient-boosted trees on one thread, so that the same data give the same bytes."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,13 +10,10 @@ import xgboost as xgb
 from fanzha.domain.errors import SetupError
 from fanzha_training.augment import with_missing_history
 from fanzha_training.dataset import Dataset
+from fanzha_training.matrix import THREADS, Layer
+from fanzha_training.one_machine import METRIC, Machines, Progress
 from fanzha_training.split import Part, Shares, Split, joined, split_by_time
-
-THREADS: Final = 1
-"""More threads would add up histograms in changing order, and so give changing trees."""
-
-Progress = Callable[[int, int], None]
-"""Told how many trees are grown, of at most how many."""
+from fanzha_training.vectors import AnyVectors, batches_of
 
 _TUNING_FRAUDS_MIN = 5
 """With fewer, chance would decide where growing stops; then as many trees grow as allowed."""
@@ -56,7 +52,7 @@ class Grown:
     delay_days: float
 
 
-def grow(dataset: Dataset, options: TrainOptions, progress: Progress) -> Grown:
+def grow(dataset: Dataset, options: TrainOptions, progress: Progress, machines: Machines) -> Grown:
     """Grow trees on the earlier days of a data set.
 
     The number of trees is found by early stopping on the last days of the training time; then the
@@ -75,38 +71,29 @@ def grow(dataset: Dataset, options: TrainOptions, progress: Progress) -> Grown:
     parameters = _parameters(options, split)
     randomness = np.random.default_rng(options.seed)
 
-    fit = matrix_of(split.fit, options.augment_share, randomness)
-    trees, tuned = _best_tree_count(parameters, fit, split, options, progress)
-    booster = xgb.train(
-        parameters,
-        matrix_of(joined(split.fit, split.tune), options.augment_share, randomness),
-        num_boost_round=trees,
-        callbacks=[Told(progress, trees)],
-    )
+    trees, tuned = _best_tree_count(parameters, split, options, progress, machines, randomness)
+    everything = layer_of(joined(split.fit, split.tune))
+    layers = with_missing_history(everything, share=options.augment_share, randomness=randomness)
+    booster = machines.grow(parameters, machines.matrix(layers), trees, progress)
     return Grown(booster, split, trees, tuned, parameters, delay_days)
 
 
-def margins(booster: xgb.Booster, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """Return XGBoost's raw margins of vectors float32 (rows, features), as float64 (rows,)."""
-    matrix = xgb.DMatrix(vectors, missing=np.nan, nthread=THREADS)
+def layer_of(part: Part) -> Layer:
+    """Return the rows of a part to learn from."""
+    return Layer(part.vectors, part.label, part.weight)
+
+
+def margins(booster: xgb.Booster, vectors: AnyVectors) -> npt.NDArray[np.float64]:
+    """Return XGBoost's raw margins of vectors float32 (rows, features), as float64.
+
+    Of shape (rows,), or (rows, classes) for a booster over classes.
+    """
     booster.set_param({"nthread": THREADS})
-    predicted: npt.NDArray[np.float32] = booster.predict(matrix, output_margin=True)
-    return predicted.astype(np.float64)
-
-
-class Told(xgb.callback.TrainingCallback):
-    """Tells how many trees there are."""
-
-    def __init__(self, progress: Progress, total: int) -> None:
-        super().__init__()
-        self._progress = progress
-        self._total = total
-
-    def after_iteration(self, model: xgb.Booster, epoch: int, evals_log: Any) -> bool:  # noqa: ANN401
-        """Tell how many trees there are; never stop."""
-        del model, evals_log
-        self._progress(epoch + 1, self._total)
-        return False
+    found = []
+    for batch in batches_of(vectors):
+        matrix = xgb.DMatrix(batch, missing=np.nan, nthread=THREADS)
+        found.append(booster.predict(matrix, output_margin=True))
+    return np.concatenate(found).astype(np.float64) if found else np.empty(0)
 
 
 def _check(options: TrainOptions) -> None:
@@ -137,7 +124,7 @@ def _parameters(options: TrainOptions, split: Split) -> dict[str, Any]:
         "subsample": 1.0,
         # Stated, because XGBoost would otherwise estimate it.
         "base_score": split.fit.frauds / len(split.fit.label),
-        "eval_metric": "logloss",
+        "eval_metric": METRIC,
         "nthread": THREADS,
         "seed": options.seed,
     }
@@ -145,34 +132,23 @@ def _parameters(options: TrainOptions, split: Split) -> dict[str, Any]:
 
 def _best_tree_count(
     parameters: dict[str, Any],
-    fit: xgb.DMatrix,
     split: Split,
     options: TrainOptions,
     progress: Progress,
+    machines: Machines,
+    randomness: np.random.Generator,
 ) -> tuple[int, bool]:
     """Return how many trees to grow, and whether the tuning days could say it."""
+    fit = with_missing_history(
+        layer_of(split.fit),
+        share=options.augment_share,
+        randomness=randomness,
+    )
     if split.tune.frauds < _TUNING_FRAUDS_MIN:
         return options.trees_max, False
-    tune = matrix_of(split.tune, 0, np.random.default_rng(0))
-    stop = xgb.callback.EarlyStopping(rounds=options.patience, metric_name="logloss")
-    booster = xgb.train(
-        parameters,
-        fit,
-        num_boost_round=options.trees_max,
-        evals=[(tune, "tune")],
-        callbacks=[stop, Told(progress, options.trees_max)],
-        verbose_eval=False,
+    rows = machines.matrix(fit)
+    tune = machines.matrix([layer_of(split.tune)], like=rows)
+    count = machines.best_tree_count(
+        parameters, rows, tune, options.trees_max, options.patience, progress
     )
-    return booster.best_iteration + 1, True
-
-
-def matrix_of(part: Part, augment_share: float, randomness: np.random.Generator) -> xgb.DMatrix:
-    """Return the rows of a part, and copies of some of them without history, for XGBoost."""
-    vectors, source = with_missing_history(part.vectors, share=augment_share, randomness=randomness)
-    return xgb.DMatrix(
-        vectors,
-        label=part.label[source],
-        weight=part.weight[source],
-        missing=np.nan,
-        nthread=THREADS,
-    )
+    return count, True

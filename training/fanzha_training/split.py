@@ -16,13 +16,14 @@ import numpy.typing as npt
 from fanzha.domain.errors import SetupError
 from fanzha_training.dataset import DAY_MS, UNLABELLED, Dataset
 from fanzha_training.labels import labels_known_at
+from fanzha_training.vectors import AnyVectors, joined_vectors
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """Labelled rows of one stretch of time."""
 
-    vectors: npt.NDArray[np.float32]
+    vectors: AnyVectors
     label: npt.NDArray[np.int8]
     weight: npt.NDArray[np.float32]
     """How much each row counts, above 0 to 1."""
@@ -158,7 +159,7 @@ def _times(dataset: Dataset, delay_ms: int, shares: Shares) -> Times:
 def _part(dataset: Dataset, label: npt.NDArray[np.int8], begin: np.int64, end: np.int64) -> Part:
     labelled = np.flatnonzero(label[begin:end] != UNLABELLED) + begin
     return Part(
-        dataset.vectors[labelled],
+        dataset.stored_vectors[labelled],
         label[labelled],
         dataset.weight[labelled],
         dataset.fraud_type[labelled],
@@ -168,7 +169,7 @@ def _part(dataset: Dataset, label: npt.NDArray[np.int8], begin: np.int64, end: n
 def joined(first: Part, second: Part) -> Part:
     """Return the rows of both."""
     return Part(
-        np.concatenate([first.vectors, second.vectors]),
+        joined_vectors(first.vectors, second.vectors),
         np.concatenate([first.label, second.label]),
         np.concatenate([first.weight, second.weight]),
         np.concatenate([first.fraud_type, second.fraud_type]),

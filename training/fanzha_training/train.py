@@ -1,5 +1,6 @@
 """Trains a model: one head for each question that its labels can teach, and the types of fraud."""
 
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -11,7 +12,9 @@ from fanzha.domain.errors import SetupError
 from fanzha.domain.model import Head
 from fanzha_training.calibrate import Calibration, calibrate, logit
 from fanzha_training.dataset import Dataset
-from fanzha_training.grow import THREADS, Grown, Progress, TrainOptions, grow, margins
+from fanzha_training.grow import Grown, TrainOptions, grow, margins
+from fanzha_training.matrix import THREADS
+from fanzha_training.one_machine import Machines, Progress, one_machine
 from fanzha_training.split import Part, Split, joined
 from fanzha_training.typology import Typology, learn_types
 
@@ -46,31 +49,43 @@ class Trained:
         return self.heads[Head.VICTIM]
 
 
-def train(dataset: Dataset, options: TrainOptions, progress: Progress) -> Trained:
+def train(
+    dataset: Dataset,
+    options: TrainOptions,
+    progress: Progress,
+    machines: Machines | None = None,
+) -> Trained:
     """Train on the earlier days of a data set and calibrate on later ones.
 
     Heads for mules are trained where enough is known of mules; else they are left out, and the
     record says why.
+
+    Args:
+        dataset: sorted by time.
+        options: how to train.
+        progress: told how many trees there are.
+        machines: what to grow the trees on; None: this machine.
 
     Raises:
         SetupError: an option is out of range, the data set cannot be learned from, or nothing was
             learned that holds later.
 
     """
-    grown = grow(dataset, options, progress)
-    split = grown.split
-    victim = _head(grown, options.base_rate)
-    heads = {Head.VICTIM: victim}
-    records = {Head.VICTIM.value: _record(grown, victim)}
-    left_out = {}
-    for head in (Head.PAYEE_MULE, Head.PAYER_MULE):
-        try:
-            trees = _grow_mules(dataset.for_head(head), options, progress)
-            heads[head] = _head(trees, _shifted(trees.split, victim.calibration))
-        except SetupError as error:
-            left_out[head.value] = str(error)
-        else:
-            records[head.value] = _record(trees, heads[head])
+    heads, records, left_out = {}, {}, {}
+    with nullcontext(machines) if machines else one_machine() as growing:
+        grown = grow(dataset, options, progress, growing)
+        split = grown.split
+        victim = _head(grown, options.base_rate)
+        heads[Head.VICTIM] = victim
+        records[Head.VICTIM.value] = _record(grown, victim)
+        for head in (Head.PAYEE_MULE, Head.PAYER_MULE):
+            try:
+                trees = _grow_mules(dataset.for_head(head), options, progress, growing)
+                heads[head] = _head(trees, _shifted(trees.split, victim.calibration))
+            except SetupError as error:
+                left_out[head.value] = str(error)
+            else:
+                records[head.value] = _record(trees, heads[head])
     typology = learn_types(joined(split.fit, split.tune), options, progress)
     record = {
         "command": options.command,
@@ -88,12 +103,14 @@ def train(dataset: Dataset, options: TrainOptions, progress: Progress) -> Traine
     return Trained(heads, typology, sample, record)
 
 
-def _grow_mules(dataset: Dataset, options: TrainOptions, progress: Progress) -> Grown:
+def _grow_mules(
+    dataset: Dataset, options: TrainOptions, progress: Progress, machines: Machines
+) -> Grown:
     if int((dataset.label == 1).sum()) < _MULES_MIN:
         raise SetupError(
             f"fewer than {_MULES_MIN} transfers are known as a mule's; report mules as outcomes"
         )
-    grown = grow(dataset, options, progress)
+    grown = grow(dataset, options, progress, machines)
     found = grown.split.calibration.frauds
     if found < _MULES_MIN:
         raise SetupError(
@@ -142,5 +159,4 @@ def _sample(part: Part, randomness: np.random.Generator) -> npt.NDArray[np.float
     fraud, rest = np.flatnonzero(part.label == 1), np.flatnonzero(part.label == 0)
     some = randomness.permutation(fraud)[: _SAMPLE_ROWS // 4]
     others = randomness.permutation(rest)[: _SAMPLE_ROWS - len(some)]
-    chosen: npt.NDArray[np.float32] = part.vectors[np.sort(np.concatenate([some, others]))]
-    return chosen
+    return np.asarray(part.vectors[np.sort(np.concatenate([some, others]))])

@@ -11,7 +11,9 @@ import numpy as np
 import xgboost as xgb
 
 from fanzha.domain.vocabulary import FraudType, word_of
-from fanzha_training.grow import THREADS, Progress, Told, TrainOptions
+from fanzha_training.grow import TrainOptions
+from fanzha_training.matrix import THREADS
+from fanzha_training.one_machine import Progress, Told
 from fanzha_training.split import Part
 
 _TYPE_FRAUDS_MIN: Final = 8
@@ -45,7 +47,7 @@ def learn_types(part: Part, options: TrainOptions, progress: Progress) -> Typolo
     rows = np.flatnonzero(fraud & np.isin(part.fraud_type, kinds))
     # Whole frauds only: without history nothing tells the types apart.
     matrix = xgb.DMatrix(
-        part.vectors[rows],
+        np.asarray(part.vectors[rows]),
         label=np.searchsorted(kinds, part.fraud_type[rows]),
         weight=part.weight[rows],
         missing=np.nan,

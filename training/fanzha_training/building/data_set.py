@@ -7,9 +7,15 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from fanzha_training.building.numbered_transfers import NumberedTransfers, vectors_of
+from fanzha_training.building.numbered_transfers import (
+    NumberedTransfers,
+    Spread,
+    one_after_another,
+    vectors_of,
+)
 from fanzha_training.building.options import BuildOptions, Say, label_columns, label_counts
-from fanzha_training.dataset import DatasetMeta, dataset_writer, vector_column
+from fanzha_training.dataset import dataset_writer, vector_column
+from fanzha_training.dataset_meta import DatasetMeta
 from fanzha_training.labels import Labels, Outcomes, label_transfers
 
 _COPIED: Final = ("request_id", "time_ms", "channel", "payer_segment", "amount_minor")
@@ -29,7 +35,12 @@ class Source:
 
 
 def build_dataset(
-    numbered: NumberedTransfers, source: Source, out: Path, options: BuildOptions, say: Say
+    numbered: NumberedTransfers,
+    source: Source,
+    out: Path,
+    options: BuildOptions,
+    say: Say,
+    spread: Spread = one_after_another,
 ) -> dict[str, object]:
     """Build a data set; return a summary.
 
@@ -39,6 +50,7 @@ def build_dataset(
         out: file to write.
         options: how to build.
         say: told what is being done.
+        spread: computes the parts where there are several.
 
     Raises:
         SetupError: no transfer is left, or the data set cannot be written.
@@ -54,7 +66,7 @@ def build_dataset(
         source.name, source.simulated, source.command, as_of_ms, options.label_delay_days
     )
     with dataset_writer(out, meta) as writer:
-        for rows, vectors in vectors_of(known, options.parts, out.parent, say):
+        for rows, vectors in vectors_of(known, options.parts, out.parent, say, spread):
             part = known.columns(_COPIED, rows)
             writer.write(
                 {

@@ -14,7 +14,8 @@ from fanzha.domain.errors import SetupError
 from fanzha.domain.vocabulary import DecisionKind, ExecutionStatus
 from fanzha_training.building.archive_source import Archive, Decisions, read_archive
 from fanzha_training.building.options import BuildOptions, Say, label_columns, label_counts
-from fanzha_training.dataset import DatasetMeta, vector_column, write_dataset
+from fanzha_training.dataset import vector_column, write_dataset
+from fanzha_training.dataset_meta import DatasetMeta
 from fanzha_training.labels import Outcomes, label_transfers
 from fanzha_training.skew import compare
 

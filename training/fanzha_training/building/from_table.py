@@ -4,14 +4,24 @@ import json
 from pathlib import Path
 
 from fanzha_training.building.data_set import Source, build_dataset
-from fanzha_training.building.numbered_transfers import NumberedTransfers
+from fanzha_training.building.numbered_transfers import (
+    NumberedTransfers,
+    Spread,
+    one_after_another,
+)
 from fanzha_training.building.options import BuildOptions, Say
 from fanzha_training.building.table_source import read_table
 from fanzha_training.building.table_subjects import SUBJECT_COLUMNS, subjects_of
 from fanzha_training.table import WORLD_FILE
 
 
-def build_from_table(folder: Path, out: Path, options: BuildOptions, say: Say) -> dict[str, object]:
+def build_from_table(
+    folder: Path,
+    out: Path,
+    options: BuildOptions,
+    say: Say,
+    spread: Spread = one_after_another,
+) -> dict[str, object]:
     """Build a data set from `transfers.parquet` and `outcomes.parquet`; return a summary.
 
     Raises:
@@ -29,7 +39,7 @@ def build_from_table(folder: Path, out: Path, options: BuildOptions, say: Say) -
     if simulated is None:
         simulated = (folder / WORLD_FILE).exists()
     source = Source("table", _commands(folder, options), simulated, dict(table.repaired))
-    return build_dataset(numbered, source, out, options, say)
+    return build_dataset(numbered, source, out, options, say, spread)
 
 
 def _commands(folder: Path, options: BuildOptions) -> str:

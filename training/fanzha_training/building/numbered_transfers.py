@@ -8,8 +8,7 @@ comes in as many parts: the more kinds of subjects a source has, the more parts 
 
 import math
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +22,7 @@ from fanzha.features.kernel import LINKS_START, PAYEE_START, PAYER_START
 from fanzha.features.links import LINKS, WIDTH
 from fanzha.mapping.zones import zone_rules
 from fanzha_training.building.options import Say, rate
-from fanzha_training.building.spill import Spill
+from fanzha_training.building.spill import Spilled, spill
 from fanzha_training.building.step_blocks import Ints, Part, parts_of
 from fanzha_training.building.table_history import table_facts, table_steps
 from fanzha_training.building.table_links import mules_of
@@ -73,14 +72,53 @@ class NumberedTransfers:
     def some(self, rows: Ints | slice) -> "tuple[pl.DataFrame, Subjects, Ints]":
         """Return transfers with all columns, numbered from 0; their subjects; their UTC offsets."""
         part = self.frame[rows.start : rows.stop] if isinstance(rows, slice) else self.frame[rows]
-        part = part.drop("request_id").with_columns(**self.constants)
+        part = part.drop("request_id", strict=False).with_columns(**self.constants)
         part = part.with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
         offsets = zone_rules(self.zone).offsets_at(part["time_ms"].to_numpy()) // 1000
         return part, self.subjects.some(rows), offsets
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What the parts of all subjects are computed from, and where to."""
+
+    numbered: NumberedTransfers
+    mules: pl.DataFrame
+    """See `fanzha_training.building.table_links.mules_of`."""
+    parts: int
+    folder: Path
+    """Where each part's share of the vectors waits for the others'."""
+
+    def put_aside(self, index: int) -> None:
+        """Compute one part, and write what it gives to the folder."""
+        part = Part(index, self.parts)
+        mine = [part.holds(numbers) for numbers in self.numbered.subjects.all]
+        rows = np.flatnonzero(np.logical_or.reduce(mine))
+        vectors = _folded(self.numbered, rows, self.mules, part)
+        for number, (place, mask) in enumerate(zip(_SLICES, mine, strict=True)):
+            spill(self.folder, number, index, place, mask[rows], vectors)
+
+
+Spread = Callable[[Work, Say], None]
+"""Puts all parts aside, on one machine or many."""
+
+
+def one_after_another(work: Work, say: Say) -> None:
+    """Put all parts aside in this process."""
+    told = rate()
+    count = len(work.numbered)
+    for index in range(work.parts):
+        done = count * index // work.parts
+        say(f"computing part {index + 1} of {work.parts}{told(done)}")
+        work.put_aside(index)
+
+
 def vectors_of(
-    numbered: NumberedTransfers, parts: int | None, folder: Path, say: Say
+    numbered: NumberedTransfers,
+    parts: int | None,
+    folder: Path,
+    say: Say,
+    spread: Spread = one_after_another,
 ) -> Iterator[tuple[slice, Vectors]]:
     """Yield the vectors of all transfers in order, each time those of some rows.
 
@@ -89,6 +127,7 @@ def vectors_of(
         parts: into how many parts to cut the subjects; None: as their number asks for.
         folder: where to put aside what does not fit memory.
         say: told what is being done.
+        spread: computes the parts where there are several.
 
     """
     count = len(numbered)
@@ -98,18 +137,13 @@ def vectors_of(
     if parts == 1:
         say("computing the vectors")
         vectors = _folded(numbered, slice(0, count), mules, None)
-        for rows in _blocks(count):
+        for rows in blocks_of(count):
             yield rows, vectors[rows]
         return
-    with (
-        tempfile.TemporaryDirectory(prefix=".fanzha-build-", dir=folder) as place,
-        ExitStack() as open_files,
-    ):
-        spills = [
-            open_files.enter_context(closing(Spill(Path(place), number, each)))
-            for number, each in enumerate(_SLICES)
-        ]
-        yield from _in_parts(numbered, parts, mules, spills, say)
+    with tempfile.TemporaryDirectory(prefix=".fanzha-build-", dir=folder) as place:
+        work = Work(numbered, mules, parts, Path(place))
+        spread(work, say)
+        yield from _joined(work, say)
 
 
 def parts_for(count: int, subjects: Subjects) -> int:
@@ -120,24 +154,22 @@ def parts_for(count: int, subjects: Subjects) -> int:
     return math.ceil(count * kinds / ROWS_PER_PART)
 
 
-def _in_parts(
-    numbered: NumberedTransfers, parts: int, mules: pl.DataFrame, spills: list[Spill], say: Say
-) -> Iterator[tuple[slice, Vectors]]:
-    count = len(numbered)
+def _joined(work: Work, say: Say) -> Iterator[tuple[slice, Vectors]]:
+    numbered, count = work.numbered, len(work.numbered)
+    spilled = [
+        Spilled(work.folder, number, place, work.parts) for number, place in enumerate(_SLICES)
+    ]
     told = rate()
-    for index in range(parts):
-        say(f"computing part {index + 1} of {parts}{told(count * index // parts)}")
-        _put_aside(numbered, Part(index, parts), mules, spills)
-    told = rate()
-    for rows in _blocks(count):
+    for rows in blocks_of(count):
         say(f"writing row {rows.start:,} of {count:,}{told(rows.start)}")
         vectors = _request_parts(numbered, rows)
-        for spill, numbers in zip(spills, numbered.subjects.all, strict=True):
-            spill.fill(vectors, parts_of(numbers[rows], parts))
+        for slices, numbers in zip(spilled, numbered.subjects.all, strict=True):
+            slices.fill(vectors, parts_of(numbers[rows], work.parts))
         yield rows, vectors
 
 
-def _blocks(count: int) -> Iterator[slice]:
+def blocks_of(count: int) -> Iterator[slice]:
+    """Yield the rows of so many transfers, some at a time."""
     for start in range(0, count, ROWS_PER_BLOCK):
         yield slice(start, min(start + ROWS_PER_BLOCK, count))
 
@@ -146,16 +178,6 @@ def _request_parts(numbered: NumberedTransfers, rows: slice) -> Vectors:
     transfers, subjects, offsets = numbered.some(rows)
     facts = table_facts(transfers, subjects, offsets)
     return fold(facts, np.empty((0, STEP_COLUMNS), np.int64))
-
-
-def _put_aside(
-    numbered: NumberedTransfers, part: Part, mules: pl.DataFrame, spills: list[Spill]
-) -> None:
-    mine = [part.holds(numbers) for numbers in numbered.subjects.all]
-    rows = np.flatnonzero(np.logical_or.reduce(mine))
-    vectors = _folded(numbered, rows, mules, part)
-    for spill, mask in zip(spills, mine, strict=True):
-        spill.add(mask[rows], vectors)
 
 
 def _folded(

@@ -9,6 +9,7 @@ from fanzha.domain.errors import SetupError
 from fanzha_training.commands.console import AsJson, command_text, counted, show
 from fanzha_training.dataset import load_dataset
 from fanzha_training.grow import TrainOptions
+from fanzha_training.one_machine import one_machine
 from fanzha_training.split import Shares
 from fanzha_training.train import Trained
 from fanzha_training.train import train as train_model
@@ -80,8 +81,8 @@ def train(
         learning_rate=learning_rate,
     )
     data = load_dataset(dataset)
-    with counted("trees") as progress:
-        trained = train_model(data, options, progress)
+    with counted("trees") as progress, one_machine(out.parent) as machine:
+        trained = train_model(data, options, progress, machine)
     save_trained(out, trained)
     show({"model": str(out), **_summary(trained), **data.repaired}, as_json=as_json)
 
