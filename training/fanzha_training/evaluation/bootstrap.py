@@ -69,7 +69,7 @@ def interval(values: Floats) -> tuple[Floats, Floats]:
     tail = (1 - LEVEL) / 2
     ends = []
     for share in (tail, 1 - tail):
-        rank = np.clip(np.ceil(share * known) - 1, 0, len(values) - 1).astype(np.int64)
+        rank = np.clip(np.ceil(np.round(share * known, 6)) - 1, 0, len(values) - 1).astype(np.int64)
         end = np.take_along_axis(filled, rank[None], axis=0)[0]
         ends.append(np.where(enough, end, np.nan))
     # None of ten cases found, in every draw: that is no proof that none can be.
