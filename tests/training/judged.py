@@ -42,7 +42,7 @@ def judged(
         amount_minor=column(amount, np.int64),
         payer=column(own if payer is None else payer, np.int64),
         payee=column(columns.get("payee", 0), np.int64),
-        decision=column(0, np.int8),
+        decision=column(columns.get("decision", 0), np.int8),
         label=labels,
         label_known_ms=column(0, np.int64),
         fraud_type=column(columns.get("fraud_type", labels), np.int8),

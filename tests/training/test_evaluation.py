@@ -219,12 +219,32 @@ class TestThresholds:
         ).figures["thresholds"]
 
         confirming, pausing = lines[-2:]
-        assert (confirming["policy"], pausing["policy"]) == ("confirm", "pause")
+        assert (confirming["decision"], pausing["decision"]) == ("policy_confirm", "policy_pause")
         assert confirming["alerts_per_1000"] == pytest.approx(3)
         assert confirming["recall"]["value"] == 1
         assert confirming["false_per_true"]["value"] == pytest.approx(0.5)
         assert pausing["alerts_per_1000"] == pytest.approx(2)
         assert confirming["reviews_per_day"] == pausing["reviews_per_day"] == pytest.approx(2)
+
+    @pytest.mark.parametrize(("missing", "rows"), [(0, 4), (1, 2)])
+    def test_decisions_that_were_served_stand_beside_if_all_are_known(
+        self, missing: int, rows: int
+    ) -> None:
+        # Confirmed: a fraud; paused: the other one and a legitimate transfer.
+        decision = [2, 3, 3] + [1] * (997 - missing) + [0] * missing
+
+        lines = the_result(
+            *judged([1, 1] + [0] * 998, np.linspace(9, -9, 1000), decision=decision),
+            limits=policy_limits(),
+        ).figures["thresholds"][len(GRID) :]
+
+        assert len(lines) == rows
+        if rows == 4:
+            confirmed, paused = lines[2:]
+            assert (confirmed["decision"], paused["decision"]) == ("served_confirm", "served_pause")
+            assert (confirmed["recall"]["value"], paused["recall"]["value"]) == (1, 0.5)
+            assert confirmed["alerts_per_1000"] == pytest.approx(3)
+            assert confirmed["reviews_per_day"] == paused["reviews_per_day"] == pytest.approx(2)
 
 
 class TestMules:

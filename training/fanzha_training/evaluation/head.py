@@ -22,9 +22,7 @@ from fanzha_training.evaluation.measure import (
 )
 from fanzha_training.evaluation.sample import Floats, Sample, sample_of
 from fanzha_training.evaluation.thresholds import (
-    CONFIRM,
     GRID,
-    PAUSE,
     PolicyLimits,
     cost_lines,
     thresholds_of,
@@ -99,7 +97,7 @@ def evaluate_head(
     )
     estimates = _estimates(sample, plan, assumptions, tell)
     names = tuple(name for name in RATES if head is Head.VICTIM or name not in SAVINGS)
-    figures = _figures(answers.label, sample, plan, estimates, names, assumptions)
+    figures = _figures(answers, sample, plan, estimates, names, assumptions)
     figures["thresholds"] = _thresholds(sample, plan, estimates, names, assumptions, days)
     return HeadResult(figures, estimates)
 
@@ -134,13 +132,13 @@ def _is_sure(cases: float, assumptions: Assumptions) -> bool:
 
 
 def _figures(
-    label: str, sample: Sample, plan: Plan, estimates: Estimates,
+    answers: Answers, sample: Sample, plan: Plan, estimates: Estimates,
     names: tuple[str, ...], assumptions: Assumptions,
 ) -> dict[str, Any]:  # fmt: skip
     draw = draw_of(sample, np.ones(sample.accounts))
     cases = int(sample.cases.starts.sum())
     return {
-        "model": label,
+        "model": answers.label,
         "transfers": len(sample),
         "frauds": int(sample.fraud.sum()),
         "fraud_minor": int(sample.amount[sample.fraud].sum()),
@@ -148,6 +146,7 @@ def _figures(
         "accounts": sample.accounts,
         "too_few": not _is_sure(cases, assumptions),
         "legitimate_weight": draw.weight,
+        "rate_calibrated_on": answers.calibration.observed_rate,
         "budgets": _budgets(sample, draw, estimates, names),
         "groups": _groups(sample, plan.groups, draw, estimates, names, assumptions),
         "average_precision": estimates.told("average_precision").at(),
@@ -171,6 +170,7 @@ def _budgets(
         alerts = float(draw.false[prefix]) + float(draw.hits_within(prefix))
         budgets[f"{budget:g}"] = {
             "alerts_in_data": int(prefix),
+            "false_in_data": int(prefix) - int(sample.fraud[:prefix].sum()),
             "alerts_per_1000": 1000 * alerts / draw.transfers,
             "points": int(sample.points[prefix - 1]) if prefix else None,
             "margin": float(sample.margin[prefix - 1]) if prefix else None,
@@ -232,9 +232,8 @@ def _thresholds(
         else [{"alerts_per_1000": float(1000 * count / draw.transfers)} for count in alerts]
     )
     told = {name: estimates.told(f"thresholds.{name}") for name in names}
-    policy = [CONFIRM, PAUSE] if plan.thresholds.rows else []
-    keys: list[dict[str, Any]] = [{"points": int(points), "policy": None} for points in GRID]
-    keys += [{"points": None, "policy": name} for name in policy]
+    keys: list[dict[str, Any]] = [{"points": int(points), "decision": None} for points in GRID]
+    keys += [{"points": None, "decision": name} for name in plan.thresholds.decided]
     return [
         key | costs[place] | {name: values.at(place, 0) for name, values in told.items()}
         for place, key in enumerate(keys)

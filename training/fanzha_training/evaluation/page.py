@@ -18,6 +18,8 @@ _QUESTIONS: Final = {
 }
 _DIMENSIONS: Final = {"channel": "channel", "segment": "segment", "fraud_type": "type of fraud"}
 _SHOWN_POINTS: Final = 50
+_COARSE: Final = 10
+"""With fewer false alerts in the data, a threshold is a matter of chance."""
 
 
 def write_evaluation(file: Path, document: dict[str, Any]) -> None:
@@ -79,6 +81,7 @@ def _head(head: Head, section: dict[str, Any]) -> list[str]:
             else "",
         ),
         wide(_budgets(models)),
+        _coarse(figures),
     ]
     if "difference" in section:
         parts += [
@@ -98,6 +101,21 @@ def _head(head: Head, section: dict[str, Any]) -> list[str]:
     return parts
 
 
+def _coarse(figures: dict[str, Any]) -> str:
+    few = {
+        budget: at["false_in_data"]
+        for budget, at in figures["budgets"].items()
+        if at["false_in_data"] < _COARSE
+    }
+    return note(
+        *(
+            f"The threshold at {budget} per 1,000 rests on {count} legitimate transfers of the "
+            "data: more data would make it surer."
+            for budget, count in few.items()
+        )
+    )
+
+
 def _where(section: dict[str, Any]) -> str:
     figures, window = section["model"], section["window"]
     rate = section["base_rate"]
@@ -110,7 +128,8 @@ def _where(section: dict[str, Any]) -> str:
     return (
         f"<p>{figures['transfers']:,} transfers with {figures['frauds']:,} positives in "
         f"{figures['cases']:,} cases, {window['from']} to {window['until']}, later than everything "
-        f"learned from: {per_million(section['rate_in_data'])} in the data. {stated}</p>"
+        f"learned from: {per_million(section['rate_in_data'])} in the data, "
+        f"{per_million(figures['rate_calibrated_on'])} on the calibration days. {stated}</p>"
     )
 
 
@@ -201,16 +220,16 @@ def _thresholds(head: Head, section: dict[str, Any]) -> list[str]:
              if name in lines[0]]  # fmt: skip
     costs = head is Head.VICTIM
     shown = [line for line in lines
-             if line["policy"] or (line["points"] % _SHOWN_POINTS == 0
+             if line["decision"] or (line["points"] % _SHOWN_POINTS == 0
                                    and line["alerts_per_1000"] > 0)]  # fmt: skip
     rows = [
         [
-            f"policy: {line['policy'].upper()}" if line["policy"] else str(line["points"]),
+            (line["decision"] or str(line["points"])).replace("_", " "),
             f"{line['alerts_per_1000']:,.3f}",
             *(told(name, line[name]) for name in names),
             *(_costs(line) if costs else []),
         ]
-        for line in sorted(shown, key=lambda line: line["policy"] is None)
+        for line in sorted(shown, key=lambda line: line["decision"] is None)
     ]
     titles = ["reviews a day", "review cost a day", "friction a day", "loss avoided a day",
               "loss left a day", "net a day"]  # fmt: skip

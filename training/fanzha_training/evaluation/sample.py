@@ -37,6 +37,8 @@ class Sample:
     channel: npt.NDArray[np.int8]
     segment: npt.NDArray[np.int8]
     fraud_type: npt.NDArray[np.int8]
+    decision: npt.NDArray[np.int8]
+    """As served; 0 where none was."""
     tie_ends: Ints
     """Lengths of all prefixes that a threshold can choose, rising."""
     cases: Cases
@@ -87,6 +89,7 @@ def sample_of(
         channel=data.channel[order],
         segment=data.segment[order],
         fraud_type=scored.fraud_type[order],
+        decision=data.decision[order],
         tie_ends=tie_ends(margin),
         cases=cases_of(account, data.time_ms[order], fraud, gap_ms),
         base_rate=base_rate,

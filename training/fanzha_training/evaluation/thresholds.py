@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from fanzha.domain.vocabulary import Channel, CustomerSegment
+from fanzha.domain.vocabulary import Channel, CustomerSegment, DecisionKind
 from fanzha.policy.load import DEFAULT_POLICY, load_policy
 from fanzha_training.evaluation.assumptions import Assumptions
 from fanzha_training.evaluation.cases import Ints
@@ -15,7 +15,6 @@ from fanzha_training.evaluation.measure import Catch, Draw, catch_of
 from fanzha_training.evaluation.sample import POINTS_MAX, Floats, Sample
 
 GRID: Final = np.arange(0, POINTS_MAX + 1, 25)
-CONFIRM, PAUSE = "confirm", "pause"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,23 +31,20 @@ class PolicyLimits:
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Transfers that each threshold alerts: those of the grid, then the policy's CONFIRM and PAUSE.
-
-    The policy's are left out where the score is not what the policy decides by.
-    """
+    """Transfers that each threshold alerts: those of the grid, then decisions by their names."""
 
     prefix: Ints
     """How many transfers of the sample each threshold of the grid alerts."""
-    rows: tuple[Ints, ...]
-    """The transfers that the policy alerts: from CONFIRM up, then from PAUSE up."""
+    decided: dict[str, Ints]
+    """The transfers that decisions alert, by name: those from CONFIRM up, then from PAUSE up."""
     catch: Catch
     amount: Floats
     """Of every transfer of the sample, minor units."""
 
     def false(self, draw: Draw) -> tuple[Floats, Floats]:
         """Return number and money of false alerts, each (thresholds, 1)."""
-        counts = [draw.legitimate[rows].sum() for rows in self.rows]
-        money = [draw.legitimate[rows] @ self.amount[rows] for rows in self.rows]
+        counts = [draw.legitimate[rows].sum() for rows in self.decided.values()]
+        money = [draw.legitimate[rows] @ self.amount[rows] for rows in self.decided.values()]
         return (
             np.append(draw.false[self.prefix], counts)[:, None],
             np.append(draw.false_money[self.prefix], money)[:, None],
@@ -71,17 +67,28 @@ def policy_limits(path: Path = DEFAULT_POLICY) -> PolicyLimits:
 
 
 def thresholds_of(sample: Sample, limits: PolicyLimits | None, stop_rate: float) -> Thresholds:
-    """Return what the grid, and the policy if there is one, alert."""
+    """Return what the grid alerts, the policy if one decides by the score, and what was served.
+
+    Served decisions came from all of the policy, its rules and lists too. They are left out unless
+    every transfer has one.
+    """
     prefix = np.searchsorted(-sample.points, -GRID, side="right")
-    masks: list[npt.NDArray[np.bool_]] = []
+    masks: dict[str, npt.NDArray[np.bool_]] = {}
     if limits is not None:
         place = sample.channel, sample.segment
-        masks = [sample.points >= limits.confirm[place], sample.points >= limits.pause[place]]
+        masks["policy_confirm"] = sample.points >= limits.confirm[place]
+        masks["policy_pause"] = sample.points >= limits.pause[place]
+        if (sample.decision != DecisionKind.UNSPECIFIED).all():
+            masks["served_confirm"] = sample.decision >= DecisionKind.CONFIRM
+            masks["served_pause"] = sample.decision >= DecisionKind.PAUSE
     alerted = np.concatenate(
-        [sample.cases.row < prefix[:, None], *(mask[None, sample.cases.row] for mask in masks)]
+        [
+            sample.cases.row < prefix[:, None],
+            *(mask[None, sample.cases.row] for mask in masks.values()),
+        ]
     )
-    rows = tuple(np.flatnonzero(mask) for mask in masks)
-    return Thresholds(prefix, rows, catch_of(sample.cases, alerted, stop_rate), sample.amount)
+    decided = {name: np.flatnonzero(mask) for name, mask in masks.items()}
+    return Thresholds(prefix, decided, catch_of(sample.cases, alerted, stop_rate), sample.amount)
 
 
 def cost_lines(
@@ -101,10 +108,9 @@ def cost_lines(
     """
     per_day = assumptions.transfers_per_day or len(sample) / days
     scale = per_day / draw.transfers
-    # The policy's CONFIRM asks the customer; only from PAUSE up does staff look at an alert.
+    # CONFIRM asks the customer; only from PAUSE up, the next one, does staff look at an alert.
     reviews = alerts.copy()
-    if len(alerts) > len(GRID):
-        reviews[-2] = reviews[-1]
+    reviews[len(GRID) :: 2] = reviews[len(GRID) + 1 :: 2]
     fraud_money = float(sample.amount[sample.cases.row] @ draw.fraud) * scale
     hits = rates["recall"] * draw.hits[-1]
     lines = []
