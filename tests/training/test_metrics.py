@@ -45,7 +45,7 @@ class TestBudgets:
         figures = metrics_of(scored([0] * 998 + [1, 1], [-5.0] * 998 + [5.0, 6.0]))
 
         assert figures["average_precision"] == pytest.approx(1.0)
-        assert figures["budgets"]["2"]["recall"] == 1
+        assert figures["budgets"]["5"]["recall"] == 1
         assert figures["recall_by_type_at_5"]["task_rebate"] == {"frauds": 2, "recall": 1}
 
 

@@ -38,6 +38,11 @@ class Calibration:
     base_rate: float
     """Share of fraud that probabilities are stated for."""
 
+    @property
+    def stated_rate(self) -> float | None:
+        """The base rate, if training was told one; None if it is the calibration days' own."""
+        return self.base_rate if self.prior_shift else None
+
     def probability(self, margin: Floats) -> Floats:
         """Return probabilities at the true base rate."""
         return sigmoid(self.slope * margin + self.intercept)
@@ -45,6 +50,13 @@ class Calibration:
     def probability_in_data(self, margin: Floats) -> Floats:
         """Return probabilities at the fraud rate of the calibration days."""
         return sigmoid(self.slope * margin + self.intercept - self.prior_shift)
+
+    def probability_at(self, margin: Floats, base_rate: float | None) -> Floats:
+        """Return probabilities at another share of fraud; None: that of the calibration days."""
+        if base_rate is None:
+            return self.probability_in_data(margin)
+        shift = logit(base_rate) - logit(self.observed_rate)
+        return sigmoid(self.slope * margin + self.intercept - self.prior_shift + shift)
 
 
 def sigmoid(margin: Floats) -> Floats:

@@ -156,10 +156,15 @@ def _figures(metrics: dict[str, Any]) -> list[str]:
             f"{metrics['average_precision']:.3f}. Mean predicted "
             f"{calibration['mean_predicted']:.3g}, "
             f"observed {calibration['observed_rate']:.3g}, expected calibration error "
-            f"{calibration['expected_calibration_error']:.2g} (all at the data's own fraud rate)."
+            f"{calibration['expected_calibration_error']:.2g} (all at {_rate(metrics)})."
         ),
         "\n".join(budgets),
     ]
+
+
+def _rate(metrics: dict[str, Any]) -> str:
+    stated = metrics.get("base_rate")
+    return "the data's own fraud rate" if stated is None else f"a fraud rate of {stated:.3g}"
 
 
 def per_true(ratio: float | None) -> str:

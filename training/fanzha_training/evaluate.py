@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from fanzha.domain.errors import SetupError
 from fanzha_training.dataset import DAY_MS, Dataset
-from fanzha_training.metrics import Scored, metrics_of
+from fanzha_training.metrics import Scored, metrics_of, weight_at
 from fanzha_training.scorer import Scorer
 
 
@@ -53,22 +53,41 @@ def later_than(dataset: Dataset, cut_ms: int) -> Later:
     return Later(dataset.rows(chosen), cut_ms, until)
 
 
-def scored_by(scorer: Scorer, data: Dataset) -> Scored:
-    """Return the transfers with the model's margins and probabilities."""
+def scored_by(scorer: Scorer, data: Dataset, base_rate: float | None = None) -> Scored:
+    """Return the transfers with the model's margins and probabilities.
+
+    Args:
+        scorer: the model.
+        data: labelled transfers of both kinds.
+        base_rate: true share of fraud, above 0 and below 1, that figures and probabilities are
+            stated for; None: the data's own.
+
+    """
     margin: npt.NDArray[np.float64] = scorer.margins(data.vectors)
+    frauds = int((data.label == 1).sum())
     return Scored(
         margin=margin,
-        probability=scorer.calibration.probability_in_data(margin),
+        probability=scorer.calibration.probability_at(margin, base_rate),
         label=data.label,
         amount_minor=data.amount_minor,
         fraud_type=data.fraud_type,
+        legitimate_weight=weight_at(frauds, len(data) - frauds, base_rate),
     )
 
 
-def evaluate(scorer: Scorer, later: Later) -> dict[str, Any]:
-    """Return a model's figures with the time range that they were measured on."""
+def evaluate(scorer: Scorer, later: Later, base_rate: float | None = None) -> dict[str, Any]:
+    """Return a model's figures with the time range that they were measured on.
+
+    `base_rate` is the share of fraud that they are stated for, None for the data's own.
+    """
+    return figures_of(scorer.label, later, scored_by(scorer, later.data, base_rate), base_rate)
+
+
+def figures_of(label: str, later: Later, scored: Scored, base_rate: float | None) -> dict[str, Any]:
+    """Return the figures of transfers that a model has scored already; see `evaluate`."""
     return {
-        "model": scorer.label,
+        "model": label,
         "window": later.window(),
-        **metrics_of(scored_by(scorer, later.data)),
+        "base_rate": base_rate,
+        **metrics_of(scored),
     }

@@ -12,10 +12,15 @@ from matplotlib.figure import Figure
 from fanzha_training.atomic import replaced_file
 
 _STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:980px;margin:2em auto;padding:0 1em}"
+    "body{font:15px/1.5 system-ui,sans-serif;max-width:1120px;margin:2em auto;padding:0 1em}"
     "table{border-collapse:collapse;margin:1em 0}td,th{border:1px solid #ccc;padding:.3em .7em;"
     "text-align:right}td:first-child,th:first-child{text-align:left}img{max-width:100%}"
     ".note{color:#555;font-size:13px;margin-top:.3em}"
+    ".cards{display:flex;flex-wrap:wrap;gap:1em;margin:1em 0}"
+    ".cards div{border:1px solid #ccc;border-radius:8px;padding:.7em 1.1em;flex:1;min-width:170px}"
+    ".cards b{display:block;font-size:27px}.cards small{color:#555}"
+    ".wide{overflow-x:auto;font-size:13px}.wide td,.wide th{padding:.2em .5em}"
+    "summary{cursor:pointer}"
 )
 
 
@@ -46,6 +51,25 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows
     )
     return f"<table><tr>{line}</tr>{lines}</table>"
+
+
+def cards(figures: Sequence[tuple[str, str, str]]) -> str:
+    """Return large figures side by side: name, value and a remark of each, plain text."""
+    each = "".join(
+        f"<div>{escape(name)}<b>{escape(value)}</b><small>{escape(remark)}</small></div>"
+        for name, value, remark in figures
+    )
+    return f"<div class='cards'>{each}</div>"
+
+
+def folded(title: str, *parts: str) -> str:
+    """Return parts, HTML, that are shown when the reader opens the title."""
+    return f"<details><summary>{escape(title)}</summary>{''.join(parts)}</details>"
+
+
+def wide(part: str) -> str:
+    """Return a part, HTML, that scrolls sideways where the page is too narrow for it."""
+    return f"<div class='wide'>{part}</div>"
 
 
 def image(title: str, figure: Figure, *notes: str) -> str:
