@@ -115,9 +115,7 @@ def may_withdraw(stated_by: OutcomeSource, source: OutcomeSource) -> bool:
     return source == stated_by or source in _DECIDES
 
 
-def said(
-    kind: OutcomeType, source: OutcomeSource, question: Question
-) -> tuple[Answer, Strength]:
+def said(kind: OutcomeType, source: OutcomeSource, question: Question) -> tuple[Answer, Strength]:
     """Return what an outcome says to a question, and how firmly; UNSPECIFIED for nothing.
 
     A doubt is never firmer than DOUBT, whoever has it; of the payee's account nothing is said below
@@ -196,9 +194,10 @@ class OutcomeHistory:
     outcomes: tuple[OutcomeRecord, ...] = ()
     withdrawals: tuple[WithdrawalRecord, ...] = ()
 
-    def __len__(self) -> int:
-        """Return the number of records."""
-        return len(self.outcomes) + len(self.withdrawals)
+    @property
+    def records(self) -> tuple[OutcomeRecord | WithdrawalRecord, ...]:
+        """Return all outcomes, then all withdrawals."""
+        return (*self.outcomes, *self.withdrawals)
 
     def plus(self, record: OutcomeRecord | WithdrawalRecord) -> "OutcomeHistory":
         """Return the history with one more record."""
