@@ -34,7 +34,7 @@ _MARKER_LIFE_MS = 7 * _DAY_MS
 """How long the newest status of an execution is remembered. What is reported later changes history
 only while the ring holds the event: else nobody knows any more what it counted for."""
 OUTCOME_LIFE_MS = 400 * _DAY_MS
-"""How long Redis holds the outcomes of a decision after the last of them; the archive keeps them."""
+"""How long Redis holds a decision's outcomes after the last of them; the archive keeps them."""
 _OUTCOME_KIND, _WITHDRAWAL_KIND = "outcome", "withdrawal"
 
 

@@ -65,7 +65,7 @@ class OutcomeNotFoundError(FanzhaError):
     def __init__(self, decision_id: str, outcome_id: str) -> None:
         """Keep both ids that were asked for."""
         super().__init__(
-            f"decision {decision_id} has no outcome {outcome_id}; ListOutcomes names those that it has"
+            f"decision {decision_id} has no outcome {outcome_id}; ListOutcomes names its outcomes"
         )
         self.decision_id = decision_id
         self.outcome_id = outcome_id

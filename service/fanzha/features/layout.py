@@ -17,9 +17,9 @@ an account, or a link: a device, phone or person that accounts share.
 
 ATTEMPT and RECEIVE records are kept, the last to arrive first, in the ring of payments out and the
 ring of money in; REPORT records in the ring of reports, one for each event and role; RETRACT takes
-that one out again, when it no longer stands. EXECUTION_OUT changes the status byte of the event with
-its id where the ring of payments out still holds it, and the pair memory; EXECUTION_IN the status
-byte in the ring of money in.
+that one out again, when it no longer stands. EXECUTION_OUT changes the status byte of the event
+with its id where the ring of payments out still holds it, and the pair memory; EXECUTION_IN the
+status byte in the ring of money in.
 
 Several values in a column are its bytes, from the lowest. Flags: channel, kind, decision, execution
 status, type of the counterparty, zone, owner. Execution: status, status before, decision, zone.

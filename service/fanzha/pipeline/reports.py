@@ -28,7 +28,7 @@ def report_changes(
         if _names(stands):
             kind, known_ms, fraud = Change.REPORT, stands.since_ms, stands.fraud_type
         packed = pack_report(event_id, happened_ms, fraud, role, counterparty_of(other), known_ms)
-        return kind, packed
+        return int(kind), packed
 
     payer = change(Question.PAYER_DECEIVED, ReportRole.VICTIM, found.payee)
     payee = (0, b"")
