@@ -110,9 +110,7 @@ def an_outcome(decision_id: str, rng: random.Random) -> outcomes.RecordOutcomeRe
                 ]
             ),
             fraud_type=wire.FRAUD_TYPE_TASK_REBATE,
-            source=rng.choice(
-                [outcomes.OUTCOME_SOURCE_POLICE, outcomes.OUTCOME_SOURCE_CUSTOMER]
-            ),
+            source=rng.choice([outcomes.OUTCOME_SOURCE_POLICE, outcomes.OUTCOME_SOURCE_CUSTOMER]),
             report_time=a_time(),
         )
     )

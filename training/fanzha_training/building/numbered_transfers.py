@@ -28,6 +28,7 @@ from fanzha_training.building.step_blocks import Ints, Part, parts_of
 from fanzha_training.building.table_history import table_facts, table_steps
 from fanzha_training.building.table_links import mules_of
 from fanzha_training.building.table_subjects import Subjects
+from fanzha_training.outcomes import reports_of
 
 Vectors = npt.NDArray[np.float32]
 
@@ -56,7 +57,7 @@ class NumberedTransfers:
     """Columns that differ between transfers, as `table_history` needs them, and `request_id`."""
     subjects: Subjects
     outcomes: pl.DataFrame
-    """What became known, with a column `row` for the transfer of each."""
+    """What became known, with `fanzha_training.outcomes.OUTCOME_COLUMNS`."""
     zone: str
     """The bank's time zone, an IANA name."""
     constants: dict[str, pl.Expr] = field(default_factory=dict)
@@ -79,6 +80,23 @@ class NumberedTransfers:
         return part, self.subjects.some(rows), offsets
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Accounts that outcomes of all transfers name, and since when."""
+
+    reports: pl.DataFrame
+    """From `fanzha_training.outcomes.reports_of`."""
+    mules: pl.DataFrame
+    """From `fanzha_training.building.table_links.mules_of`."""
+
+    @staticmethod
+    def of(numbered: NumberedTransfers) -> "Named":
+        """Return the accounts that the outcomes of transfers name."""
+        reports = reports_of(numbered.outcomes)
+        time_ms = numbered.frame["time_ms"].to_numpy()
+        return Named(reports, mules_of(reports, time_ms, numbered.subjects))
+
+
 def vectors_of(
     numbered: NumberedTransfers, parts: int | None, folder: Path, say: Say
 ) -> Iterator[tuple[slice, Vectors]]:
@@ -93,11 +111,10 @@ def vectors_of(
     """
     count = len(numbered)
     parts = parts or parts_for(count, numbered.subjects)
-    frame_time = numbered.frame["time_ms"].to_numpy()
-    mules = mules_of(numbered.outcomes, frame_time, numbered.subjects.payee)
+    named = Named.of(numbered)
     if parts == 1:
         say("computing the vectors")
-        vectors = _folded(numbered, slice(0, count), mules, None)
+        vectors = _folded(numbered, slice(0, count), named, None)
         for rows in _blocks(count):
             yield rows, vectors[rows]
         return
@@ -109,7 +126,7 @@ def vectors_of(
             open_files.enter_context(closing(Spill(Path(place), number, each)))
             for number, each in enumerate(_SLICES)
         ]
-        yield from _in_parts(numbered, parts, mules, spills, say)
+        yield from _in_parts(numbered, parts, named, spills, say)
 
 
 def parts_for(count: int, subjects: Subjects) -> int:
@@ -121,13 +138,13 @@ def parts_for(count: int, subjects: Subjects) -> int:
 
 
 def _in_parts(
-    numbered: NumberedTransfers, parts: int, mules: pl.DataFrame, spills: list[Spill], say: Say
+    numbered: NumberedTransfers, parts: int, named: Named, spills: list[Spill], say: Say
 ) -> Iterator[tuple[slice, Vectors]]:
     count = len(numbered)
     told = rate()
     for index in range(parts):
         say(f"computing part {index + 1} of {parts}{told(count * index // parts)}")
-        _put_aside(numbered, Part(index, parts), mules, spills)
+        _put_aside(numbered, Part(index, parts), named, spills)
     told = rate()
     for rows in _blocks(count):
         say(f"writing row {rows.start:,} of {count:,}{told(rows.start)}")
@@ -148,27 +165,25 @@ def _request_parts(numbered: NumberedTransfers, rows: slice) -> Vectors:
     return fold(facts, np.empty((0, STEP_COLUMNS), np.int64))
 
 
-def _put_aside(
-    numbered: NumberedTransfers, part: Part, mules: pl.DataFrame, spills: list[Spill]
-) -> None:
+def _put_aside(numbered: NumberedTransfers, part: Part, named: Named, spills: list[Spill]) -> None:
     mine = [part.holds(numbers) for numbers in numbered.subjects.all]
     rows = np.flatnonzero(np.logical_or.reduce(mine))
-    vectors = _folded(numbered, rows, mules, part)
+    vectors = _folded(numbered, rows, named, part)
     for spill, mask in zip(spills, mine, strict=True):
         spill.add(mask[rows], vectors)
 
 
 def _folded(
-    numbered: NumberedTransfers, rows: Ints | slice, mules: pl.DataFrame, part: Part | None
+    numbered: NumberedTransfers, rows: Ints | slice, named: Named, part: Part | None
 ) -> Vectors:
     transfers, subjects, offsets = numbered.some(rows)
-    outcomes = numbered.outcomes
+    reports = named.reports
     if not isinstance(rows, slice):
-        local = pl.Series(np.searchsorted(rows, outcomes["row"].to_numpy()))
-        there = np.isin(outcomes["row"].to_numpy(), rows, assume_unique=False)
-        outcomes = outcomes.with_columns(row=local).filter(pl.Series(there, dtype=pl.Boolean))
+        local = pl.Series(np.searchsorted(rows, reports["row"].to_numpy()))
+        there = np.isin(reports["row"].to_numpy(), rows)
+        reports = reports.with_columns(row=local).filter(pl.Series(there, dtype=pl.Boolean))
     facts = table_facts(transfers, subjects, offsets)
-    steps = table_steps(transfers, outcomes, subjects, mules, offsets, part)
+    steps = table_steps(transfers, reports, subjects, named.mules, offsets, part)
     return fold(facts, steps)
 
 
