@@ -235,9 +235,9 @@ def _rows(folder: Path) -> pl.DataFrame:
 
 
 def _codes(*columns: pl.Series) -> tuple[Ints, ...]:
-    """Return tokens as codes from 0, equal for equal tokens, -1 for null."""
+    """Return tokens as codes from 0 in the order of their coming, -1 for null."""
     tokens = pl.concat([column.rename("token").cast(pl.Binary) for column in columns])
-    distinct = tokens.drop_nulls().unique().to_frame().with_row_index("code")
+    distinct = tokens.drop_nulls().unique(maintain_order=True).to_frame().with_row_index("code")
     joined = tokens.to_frame().join(distinct, on="token", how="left", maintain_order="left")
     codes = joined["code"].cast(pl.Int64).fill_null(-1).to_numpy()
     ends = np.cumsum([len(column) for column in columns])[:-1]

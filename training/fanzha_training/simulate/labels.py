@@ -70,9 +70,9 @@ def report(played: Played, is_mule: Bools, rng: np.random.Generator) -> Labels:
         _checks(played, rng),
     ]
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    columns.append(np.full(len(columns[0]), UNKNOWN))
     order = np.argsort(columns[4], kind="stable")
-    kept = np.full(len(order), UNKNOWN)
-    return Labels(*(column[order] for column in columns), kept)
+    return Labels(*(column[order] for column in columns))
 
 
 def _episodes(
