@@ -68,7 +68,8 @@ class Lives:
         """Let one thing happen."""
         steps = (
             self._pay, self._pay, self._pay, self._arrive, self._arrive, self._arrive,
-            self._execute, self._execute, self._report, self._sight, self._judge, self._judge,
+            self._execute, self._execute, self._report, self._report, self._retract, self._sight,
+            self._judge, self._judge,
         )  # fmt: skip
         self._rng.choice(steps)()
 
@@ -184,6 +185,18 @@ class Lives:
             for link in LINK_NAMES[: rng.randint(0, len(LINK_NAMES))]:
                 self.world.taint(link, account, known_ms)
 
+    def _retract(self) -> None:
+        """Take back one of the reports that are remembered, or one that never was."""
+        rng = self._rng
+        account = rng.choice(self._accounts)
+        known = [*self.world.account(account).reports, Report(1, 0, 0, bool(rng.randrange(2)))]
+        report = rng.choice(known)
+        self.world.retract(account, report, self._moment())
+        if report.names_mule:
+            since_ms = _known_as_mule(self.world.account(account))
+            for link in LINK_NAMES[: rng.randint(0, len(LINK_NAMES))]:
+                self.world.clear(link, account, since_ms)
+
     def _sight(self) -> None:
         rng = self._rng
         account = rng.choice((*self._accounts, rng.randint(100, 140)))
@@ -261,9 +274,9 @@ class Lives:
                 self.world.executed_in(payee, event, self._rng.choice(STATUSES))
 
     def _fill_reports(self, account: int, other: int) -> None:
-        for _ in range(self._rng.randint(14, 20)):
+        for event_id in range(self._rng.randint(14, 20)):
             known_ms, mule = self._moment(), bool(self._rng.randrange(2))
-            self.world.report(account, Report(1, known_ms - DAY_MS, known_ms, mule, other))
+            self.world.report(account, Report(event_id, known_ms - DAY_MS, known_ms, mule, other))
 
     def _fill_pairs(self, payer: int, payee: int) -> None:
         for other in (payee, *range(1000, 1000 + self._rng.randint(250, 262))):

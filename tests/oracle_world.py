@@ -1,6 +1,7 @@
 """A world that is told to the oracle and to the fold alike, and what each makes of transfers."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 
@@ -79,6 +80,15 @@ class World:
         for report in reports:
             self.account(account).report(report)
             self._step(account, Change.REPORT, report_bytes(report), report)
+
+    def retract(self, account: int, report: Report, known_ms: int) -> None:
+        self.account(account).retract(report)
+        taken_back = report_bytes(replace(report, known_ms=known_ms))
+        self._step(account, Change.RETRACT, taken_back, report, known_ms)
+
+    def clear(self, link: str, account: int, since_ms: int | None) -> None:
+        self.link(link).clear(account, since_ms)
+        self._step(link, Change.CLEAR, link_bytes(0, since_ms, account), account, since_ms)
 
     def sighting(self, link: str, account: int, time_ms: int, since_ms: int | None = None) -> None:
         self.link(link).sighting(account, time_ms, since_ms)

@@ -18,7 +18,8 @@ from tests.feature_example import example
 
 from fanzha.__main__ import app
 from fanzha.checked_yaml import read_document
-from fanzha.domain.vocabulary import words_of
+from fanzha.domain.outcomes import MEANINGS, WEIGHTS
+from fanzha.domain.vocabulary import Answer, OutcomeSource, Strength, word_of, words_of
 from fanzha.features.manifest import FEATURES
 from fanzha.mapping.fields import VOCABULARIES, form_of
 from fanzha.mapping.mapping import Columns, Label, Mapping
@@ -173,6 +174,42 @@ def prompts() -> str:
     return table("prompt,topic,channels,headline,in English", rows)
 
 
+def outcomes() -> str:
+    """Return the table of outcomes: what each says, and how firm it is from whom."""
+    sources = [source for source in OutcomeSource if source]
+    rows = [
+        (
+            code(word_of(kind)),
+            said_as(meaning.deceived),
+            said_as(meaning.mule),
+            *(
+                word_of(meaning.strengths[source]).replace("unspecified", "says nothing")
+                if source in meaning.strengths
+                else ""
+                for source in sources
+            ),
+        )
+        for kind, meaning in MEANINGS.items()
+    ]
+    heads = ("outcome", "payer deceived", "payee's account a mule's", *map(word_of, sources))
+    return table(",".join(heads), rows)
+
+
+def said_as(answer: Answer) -> str:
+    """Return an answer's word, empty for nothing."""
+    return word_of(answer) if answer else ""
+
+
+def outcome_weights() -> str:
+    """Return the table of strengths, the firmest first."""
+    rows = [
+        (code(word_of(strength)), f"{WEIGHTS[strength]:g}" if strength in WEIGHTS else "no label")
+        for strength in sorted(Strength, reverse=True)
+        if strength
+    ]
+    return table("strength,weight of its label", rows)
+
+
 def mapping_fields() -> str:
     """Return the table of fields that a mapping may fill."""
     rows = []
@@ -263,6 +300,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "rules": rules,
     "thresholds": thresholds,
     "prompts": prompts,
+    "outcomes": outcomes,
+    "outcome weights": outcome_weights,
     "mapping fields": mapping_fields,
     "mapping sources": mapping_sources,
     "mapping file": mapping_file,

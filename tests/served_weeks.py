@@ -65,7 +65,7 @@ def a_report(decision_id: str, time_ms: int) -> outcomes.Outcome:
         decision_id=decision_id,
         type=outcomes.OUTCOME_TYPE_CONFIRMED_FRAUD,
         fraud_type=wire.FRAUD_TYPE_FAKE_CUSTOMER_SERVICE,
-        source="police",
+        source=outcomes.OUTCOME_SOURCE_POLICE,
         report_time=a_time(time_ms),
     )
 

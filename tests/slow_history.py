@@ -42,7 +42,9 @@ class SlowAccount:
             self.into = [record, *self.into][:RING_EVENTS]
             self._count(record, record[4] >> 40, record[2], IN, _moved(record[4] >> 16))
         elif change == Change.REPORT:
-            self.reports = [record, *self.reports][:REPORT_EVENTS]
+            self.reports = [record, *self._other_reports(record)][:REPORT_EVENTS]
+        elif change == Change.RETRACT:
+            self.reports = self._other_reports(record)
         elif change == Change.EXECUTION_OUT:
             before = self._status_before(record[0])
             execution = record[2] & ~0xFF00 | before << 8
@@ -66,6 +68,11 @@ class SlowAccount:
             hours=_packed(self.hours),
             days=_packed(self.days),
         )
+
+    def _other_reports(self, record: Record) -> list[Record]:
+        """Reports of other events, or of the other role."""
+        key = (record[0], record[2] >> 8)
+        return [held for held in self.reports if (held[0], held[2] >> 8) != key]
 
     def _status_before(self, event_id: int) -> int:
         return next((event[4] >> 24 & 0xFF for event in self.out if event[0] == event_id), 0)
@@ -107,10 +114,14 @@ class SlowLink:
         self.seen: list[list[int]] = []
 
     def apply(self, change: Change, packed: bytes) -> bool:
-        """Take a sighting or a taint; return whether it said something new."""
+        """Take a sighting, taint or clearing; return whether it said something new."""
         _, time_ms, since, account, _ = unpack_record(packed)
         old = next((row for row in self.seen if row[0] == account), None)
-        if old is not None:
+        if change == Change.CLEAR:
+            if old is None or old[2] == since:
+                return False
+            old[2] = since
+        elif old is not None:
             if not since or (old[2] and old[2] <= since):
                 return False
             old[2] = since

@@ -9,7 +9,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Final
 
-from fanzha.v1.outcomes_pb2 import ExecutionStatus, OutcomeType
+from fanzha.v1.outcomes_pb2 import ExecutionStatus, OutcomeSource, OutcomeType
 from fanzha.v1.scoring_pb2 import Decision, ScoreTransferResponse
 from fanzha_loadtest.requests import Row
 
@@ -42,7 +42,7 @@ class Aftermath:
     """When, milliseconds since 1970 UTC."""
     outcome: "OutcomeType.ValueType"
     """What the channel or the review records at that time; UNSPECIFIED: nothing."""
-    source: str
+    source: "OutcomeSource.ValueType"
 
     @property
     def money_left(self) -> bool:
@@ -65,7 +65,7 @@ def aftermath(row: Row, response: ScoreTransferResponse, seed: int) -> Aftermath
             ExecutionStatus.EXECUTION_STATUS_UNSPECIFIED,
             row["time_ms"],
             OutcomeType.OUTCOME_TYPE_UNSPECIFIED,
-            "",
+            OutcomeSource.OUTCOME_SOURCE_UNSPECIFIED,
         )
     # PAUSE, and what a client does not know.
     return _after_pause(row, response.hold_until_time.ToMilliseconds() or row["time_ms"], seed)
@@ -76,7 +76,8 @@ def _after_confirm(row: Row, seed: int) -> Aftermath:
     if _draw(row, seed) >= go_on:
         return _given_up(row)
     insisted = OutcomeType.OUTCOME_TYPE_CUSTOMER_INSISTED
-    return _as_in_the_table(row, row["execution_time_ms"], insisted, "channel")
+    by_itself = OutcomeSource.OUTCOME_SOURCE_CHANNEL
+    return _as_in_the_table(row, row["execution_time_ms"], insisted, by_itself)
 
 
 def _after_pause(row: Row, released_ms: int, seed: int) -> Aftermath:
@@ -88,14 +89,14 @@ def _after_pause(row: Row, released_ms: int, seed: int) -> Aftermath:
         found = OutcomeType.OUTCOME_TYPE_VICTIM_REFUSED_ADVICE
     elif row["is_mule_flow"]:
         found = OutcomeType.OUTCOME_TYPE_UNKNOWN
-    return _as_in_the_table(row, released_ms, found, "review")
+    return _as_in_the_table(row, released_ms, found, OutcomeSource.OUTCOME_SOURCE_BANK_REVIEW)
 
 
 def _as_in_the_table(
     row: Row,
     time_ms: int,
     outcome: "OutcomeType.ValueType" = OutcomeType.OUTCOME_TYPE_UNSPECIFIED,
-    source: str = "",
+    source: "OutcomeSource.ValueType" = OutcomeSource.OUTCOME_SOURCE_UNSPECIFIED,
 ) -> Aftermath:
     return Aftermath(_STATUSES[row["execution"]], time_ms, outcome, source)
 
@@ -108,7 +109,7 @@ def _given_up(row: Row) -> Aftermath:
         OutcomeType.OUTCOME_TYPE_STOPPED_BY_TELLER
         if staffed and row["is_fraud"]
         else OutcomeType.OUTCOME_TYPE_CUSTOMER_CANCELLED,
-        "teller" if staffed else "channel",
+        OutcomeSource.OUTCOME_SOURCE_TELLER if staffed else OutcomeSource.OUTCOME_SOURCE_CHANNEL,
     )
 
 

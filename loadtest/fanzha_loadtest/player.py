@@ -16,6 +16,7 @@ from typing import Any, Final, TypeAlias
 from fanzha.v1.outcomes_pb2 import (
     ExecutionStatus,
     Outcome,
+    OutcomeSource,
     OutcomeType,
     RecordOutcomesRequest,
     ReportExecutionRequest,
@@ -229,7 +230,7 @@ def _outcome(row: Row, decision_id: str, known: Mapping[str, Any], after: Afterm
         outcome_id=known["outcome_id"],
         decision_id=decision_id,
         type=OutcomeType.Value(f"OUTCOME_TYPE_{known['outcome'].upper()}"),
-        source=known["source"],
+        source=OutcomeSource.Value(f"OUTCOME_SOURCE_{known['source'].upper()}"),
     )
     if known["fraud_type"] is not None:
         outcome.fraud_type = FraudType.Value(f"FRAUD_TYPE_{known['fraud_type'].upper()}")

@@ -99,7 +99,8 @@ class App:
         self._closing.callback(self.spool.close)
         self.models = ModelRegistry(settings.models, self._model_changed)
         self._closing.callback(self.models.close)
-        reporter = Reporter(clock, FoundDecisions(self.store, settings.archive_dir), self.store)
+        decisions = FoundDecisions(self.store, settings.archive_dir, clock.now_ms)
+        reporter = Reporter(clock, decisions, self.store)
         assessor = Assessor(
             clock=clock,
             randomness=os.urandom,

@@ -22,6 +22,7 @@ from tests.recomputed import recompute_vectors
 
 from fanzha.adapters.embedded_redis import EmbeddedRedis
 from fanzha.adapters.resend import left_behind
+from fanzha.features.layout import Change
 from fanzha.v1 import outcomes_pb2 as outcomes
 from fanzha.v1 import outcomes_pb2_grpc, scoring_pb2_grpc
 from fanzha.v1 import scoring_pb2 as scoring
@@ -29,6 +30,7 @@ from fanzha.v1 import transfer_pb2 as wire
 
 ACCOUNTS = [f"62220202{number:011d}" for number in range(24)]
 THREADS = 8
+RETRACT, CLEAR = int(Change.RETRACT), int(Change.CLEAR)
 TRANSFERS_EACH = 60
 
 
@@ -38,6 +40,7 @@ def a_client(service: Service, seed: int, transfers: int = TRANSFERS_EACH) -> li
     scoring_stub = scoring_pb2_grpc.ScoringServiceStub(service.channel)
     outcome_stub = outcomes_pb2_grpc.OutcomeServiceStub(service.channel)
     decided: list[str] = []
+    recorded: list[outcomes.Outcome] = []
     for _ in range(transfers):
         answer = scoring_stub.ScoreTransfer(a_payment(rng))
         decided.append(answer.decision_id)
@@ -45,8 +48,12 @@ def a_client(service: Service, seed: int, transfers: int = TRANSFERS_EACH) -> li
         with suppress(grpc.RpcError):
             if rng.random() < 0.7:
                 outcome_stub.ReportExecution(an_execution(rng.choice(decided), rng))
-            if rng.random() < 0.1:
-                outcome_stub.RecordOutcome(an_outcome(rng.choice(decided), rng))
+            if rng.random() < 0.15:
+                said = an_outcome(rng.choice(decided), rng)
+                outcome_stub.RecordOutcome(said)
+                recorded.append(said.outcome)
+            if recorded and rng.random() < 0.05:
+                outcome_stub.WithdrawOutcome(a_withdrawal(rng.choice(recorded)))
     return decided
 
 
@@ -93,13 +100,28 @@ def an_outcome(decision_id: str, rng: random.Random) -> outcomes.RecordOutcomeRe
         outcome=outcomes.Outcome(
             outcome_id=f"o-{rng.random()}",
             decision_id=decision_id,
+            # Few decisions, so that outcomes contradict each other.
             type=rng.choice(
-                [outcomes.OUTCOME_TYPE_CONFIRMED_FRAUD, outcomes.OUTCOME_TYPE_MULE_CONFIRMED]
+                [
+                    outcomes.OUTCOME_TYPE_CONFIRMED_FRAUD,
+                    outcomes.OUTCOME_TYPE_CONFIRMED_FRAUD,
+                    outcomes.OUTCOME_TYPE_MULE_CONFIRMED,
+                    outcomes.OUTCOME_TYPE_CONFIRMED_LEGITIMATE,
+                ]
             ),
             fraud_type=wire.FRAUD_TYPE_TASK_REBATE,
-            source="police",
+            source=rng.choice([outcomes.OUTCOME_SOURCE_POLICE, outcomes.OUTCOME_SOURCE_CUSTOMER]),
             report_time=a_time(),
         )
+    )
+
+
+def a_withdrawal(outcome: outcomes.Outcome) -> outcomes.WithdrawOutcomeRequest:
+    return outcomes.WithdrawOutcomeRequest(
+        decision_id=outcome.decision_id,
+        outcome_id=outcome.outcome_id,
+        source=outcomes.OUTCOME_SOURCE_BANK_REVIEW,
+        report_time=a_time(),
     )
 
 
@@ -137,6 +159,7 @@ def test_vectors_cut_from_the_archive_equal_those_served(
     ids, recomputed, served = recompute_vectors(tmp_path)
 
     assert sorted(ids) == sorted(x for part in (*first, *second) for x in part)
+    assert {RETRACT, CLEAR} <= changes_in(tmp_path)
     assert recomputed.tobytes() == served.tobytes()
     # The test means something only if history was seen, on both sides.
     assert np.nanmax(served[:, feature("out_count_7d")]) > 10
@@ -210,6 +233,12 @@ def unrelayed(redis_url: str) -> int:
     count = sum(client.xlen(f"{{b{bucket}}}:outbox") for bucket in range(256))
     client.close()
     return count
+
+
+def changes_in(folder: Path) -> set[int]:
+    """Return the kinds of changes that an archive holds."""
+    table = ds.dataset(folder, partitioning="hive").to_table(columns=["change"])
+    return set(table["change"].drop_null().to_pylist())
 
 
 def feature(name: str) -> int:

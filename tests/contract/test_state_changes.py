@@ -91,8 +91,8 @@ class AccountInRedis:
         change = pack_execution(attempt, status)
         return self._run("execution", (marker,), (change, int(status), *tail))[0]
 
-    def report(self, change: bytes) -> None:
-        args = ("outcome", b"body", change, b"", b"", 60_000, ACCOUNT)
+    def report(self, change: bytes, kind: Change = Change.REPORT) -> None:
+        args = (b"oid", b"body", "outcome", 60_000, ACCOUNT, 0, int(kind), change, b"", 0, b"")
         self._run("outcome", (self.key("outcomes"),), args)
 
     def apply(self, change: bytes, kind: Change, links: bytes = b"") -> object:
@@ -143,6 +143,7 @@ def random_changes(account: AccountInRedis, seed: int, count: int) -> None:
     rng = random.Random(seed)
     events: list[bytes] = []
     received: list[bytes] = []
+    reported: list[bytes] = []
     known: dict[bytes, ExecutionStatus] = {}
     for i in range(count):
         late_ms = rng.choice((0, 0, 3_600_000, 3 * 86_400_000))
@@ -162,7 +163,7 @@ def random_changes(account: AccountInRedis, seed: int, count: int) -> None:
         elif choice < 0.80:
             status = rng.choice([ExecutionStatus.POSTED, ExecutionStatus.REVERSED])
             account.execute(rng.choice(events[-60:]), status, time_ms)
-        elif choice < 0.92 and received:
+        elif choice < 0.88 and received:
             status = rng.choice([ExecutionStatus.POSTED, ExecutionStatus.FAILED])
             receipt = rng.choice(received)
             before = known.get(receipt[:8], ExecutionStatus.UNSPECIFIED)
@@ -171,7 +172,11 @@ def random_changes(account: AccountInRedis, seed: int, count: int) -> None:
         else:
             role = rng.choice([ReportRole.VICTIM, ReportRole.MULE])
             change = pack_report(event_id, time_ms, FraudType.ROMANCE, role, other, time_ms)
-            account.report(change)
+            said = rng.choice(reported) if reported and rng.random() < 0.5 else change
+            # The same once more, or taken back, also after the ring has forgotten it.
+            kind = rng.choice([Change.REPORT, Change.RETRACT]) if said is not change else 0
+            reported.append(said)
+            account.report(said, kind or Change.REPORT)
 
 
 def facts_at(time_ms: int, payee: int) -> np.ndarray:
@@ -397,8 +402,11 @@ def test_folding_the_journal_gives_the_memory_of_a_link(link: RedisLink, seed: i
     for number in range(200):
         since = rng.choice((0, 0, START_MS + rng.randrange(10**9)))
         time_ms = START_MS + number * 3_600_000
-        change = pack_link(number, time_ms, since, rng.randrange(1, 60))
-        device.apply(change, rng.choice((Change.SIGHTING, Change.SIGHTING, Change.TAINT)))
+        # Some of them overtake others that were made from a later state of the account.
+        seq = rng.choice((0, rng.randint(1, 20)))
+        change = pack_link(number, time_ms, since, rng.randrange(1, 60), seq)
+        kinds = (Change.SIGHTING, Change.SIGHTING, Change.SIGHTING, Change.TAINT, Change.CLEAR)
+        device.apply(change, rng.choice(kinds))
     state, changes = device.state(), device.journaled()
     facts = facts_at(START_MS + 200 * 3_600_000, 5)
 

@@ -38,7 +38,7 @@ def an_outcome(decision_id: str, outcome_id: str = "o-1", **fields: Any) -> outc
         decision_id=decision_id,
         type=outcomes.OUTCOME_TYPE_CONFIRMED_FRAUD,
         fraud_type=wire.FRAUD_TYPE_TASK_REBATE,
-        source="police",
+        source=outcomes.OUTCOME_SOURCE_POLICE,
         loss=yuan(100),
         report_time=a_time(),
     )

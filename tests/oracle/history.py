@@ -86,7 +86,17 @@ class Account:
             self.days.take_back_received(_day(event), event.amount_minor)
 
     def report(self, report: Report) -> None:
+        """Remember a report, one for each event and role."""
+        self.retract(report)
         self.reports = [report, *self.reports][:RING_REPORTS]
+
+    def retract(self, report: Report) -> None:
+        """Forget the report of an event and role: it no longer stands."""
+        self.reports = [
+            kept
+            for kept in self.reports
+            if kept.event_id != report.event_id or kept.names_mule != report.names_mule
+        ]
 
     def _posted(self, payee: int, time_ms: int) -> None:
         if payee == 0:
@@ -146,6 +156,11 @@ class Link:
     def taint(self, account: int, time_ms: int, mule_since_ms: int) -> None:
         """Learn that an account is a mule's; one that was not known comes in with the time told."""
         self.sighting(account, time_ms, mule_since_ms)
+
+    def clear(self, account: int, mule_since_ms: int | None) -> None:
+        """Learn that an account is no mule's, or one only since later; an unknown one stays so."""
+        if account in self.accounts:
+            self.accounts[account] = replace(self.accounts[account], mule_since_ms=mule_since_ms)
 
     def _taint(self, account: int, mule_since_ms: int) -> None:
         """Remember since when an account is known as a mule's: the earliest."""

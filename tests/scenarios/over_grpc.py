@@ -56,7 +56,7 @@ class Bank:
                     decision_id=decision_id,
                     type=int(OutcomeType.CONFIRMED_FRAUD),
                     fraud_type=int(payment.fraud),
-                    source="police",
+                    source=outcomes.OUTCOME_SOURCE_POLICE,
                     report_time=paid_at,
                 )
                 self._outcomes.RecordOutcome(outcomes.RecordOutcomeRequest(outcome=outcome))

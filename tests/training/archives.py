@@ -23,6 +23,7 @@ from fanzha.domain.vocabulary import (
     DecisionKind,
     ExecutionStatus,
     FraudType,
+    OutcomeSource,
     OutcomeType,
     PartyType,
     TransferKind,
@@ -184,6 +185,8 @@ class PlayedService:
         """Record an outcome of a decision."""
         more = {
             "decision_id": of["decision_id"],
+            "outcome_id": f"o{len(self.rows)}",
+            "outcome_source": OutcomeSource.POLICE,
             "outcome_type": kind,
             "fraud_type": FraudType.TASK_REBATE if kind != OutcomeType.CONFIRMED_LEGITIMATE else 0,
             "report_time_ms": report_time_ms,

@@ -17,14 +17,17 @@ import pyarrow.parquet as pq
 from tests.slow_history import SlowAccount, SlowLink
 
 from fanzha.domain.ids import counterparty_of
+from fanzha.domain.outcomes import Statement, standing
 from fanzha.domain.transfer import Party, Session, Transfer
 from fanzha.domain.vocabulary import (
+    Answer,
     Channel,
     CustomerSegment,
     DecisionKind,
     ExecutionStatus,
     FraudType,
     NameMatch,
+    OutcomeSource,
     OutcomeType,
     PartyType,
     TransferKind,
@@ -94,8 +97,11 @@ def a_transfer(number: int, time_ms: int, payer: str, payee: str | None, **field
     return row | fields
 
 
-def an_outcome(number: int, transfer: Row, outcome: str, report_time_ms: int) -> Row:
-    return {
+def an_outcome(
+    number: int, transfer: Row, outcome: str, report_time_ms: int, **fields: object
+) -> Row:
+    """An outcome that the police state; state only what matters."""
+    row = {
         "outcome_id": f"o{number:06}",
         "request_id": transfer["request_id"],
         "transfer_id": transfer["transfer_id"],
@@ -104,7 +110,9 @@ def an_outcome(number: int, transfer: Row, outcome: str, report_time_ms: int) ->
         "source": "police",
         "report_time_ms": report_time_ms,
         "loss_minor": None,
+        "withdrawn_time_ms": None,
     }
+    return row | fields
 
 
 def random_rows(seed: int, count: int, days: int = 20) -> tuple[list[Row], list[Row]]:
@@ -149,8 +157,16 @@ def random_rows(seed: int, count: int, days: int = 20) -> tuple[list[Row], list[
         transfers.append(transfer)
         if rng.random() < 0.1:
             known_ms = time_ms + rng.choice((0, MINUTE_MS, DAY_MS, 5 * DAY_MS))
-            kind = rng.choice(("confirmed_fraud", "confirmed_legitimate", "mule_confirmed"))
-            outcomes.append(an_outcome(number, transfer, kind, known_ms))
+            for more in range(rng.choice((1, 1, 1, 2, 3))):
+                known_ms += more * rng.choice((0, DAY_MS, 3 * DAY_MS))
+                kind = rng.choice(("confirmed_fraud", "confirmed_legitimate", "mule_confirmed"))
+                outcomes.append(
+                    an_outcome(
+                        number + more * count, transfer, kind, known_ms,
+                        source=rng.choice(("police", "police", "customer")),
+                        withdrawn_time_ms=rng.choice((None, None, known_ms + DAY_MS)),
+                    )
+                )  # fmt: skip
     return transfers, outcomes
 
 
@@ -172,9 +188,10 @@ def slow_vectors(transfers: list[Row], outcomes: list[Row]) -> npt.NDArray[np.fl
     for row, transfer in enumerate(transfers):
         steps += [(transfer["time_ms"], 0, row, "", None, b""), *_changes(row, transfer)]
     row_of = {transfer["request_id"]: row for row, transfer in enumerate(transfers)}
-    for outcome in outcomes:
-        row = row_of[outcome["request_id"]]
-        steps += _reports(row, transfers[row], outcome)
+    for row in {row_of[outcome["request_id"]] for outcome in outcomes}:
+        told = [one for one in outcomes if row_of[one["request_id"]] == row]
+        steps += _reports(row, transfers[row], told)
+    mule_since: dict[str, int] = {}
     for _, instant in groupby(sorted(steps, key=lambda step: step[:3]), key=lambda step: step[0]):
         for _, _, row, account, change, record in instant:
             if change is None:
@@ -184,8 +201,15 @@ def slow_vectors(transfers: list[Row], outcomes: list[Row]) -> npt.NDArray[np.fl
                 _see(transfers[row], accounts, links, seen)
             accounts[account].apply(change, record)
             report = unpack_record(record)
-            if change == Change.REPORT and report[2] >> 8 == ReportRole.MULE:
-                _taint(account, record, links, seen)
+            if report[2] >> 8 != ReportRole.MULE:
+                continue
+            if change == Change.REPORT:
+                since = min(mule_since.get(account) or report[4], report[4])
+                mule_since[account] = since
+                _tell_links(account, Change.TAINT, since, links, seen)
+            elif change == Change.RETRACT:
+                mule_since[account] = known_as_mule(accounts[account].state(0).reports)
+                _tell_links(account, Change.CLEAR, mule_since[account], links, seen)
     return vectors
 
 
@@ -232,11 +256,13 @@ def _see(
             links[name].apply(Change.SIGHTING, pack_link(*row))
 
 
-def _taint(account: str, report: bytes, links: dict[str, SlowLink], seen: set[Pair]) -> None:
-    _, happened_ms, _, _, known_ms = unpack_record(report)
+def _tell_links(
+    account: str, change: Change, since: int, links: dict[str, SlowLink], seen: set[Pair]
+) -> None:
+    """Tell the links of an account since when it is known as a mule's; 0: no longer."""
     for name, link in links.items():
         if (name, account) in seen:
-            link.apply(Change.TAINT, pack_link(0, happened_ms, known_ms, number_of(account)))
+            link.apply(change, pack_link(0, START_MS, since, number_of(account)))
 
 
 def token_of(account: str) -> bytes:
@@ -277,19 +303,40 @@ def _changes(row: int, transfer: Row) -> list[tuple[int, int, int, str, Change |
 
 
 def _reports(
-    row: int, transfer: Row, outcome: Row
+    row: int, transfer: Row, told: list[Row]
 ) -> list[tuple[int, int, int, str, Change | None, bytes]]:
-    known_ms, time_ms = outcome["report_time_ms"], transfer["time_ms"]
+    """Reports and retractions of a transfer: what stands is asked anew at each moment."""
     payer, payee = transfer["payer_account"], transfer["payee_account"]
-    fraud = _number(FraudType, outcome["fraud_type"])
-    reports: list[tuple[int, int, int, str, Change | None, bytes]] = []
-    if outcome["outcome"] == word_of(OutcomeType.CONFIRMED_FRAUD):
-        report = pack_report(row, time_ms, fraud, ReportRole.VICTIM, number_of(payee), known_ms)
-        reports.append((known_ms, 2, row, payer, Change.REPORT, report))
-    if payee and outcome["outcome"] != word_of(OutcomeType.CONFIRMED_LEGITIMATE):
-        report = pack_report(row, time_ms, fraud, ReportRole.MULE, number_of(payer), known_ms)
-        reports.append((known_ms, 2, row, payee, Change.REPORT, report))
-    return reports
+    statements = [
+        Statement(
+            one["outcome_id"],
+            _number(OutcomeType, one["outcome"]),
+            _number(OutcomeSource, one["source"]),
+            _number(FraudType, one["fraud_type"]),
+            one["report_time_ms"],
+            one["withdrawn_time_ms"],
+        )
+        for one in told
+    ]
+    moments = {one.report_time_ms for one in statements}
+    moments |= {one.withdrawn_ms for one in statements if one.withdrawn_ms is not None}
+    steps: list[tuple[int, int, int, str, Change | None, bytes]] = []
+    stood = [False, False]
+    for now_ms in sorted(moments):
+        stands = standing(statements, now_ms)
+        for place, stand, role, account, other in (
+            (0, stands.deceived, ReportRole.VICTIM, payer, payee),
+            (1, stands.mule, ReportRole.MULE, payee, payer),
+        ):
+            names = stand.answer == Answer.YES
+            if account and names != stood[place]:
+                change = Change.REPORT if names else Change.RETRACT
+                report = pack_report(
+                    row, transfer["time_ms"], FraudType.TASK_REBATE, role, number_of(other), now_ms
+                )
+                steps.append((now_ms, 2, row, account, change, report))
+            stood[place] = names
+    return steps
 
 
 def _facts(transfer: Row) -> npt.NDArray[np.int64]:

@@ -7,13 +7,15 @@ from tests.recomputed import recompute_vectors
 from tests.training.archives import PlayedService, Row, served_by_id, write_archive
 from tests.training.streams import DAY_MS
 
-from fanzha.archive.schema import KIND_DECISION_UPDATE
+from fanzha.archive.schema import KIND_DECISION_UPDATE, KIND_WITHDRAWAL
 from fanzha.domain.errors import SetupError
-from fanzha.domain.vocabulary import DecisionKind, OutcomeType
+from fanzha.domain.vocabulary import DecisionKind, OutcomeSource, OutcomeType
 from fanzha.features.manifest import FEATURE_INDEX
 from fanzha_training.building.from_archive import build_from_archive
 from fanzha_training.building.options import BuildOptions
 from fanzha_training.dataset import UNLABELLED, Dataset, load_dataset
+
+CHANNEL, CUSTOMER = OutcomeSource.CHANNEL, OutcomeSource.CUSTOMER
 
 
 def quiet(_stage: str) -> None:
@@ -170,7 +172,11 @@ class TestLabels:
             outcome_of(old[1], OutcomeType.CONFIRMED_FRAUD, as_of_ms + 1, "b"),
             outcome_of(young[0], OutcomeType.CONFIRMED_LEGITIMATE, as_of_ms, "c"),
             outcome_of(old[2], OutcomeType.STOPPED_BY_TELLER, as_of_ms, "d"),
-            outcome_of(old[3], OutcomeType.CUSTOMER_INSISTED, as_of_ms, "e"),
+            outcome_of(old[3], OutcomeType.CUSTOMER_INSISTED, as_of_ms, "e", CHANNEL),
+            outcome_of(old[4], OutcomeType.CONFIRMED_FRAUD, as_of_ms - 2, "f"),
+            withdrawal_of(old[4], "f", as_of_ms),
+            outcome_of(old[5], OutcomeType.CONFIRMED_FRAUD, as_of_ms - 2, "g", CUSTOMER),
+            withdrawal_of(old[5], "g", as_of_ms + 1),
         ]
         gapless = renumbered(silent)
 
@@ -186,10 +192,30 @@ class TestLabels:
         assert label[old[3]["create_time_ms"]] == 0
         held = [row for row in decided if row["decision"] > DecisionKind.CONFIRM]
         assert all(label[row["create_time_ms"]] == UNLABELLED for row in held)
-        assert summary["fraud"] == 1
+        assert label[old[4]["create_time_ms"]] == 0
+        assert label[old[5]["create_time_ms"]] == 1
+        assert summary["fraud"] == 2
+        assert summary["outcomes_withdrawn"] == 1
+        assert summary["weakly_labelled"] == 1
+        by_payee = {
+            (time, number): mule
+            for time, number, mule in zip(
+                dataset.time_ms.tolist(), dataset.payee.tolist(), dataset.payee_mule.tolist(),
+                strict=True,
+            )
+        }  # fmt: skip
+        mule = next(n for t, n in by_payee if t == old[0]["create_time_ms"])
+        named = {m for (t, n), m in by_payee.items() if n == mule}
+        assert (mule == 0 and named == {UNLABELLED}) or named == {1}
 
 
-def outcome_of(row: Row, kind: OutcomeType, report_time_ms: int, record_id: str) -> Row:
+def outcome_of(
+    row: Row,
+    kind: OutcomeType,
+    report_time_ms: int,
+    record_id: str,
+    source: OutcomeSource = OutcomeSource.POLICE,
+) -> Row:
     return {
         "record_id": record_id,
         "kind": "outcome",
@@ -197,7 +223,23 @@ def outcome_of(row: Row, kind: OutcomeType, report_time_ms: int, record_id: str)
         "record_time_ms": report_time_ms,
         "account": row["payer"],
         "decision_id": row["decision_id"],
+        "outcome_id": record_id,
+        "outcome_source": source,
         "outcome_type": kind,
+        "report_time_ms": report_time_ms,
+    }
+
+
+def withdrawal_of(row: Row, outcome_id: str, report_time_ms: int) -> Row:
+    return {
+        "record_id": f"w{outcome_id}",
+        "kind": KIND_WITHDRAWAL,
+        "bucket": 0,
+        "record_time_ms": report_time_ms,
+        "account": row["payer"],
+        "decision_id": row["decision_id"],
+        "outcome_id": outcome_id,
+        "outcome_source": OutcomeSource.POLICE,
         "report_time_ms": report_time_ms,
     }
 

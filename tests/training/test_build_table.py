@@ -106,13 +106,34 @@ class TestLabels:
 
         dataset, _ = built(tmp_path, transfers, outcomes, as_of_ms)
 
-        assert dataset.label.tolist() == [1, 0, 1, 0]
-        assert dataset.label_known_ms.tolist() == [
+        assert dataset.label.tolist() == [1, 0, UNLABELLED, 0]
+        assert dataset.label_known_ms[[0, 1, 3]].tolist() == [
             as_of_ms,
             START_MS + 1 + 7 * DAY_MS,
-            START_MS + DAY_MS,
             START_MS + 3 + 7 * DAY_MS,
         ]
+
+    def test_a_table_without_sources_and_withdrawals_speaks_for_the_bank(
+        self, tmp_path: Path
+    ) -> None:
+        transfers = [a_transfer(number, START_MS + number, "A", "B") for number in range(2)]
+        outcomes = [an_outcome(0, transfers[0], "confirmed_fraud", START_MS + DAY_MS)]
+        table = write_table(tmp_path / "table", transfers, outcomes)
+        file = table / OUTCOMES_FILE
+        pl.read_parquet(file).drop("source", "withdrawn_time_ms").write_parquet(file)
+
+        build_from_table(table, tmp_path / "d.parquet", BuildOptions(command=""), quiet)
+
+        dataset = load_dataset(tmp_path / "d.parquet")
+        assert dataset.label.tolist() == [1, UNLABELLED]
+        assert dataset.payee_mule.tolist() == [1, 1]
+
+    def test_a_source_that_no_vocabulary_knows_is_refused(self, tmp_path: Path) -> None:
+        transfers = [a_transfer(0, START_MS, "A", "B")]
+        outcomes = [an_outcome(0, transfers[0], "confirmed_fraud", START_MS, source="a friend")]
+
+        with pytest.raises(SetupError, match=r"column source holds 'a friend'; known are police"):
+            built(tmp_path, transfers, outcomes)
 
     def test_young_transfers_without_a_report_have_no_label(self, tmp_path: Path) -> None:
         as_of_ms = START_MS + 10 * DAY_MS

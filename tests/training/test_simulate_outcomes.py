@@ -1,6 +1,8 @@
 import polars as pl
 from tests.training.worlds import DAY_MS, the_outcomes, the_transfers, the_world
 
+from fanzha.domain.outcomes import is_entitled
+from fanzha.domain.vocabulary import OutcomeSource, OutcomeType
 from fanzha_training.simulate.interventions import COACHED, INSISTED, NOT_WARNED, STOPPED
 
 
@@ -12,8 +14,12 @@ class TestReports:
 
         assert outcomes["time_ms"].null_count() == 0
         assert (outcomes["report_time_ms"] > outcomes["time_ms"]).all()
+        withdrawn = outcomes.drop_nulls("withdrawn_time_ms")
+        assert (withdrawn["withdrawn_time_ms"] > withdrawn["report_time_ms"]).all()
         assert outcomes["report_time_ms"].is_sorted()
-        assert set(outcomes["source"]) == {"police", "customer", "teller", "channel", "review"}
+        assert set(outcomes["source"]) == {
+            "police", "customer", "teller", "channel", "bank_review",
+        }  # fmt: skip
 
     def test_reports_take_hours_to_weeks_by_type(self) -> None:
         reported = the_outcomes().filter("is_fraud", pl.col("outcome") == "confirmed_fraud")
@@ -33,6 +39,26 @@ class TestReports:
         assert by_type["romance"] > 5
         assert by_type["fake_customer_service"] < 1
         assert waits["days"].max() <= 60
+
+    def test_outcomes_are_repeated_contradicted_and_taken_back(self) -> None:
+        outcomes = the_outcomes()
+        firm = outcomes.filter(pl.col("outcome").str.starts_with("confirmed"))
+        several = firm.group_by("request_id").agg("outcome", "source").filter(
+            pl.col("outcome").list.len() > 1
+        )  # fmt: skip
+
+        assert (several["outcome"].list.n_unique() == 1).any()
+        assert outcomes["withdrawn_time_ms"].count() > 0
+        closed = firm.filter("is_fraud", pl.col("outcome") == "confirmed_legitimate")
+        assert set(closed["source"]) <= {"bank_review", "customer"}
+
+    def test_every_outcome_is_stated_by_somebody_who_may(self) -> None:
+        said = the_outcomes().select("outcome", "source").unique().rows()
+
+        assert all(
+            is_entitled(OutcomeType[kind.upper()], OutcomeSource[source.upper()])
+            for kind, source in said
+        )
 
     def test_some_victims_never_report(self) -> None:
         reported = the_outcomes().filter("is_fraud", pl.col("outcome") == "confirmed_fraud")

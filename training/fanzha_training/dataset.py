@@ -66,7 +66,7 @@ SCHEMA: Final = pa.schema(_FIELDS)
 
 `label` says whether the payer was deceived: 1 for fraud, 0 for legitimate, null for unknown.
 `payee_mule` and `payer_mule` say the same of the accounts: 1 for a mule's, 0 for none, null for
-unknown; `..._known_ms` is since when that is known. `weight` is how much a label counts when
+unknown; `..._known_ms` is since when that is known. `weight` is how much `label` counts when
 models learn, above 0 to 1, null for 1. `margin`, `points` and `model_version` are what was
 served."""
 
@@ -125,8 +125,8 @@ class Dataset:
             self,
             label=getattr(self, head.value),
             label_known_ms=getattr(self, f"{head.value}_known_ms"),
-            # The weights are of what was said about the payers.
-            weight=np.ones(len(self), np.float32),
+            # Of accounts only what is decided is a label, so that all of them count alike.
+            weight=np.ones_like(self.weight),
         )
 
     def fingerprint(self) -> str:

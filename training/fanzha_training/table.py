@@ -85,7 +85,10 @@ OUTCOMES: Final = pa.schema(
         _required("source", pa.string()),
         _required("report_time_ms", pa.int64()),
         pa.field("loss_minor", pa.int64()),
+        pa.field("withdrawn_time_ms", pa.int64()),
     ]
 )
 """What became known of transfers, sorted by `report_time_ms`: late, not always, not always right.
-A transfer may have several. `outcome` is a word of OutcomeType."""
+A transfer may have several; what stands, `fanzha.domain.outcomes` says. `outcome` is a word of
+OutcomeType, `source` one of OutcomeSource; `withdrawn_time_ms` is when an outcome was taken back,
+null when it was not. A bank's own table may lack the last, and `source`: then the bank says so."""

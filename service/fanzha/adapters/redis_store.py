@@ -7,20 +7,23 @@ from typing import Any
 from fanzha.adapters import keys
 from fanzha.adapters.codec import decode_decision, decode_record, encode
 from fanzha.adapters.outage_memory import OutageMemory
+from fanzha.adapters.outcome_history import field_of, history_of
 from fanzha.adapters.reads import ANSWER_HEAD, Reads, request_digest, stored_request
 from fanzha.adapters.redis_link import RedisLink
 from fanzha.adapters.redis_lists import CommittedLists
 from fanzha.adapters.relay import Relay
 from fanzha.domain.errors import StoreUnavailableError
 from fanzha.domain.ids import bucket_of, bucket_of_decision, time_ms_of_decision
+from fanzha.domain.outcomes import OutcomeHistory
 from fanzha.domain.record import (
     DecisionOnRecord,
     DecisionRecord,
     ExecutionRecord,
     OutcomeRecord,
+    WithdrawalRecord,
 )
 from fanzha.domain.transfer import Transfer
-from fanzha.pipeline.ports import Committed, Findings
+from fanzha.pipeline.ports import Added, Committed, Findings, ReportChanges
 
 _NO_PAYEE = bytes(16)
 _DECISION_KINDS = (b"decision", b"decision_update", b"conflict")
@@ -30,7 +33,9 @@ _DAY_MS = 86_400_000
 _MARKER_LIFE_MS = 7 * _DAY_MS
 """How long the newest status of an execution is remembered. What is reported later changes history
 only while the ring holds the event: else nobody knows any more what it counted for."""
-_OUTCOME_LIFE_MS = 400 * _DAY_MS
+OUTCOME_LIFE_MS = 400 * _DAY_MS
+"""How long Redis holds a decision's outcomes after the last of them; the archive keeps them."""
+_OUTCOME_KIND, _WITHDRAWAL_KIND = "outcome", "withdrawal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,29 +173,44 @@ class RedisStore:
         self._hint(bucket, reply[1])
         return True
 
+    def outcomes(self, decision_id: str) -> OutcomeHistory:
+        """Return what Redis holds of a decision's outcomes.
+
+        Raises:
+            StoreUnavailableError: Redis did not answer.
+        """
+        flat = self._link.run([("HGETALL", keys.outcomes(decision_id))])[0]
+        return history_of(zip(flat[::2], flat[1::2], strict=True))
+
     def add_outcome(
         self,
         found: DecisionOnRecord,
-        outcome: OutcomeRecord,
-        payer_report: bytes,
-        payee_report: bytes,
-    ) -> bool:
-        """Take an outcome; see the port."""
-        bucket = bucket_of_decision(outcome.decision_id)
+        record: OutcomeRecord | WithdrawalRecord,
+        known: OutcomeHistory,
+        changes: ReportChanges,
+    ) -> Added:
+        """Take an outcome or a withdrawal; see the port."""
+        bucket = bucket_of_decision(record.decision_id)
         args = (
-            outcome.outcome_id,
-            encode(outcome),
-            payer_report,
-            found.payee if payee_report else b"",
-            payee_report,
-            _OUTCOME_LIFE_MS,
+            field_of(record),
+            encode(record),
+            _OUTCOME_KIND if isinstance(record, OutcomeRecord) else _WITHDRAWAL_KIND,
+            OUTCOME_LIFE_MS,
             found.payer,
+            len(known.records),
+            changes.payer_kind,
+            changes.payer,
+            found.payee,
+            changes.payee_kind,
+            changes.payee,
+            *chain.from_iterable((field_of(one), encode(one)) for one in known.records),
         )
-        reply = self._run("outcome", found.payer, keys.outcomes(outcome.decision_id), bucket, args)
-        if reply[0] == b"repeated":
-            return False
+        own_key = keys.outcomes(record.decision_id)
+        reply = self._run("outcome", found.payer, own_key, bucket, args)
+        if reply[0] != b"recorded":
+            return Added.REPEATED if reply[0] == b"repeated" else Added.OVERTAKEN
         self._hint(bucket, reply[1])
-        return True
+        return Added.NEW
 
     def _run(
         self, script: str, payer: bytes, own_key: bytes, bucket: int, args: tuple[object, ...]

@@ -21,7 +21,7 @@ _SWEEP_S = 1.0
 _LEFT_BEHIND_MS = 2_000
 _FORCE_MS = 60_000
 _MARKER_LIFE_MS = 2 * 86_400_000
-_OF_LINKS = (b"%d" % Change.SIGHTING, b"%d" % Change.TAINT)
+_OF_LINKS = (b"%d" % Change.SIGHTING, b"%d" % Change.TAINT, b"%d" % Change.CLEAR)
 
 
 @dataclass(frozen=True, slots=True)

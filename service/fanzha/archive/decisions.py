@@ -1,21 +1,26 @@
-"""Finds a decision again: in Redis, or in the archive."""
+"""Finds a decision and its outcomes again: in Redis, or in the archive."""
 
+from collections.abc import Callable
 from pathlib import Path
 
-from fanzha.adapters.codec import decode_record
-from fanzha.adapters.redis_store import RedisStore, on_record
-from fanzha.archive.find import find_decision_body
+from fanzha.adapters.codec import decode, decode_record
+from fanzha.adapters.redis_store import OUTCOME_LIFE_MS, RedisStore, on_record
+from fanzha.archive.find import find_decision_body, find_outcome_bodies
+from fanzha.archive.schema import KIND_OUTCOME
 from fanzha.domain.errors import StoreUnavailableError
-from fanzha.domain.record import DecisionOnRecord
+from fanzha.domain.ids import time_ms_of_decision
+from fanzha.domain.outcomes import OutcomeHistory
+from fanzha.domain.record import DecisionOnRecord, OutcomeRecord, WithdrawalRecord
 from fanzha.domain.vocabulary import DecisionSource
 
 
 class FoundDecisions:
     """Meets the port `Decisions`."""
 
-    def __init__(self, store: RedisStore, archive: Path) -> None:
+    def __init__(self, store: RedisStore, archive: Path, now_ms: Callable[[], int]) -> None:
         self._store = store
         self._archive = archive
+        self._now_ms = now_ms
 
     def find(self, decision_id: str) -> tuple[DecisionOnRecord, DecisionSource] | None:
         """Return a decision and where it was found; see the port."""
@@ -32,3 +37,20 @@ class FoundDecisions:
         if away is not None:
             raise away
         return None
+
+    def outcomes(self, decision_id: str) -> OutcomeHistory:
+        """Return a decision's outcomes; see the port.
+
+        Redis forgets them a long time after the last one. Only then is the archive searched: an
+        outcome lies under the day of its recording, so that every day since has to be looked at.
+        """
+        held = self._store.outcomes(decision_id)
+        if held.records or self._now_ms() - time_ms_of_decision(decision_id) <= OUTCOME_LIFE_MS:
+            return held
+        history = OutcomeHistory()
+        for kind, body in find_outcome_bodies(self._archive, decision_id):
+            if kind == KIND_OUTCOME:
+                history = history.plus(decode(body, OutcomeRecord))
+            else:
+                history = history.plus(decode(body, WithdrawalRecord))
+        return history

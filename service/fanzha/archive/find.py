@@ -1,4 +1,4 @@
-"""Finds one decision in the archive by its id alone: the id names the day and the bucket."""
+"""Finds one decision and its outcomes in the archive by its id: the id names day and bucket."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +11,7 @@ from fanzha.archive.schema import (
     KIND_CONFLICT,
     KIND_DECISION,
     KIND_DECISION_UPDATE,
+    OUTCOME_KINDS,
 )
 from fanzha.domain.ids import bucket_of_decision, day_of_decision
 
@@ -54,3 +55,30 @@ def archived_decisions(archive: Path, decision_ids: set[str]) -> set[str]:
             ids = pq.read_table(part, columns=["decision_id"]).column("decision_id")
             found |= decision_ids.intersection(ids.to_pylist())
     return found
+
+
+def find_outcome_bodies(archive: Path, decision_id: str) -> list[tuple[str, bytes]]:
+    """Return kind and record of all outcomes and withdrawals of a decision, oldest first.
+
+    Args:
+        archive: root folder of the archive.
+        decision_id: a well-formed decision id.
+    """
+    first = f"day={day_of_decision(decision_id)}"
+    found: dict[str, tuple[int, str, bytes]] = {}
+    for part in sorted(archive.glob("day=*/part-*.parquet")):
+        if part.parent.name < first:
+            continue
+        rows = pq.read_table(
+            part,
+            columns=["record_id", "record_time_ms", "kind", "body"],
+            filters=[
+                ("bucket", "=", bucket_of_decision(decision_id)),
+                ("decision_id", "=", decision_id),
+                ("kind", "in", OUTCOME_KINDS),
+            ],
+        )
+        for record_id, time_ms, kind, body in zip(*rows.to_pydict().values(), strict=True):
+            found[record_id] = (time_ms, kind, body)
+    ordered = sorted(found.items(), key=lambda item: (item[1][0], item[0]))
+    return [(kind, body) for _, (_, kind, body) in ordered]

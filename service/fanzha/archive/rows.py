@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from fanzha.adapters.codec import decode, decode_record
 from fanzha.archive import schema
-from fanzha.domain.record import ExecutionRecord, OutcomeRecord
+from fanzha.domain.record import ExecutionRecord, OutcomeRecord, WithdrawalRecord
 from fanzha.domain.transfer import link_tokens
 from fanzha.features.layout import unpack_record
 
@@ -66,10 +66,21 @@ def _columns_of(kind: str, fields: Fields) -> dict[str, Any]:
         outcome = decode(fields[b"b"], OutcomeRecord)
         row |= {
             "decision_id": outcome.decision_id,
+            "outcome_id": outcome.outcome_id,
+            "outcome_source": int(outcome.source),
             "outcome_type": int(outcome.type),
             "fraud_type": int(outcome.fraud_type),
             "report_time_ms": outcome.report_time_ms,
             "record_time_ms": outcome.record_time_ms,
+        }
+    elif kind == schema.KIND_WITHDRAWAL:
+        withdrawal = decode(fields[b"b"], WithdrawalRecord)
+        row |= {
+            "decision_id": withdrawal.decision_id,
+            "outcome_id": withdrawal.outcome_id,
+            "outcome_source": int(withdrawal.source),
+            "report_time_ms": withdrawal.report_time_ms,
+            "record_time_ms": withdrawal.record_time_ms,
         }
     return row
 

@@ -18,9 +18,12 @@ KIND_DECISION: Final = "decision"
 KIND_DECISION_UPDATE: Final = "decision_update"
 """A newer content of a decision that is on record: it was answered with another mark."""
 KIND_CHANGE: Final = "change"
-"""A change relayed from another account: RECEIVE, EXECUTION_IN, REPORT, SIGHTING or TAINT."""
+"""A change relayed from another account: RECEIVE, EXECUTION_IN, REPORT, RETRACT, SIGHTING, TAINT or
+CLEAR."""
 KIND_EXECUTION: Final = "execution"
 KIND_OUTCOME: Final = "outcome"
+KIND_WITHDRAWAL: Final = "withdrawal"
+"""An outcome was taken back; the row names it."""
 KIND_LIST_IMPORT: Final = "list_import"
 """Entries of an import, up to 1,000 a row; they count once the import is committed."""
 KIND_LIST_COMMIT: Final = "list_commit"
@@ -31,6 +34,7 @@ KIND_CONFLICT: Final = "conflict"
 
 DECISION_KINDS: Final = (KIND_DECISION, KIND_DECISION_UPDATE, KIND_CONFLICT)
 """Kinds whose body is a decision's record."""
+OUTCOME_KINDS: Final = (KIND_OUTCOME, KIND_WITHDRAWAL)
 
 _FIELDS: "Final[list[pa.Field[Any]]]" = [
     pa.field("record_id", pa.string(), nullable=False),
@@ -42,7 +46,7 @@ _FIELDS: "Final[list[pa.Field[Any]]]" = [
     pa.field("seq", pa.int64()),
     pa.field("change", pa.int8()),
     pa.field("change_columns", pa.list_(pa.int64())),
-    # Decisions, executions and outcomes.
+    # Decisions, executions, outcomes and withdrawals.
     pa.field("decision_id", pa.string()),
     # Decisions.
     pa.field("request_id", pa.string()),
@@ -70,8 +74,10 @@ _FIELDS: "Final[list[pa.Field[Any]]]" = [
     pa.field("vector", pa.list_(pa.float32())),
     # Executions.
     pa.field("execution_status", pa.int8()),
-    # Outcomes.
-    pa.field("outcome_type", pa.int8()),
+    # Outcomes and withdrawals.
+    pa.field("outcome_id", pa.string()),
+    pa.field("outcome_source", pa.int8()),
+    pa.field("outcome_type", pa.int8()),  # Null for withdrawals; so is the fraud type.
     pa.field("fraud_type", pa.int8()),
     pa.field("report_time_ms", pa.int64()),
     pa.field("body", pa.binary()),

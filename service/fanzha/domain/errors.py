@@ -4,6 +4,7 @@ FanzhaError
 ├── InvalidFieldsError       fields missing or out of range, all of them at once
 ├── RequestIdReusedError     the same request id came with another body
 ├── DecisionNotFoundError    no decision on record under this id
+├── OutcomeNotFoundError     the decision has no outcome of this id
 ├── RoleRequiredError        the caller's roles do not allow the RPC
 ├── OverloadedError          the service is at its limit
 ├── StoreUnavailableError    a part that the call cannot do without is away
@@ -56,6 +57,18 @@ class DecisionNotFoundError(FanzhaError):
         """Keep the id that was asked for."""
         super().__init__(f"no decision {decision_id} is on record in the store or the archive")
         self.decision_id = decision_id
+
+
+class OutcomeNotFoundError(FanzhaError):
+    """The decision has no outcome of this id."""
+
+    def __init__(self, decision_id: str, outcome_id: str) -> None:
+        """Keep both ids that were asked for."""
+        super().__init__(
+            f"decision {decision_id} has no outcome {outcome_id}; ListOutcomes names its outcomes"
+        )
+        self.decision_id = decision_id
+        self.outcome_id = outcome_id
 
 
 class RoleRequiredError(FanzhaError):

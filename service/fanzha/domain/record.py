@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from fanzha.domain.decision import Decision
 from fanzha.domain.evidence import ListHit, WatchlistEntry
 from fanzha.domain.transfer import Transfer
-from fanzha.domain.vocabulary import ExecutionStatus, FraudType, OutcomeType
+from fanzha.domain.vocabulary import ExecutionStatus, FraudType, OutcomeSource, OutcomeType
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +70,21 @@ class OutcomeRecord:
     decision_id: str
     type: OutcomeType
     fraud_type: FraudType
-    source: str
+    source: OutcomeSource
     loss_minor: int | None
     recovered_minor: int | None
+    report_time_ms: int
+    record_time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawalRecord:
+    """An outcome was taken back. Times are milliseconds since 1970 UTC."""
+
+    outcome_id: str
+    decision_id: str
+    source: OutcomeSource
+    reason: str
     report_time_ms: int
     record_time_ms: int
 

@@ -170,6 +170,37 @@ class OutcomeType(IntEnum):
     UNKNOWN = 8
 
 
+class OutcomeSource(IntEnum):
+    """Who states an outcome."""
+
+    UNSPECIFIED = 0
+    POLICE = 1
+    BANK_REVIEW = 2
+    TELLER = 3
+    CUSTOMER = 4
+    CHANNEL = 5
+    OTHER_BANK = 6
+
+
+class Answer(IntEnum):
+    """What outcomes say to a question. UNDECIDED: silence proves nothing any more."""
+
+    UNSPECIFIED = 0
+    YES = 1
+    NO = 2
+    UNDECIDED = 3
+
+
+class Strength(IntEnum):
+    """How firm a statement is. The firmest stands; among equals the newest."""
+
+    UNSPECIFIED = 0
+    HINT = 1
+    DOUBT = 2
+    CLAIM = 3
+    DECISION = 4
+
+
 class WatchlistKind(IntEnum):
     """What is listed."""
 

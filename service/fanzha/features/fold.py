@@ -19,12 +19,15 @@ from fanzha.features.compiled import compiled
 from fanzha.features.facts import FACTS, UNKNOWN
 from fanzha.features.history import (
     add_to_totals,
+    clear_link,
     effect_of_event,
     effect_of_execution,
+    forget_report,
     pair_of,
     push,
     remember_link,
     remember_pair,
+    remember_report,
     set_status,
 )
 from fanzha.features.kernel import (
@@ -54,6 +57,8 @@ _EXECUTION_IN = int(at.Change.EXECUTION_IN)
 _REPORT = int(at.Change.REPORT)
 _SIGHTING = int(at.Change.SIGHTING)
 _TAINT = int(at.Change.TAINT)
+_RETRACT = int(at.Change.RETRACT)
+_CLEAR = int(at.Change.CLEAR)
 _FACT_COUNT = len(FACTS)
 _ROOM = 4096
 """Rows in which a ring moves before it is copied back."""
@@ -182,9 +187,15 @@ def _fold(facts, steps, vectors):
                     record[at.EXECUTION_AMOUNT], column, effect_of_execution(record),
                 )  # fmt: skip
             elif step == _REPORT:
-                report_at, known = push(report_room, report_at, known, at.REPORT_EVENTS, record)
+                report_at, known = remember_report(
+                    report_room, report_at, known, at.REPORT_EVENTS, record
+                )
+            elif step == _RETRACT:
+                report_at, known = forget_report(report_room, report_at, known, record)
             elif step == _SIGHTING or step == _TAINT:
                 accounts = remember_link(seen, accounts, record)
+            elif step == _CLEAR:
+                clear_link(seen, accounts, record)
         _put_back(near_vectors, steps[start:stop], vectors)
 
 

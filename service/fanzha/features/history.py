@@ -9,6 +9,7 @@ from fanzha.features.compiled import compiled, counts_as_paid, day_of, plus
 
 _HOUR_MS = 3_600_000
 _POSTED = int(ExecutionStatus.POSTED)
+_ROLE = 0xFF << 8
 
 
 @compiled()
@@ -40,6 +41,26 @@ def _make_room(rows, place, count):
     """Move the rows from `place` to `count` one down; the last one falls out of a full array."""
     for i in range(min(count, rows.shape[0] - 1), place, -1):
         _copy(rows, i, rows, i - 1)
+
+
+@compiled()
+def remember_report(room, start, count, most, record):
+    """Put a REPORT in front of the ring, in place of one of its event and role; see `push`."""
+    start, count = forget_report(room, start, count, record)
+    return push(room, start, count, most, record)
+
+
+@compiled()
+def forget_report(room, start, count, record):
+    """Take the report of a RETRACT's event and role out of the ring; return start and count."""
+    for i in range(start, start + count):
+        same_role = (room[i, at.REPORT_KIND] ^ record[at.REPORT_KIND]) & _ROLE == 0
+        if room[i, at.EVENT_ID] == record[at.EVENT_ID] and same_role:
+            # What lies before it moves up: as in the store, the order of the others stays.
+            for later in range(i, start, -1):
+                _copy(room, later, room, later - 1)
+            return start + 1, count - 1
+    return start, count
 
 
 @compiled()
@@ -188,3 +209,12 @@ def remember_link(seen, count, record):
     seen[0, at.LINK_FIRST] = record[at.TIME]
     seen[0, at.LINK_MULE_SINCE] = since
     return max(count, place + 1)
+
+
+@compiled()
+def clear_link(seen, count, record):
+    """Take a CLEAR into a link memory int64[32, 3]."""
+    for i in range(count):
+        if seen[i, at.LINK_ACCOUNT] == record[at.COUNTERPARTY]:
+            seen[i, at.LINK_MULE_SINCE] = record[at.MULE_SINCE]
+            return

@@ -10,13 +10,16 @@ an account, or a link: a device, phone or person that accounts share.
 | EXECUTION_OUT | event id | event time ms  | execution          | counterparty | base amount      |
 | EXECUTION_IN  | event id | event time ms  | execution          | counterparty | base amount      |
 | REPORT        | event id | happened at ms | fraud type, role   | counterparty | reported at ms   |
-| SIGHTING      | event id | event time ms  | mule since ms      | account      | 0                |
-| TAINT         | event id | happened at ms | mule since ms      | account      | 0                |
+| RETRACT       | event id | happened at ms | fraud type, role   | counterparty | taken back at ms |
+| SIGHTING      | event id | event time ms  | mule since ms      | account      | account's seq    |
+| TAINT         | event id | happened at ms | mule since ms      | account      | account's seq    |
+| CLEAR         | event id | happened at ms | mule since ms      | account      | account's seq    |
 
 ATTEMPT and RECEIVE records are kept, the last to arrive first, in the ring of payments out and the
-ring of money in; REPORT records in the ring of reports. EXECUTION_OUT changes the status byte of
-the event with its id where the ring of payments out still holds it, and the pair memory;
-EXECUTION_IN the status byte in the ring of money in.
+ring of money in; REPORT records in the ring of reports, one for each event and role; RETRACT takes
+that one out again, when it no longer stands. EXECUTION_OUT changes the status byte of the event
+with its id where the ring of payments out still holds it, and the pair memory; EXECUTION_IN the
+status byte in the ring of money in.
 
 Several values in a column are its bytes, from the lowest. Flags: channel, kind, decision, execution
 status, type of the counterparty, zone, owner. Execution: status, status before, decision, zone.
@@ -34,7 +37,10 @@ newest 31 days in which there was something, the newest first; sums stay within 
 **Link memory**: three int64 an account: account, first seen with it (event time, ms), mule since
 (0: not known as one). Those that came last come first. SIGHTING and TAINT bring an account in, or
 set since when it is known as a mule's: the earliest that was said. A full memory takes in accounts
-known as mules' alone, each in place of the one that came last of those that are not.
+known as mules' alone, each in place of the one that came last of those that are not. CLEAR sets
+since when an account that it holds is known as a mule's to exactly what it says: later, or 0, after
+a report no longer stands. Changes of links name the sequence of the account's state that they were
+made from, so that the store can tell which of two that overtook each other is the newer one.
 """
 
 from enum import IntEnum
@@ -70,7 +76,7 @@ EXECUTION_AMOUNT = 4
 PAIR_COUNTERPARTY, PAIR_FIRST, PAIR_LAST, PAIR_TIMES = range(PAIR_COLUMNS)
 PERIOD, OUT_COUNT, OUT_SUM, IN_COUNT, IN_SUM = range(RING_COLUMNS)
 MULE_SINCE = 2
-"""Column of a SIGHTING or TAINT."""
+"""Column of a SIGHTING, TAINT or CLEAR."""
 LINK_ACCOUNT, LINK_FIRST, LINK_MULE_SINCE = range(LINK_COLUMNS)
 
 _ZONE_QUARTER_S = 900
@@ -90,6 +96,8 @@ class Change(IntEnum):
     REPORT = 5
     SIGHTING = 6
     TAINT = 7
+    RETRACT = 8
+    CLEAR = 9
 
 
 class Owner(IntEnum):
@@ -159,13 +167,15 @@ def pack_execution(change: bytes, status: ExecutionStatus) -> bytes:
 def pack_report(
     event_id: int, happened_ms: int, fraud: FraudType, role: ReportRole, other: int, known_ms: int
 ) -> bytes:
-    """Return the 40 bytes of a REPORT."""
+    """Return the 40 bytes of a REPORT, or of a RETRACT known at that time."""
     return _RECORD.pack(event_id, happened_ms, fraud | role << 8, other, known_ms)
 
 
-def pack_link(event_id: int, time_ms: int, mule_since_ms: int, account: int) -> bytes:
-    """Return the 40 bytes of a SIGHTING or TAINT."""
-    return _RECORD.pack(event_id, time_ms, mule_since_ms, account, 0)
+def pack_link(
+    event_id: int, time_ms: int, mule_since_ms: int, account: int, account_seq: int = 0
+) -> bytes:
+    """Return the 40 bytes of a SIGHTING, TAINT or CLEAR."""
+    return _RECORD.pack(event_id, time_ms, mule_since_ms, account, account_seq)
 
 
 _LINK_ROW = Struct("<3q")

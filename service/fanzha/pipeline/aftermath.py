@@ -3,20 +3,32 @@
 from dataclasses import dataclass
 
 from fanzha.domain.decision import Decision
-from fanzha.domain.errors import DecisionNotFoundError, FieldFault, InvalidFieldsError
-from fanzha.domain.ids import counterparty_of, is_decision_id
-from fanzha.domain.record import DecisionOnRecord, ExecutionRecord, OutcomeRecord
+from fanzha.domain.errors import (
+    DecisionNotFoundError,
+    FieldFault,
+    InvalidFieldsError,
+    OutcomeNotFoundError,
+    StoreUnavailableError,
+)
+from fanzha.domain.ids import is_decision_id
+from fanzha.domain.outcomes import OutcomeHistory, may_withdraw
+from fanzha.domain.record import (
+    DecisionOnRecord,
+    ExecutionRecord,
+    OutcomeRecord,
+    WithdrawalRecord,
+)
 from fanzha.domain.transfer import AMOUNT_MINOR_MAX
-from fanzha.domain.vocabulary import DecisionSource, ExecutionStatus, OutcomeType
-from fanzha.features.layout import ReportRole, pack_execution, pack_report, unpack_record
-from fanzha.pipeline.ports import Aftermath, Clock, Decisions
-from fanzha.pipeline.validate import FUTURE_MS_MAX, ID, ID_RULE, PLACE, PLACE_RULE
-
-_REPORTED = {
-    # What an outcome says of the payer and of the payee.
-    OutcomeType.CONFIRMED_FRAUD: (ReportRole.VICTIM, ReportRole.MULE),
-    OutcomeType.MULE_CONFIRMED: (None, ReportRole.MULE),
-}
+from fanzha.domain.vocabulary import (
+    DecisionSource,
+    ExecutionStatus,
+    OutcomeSource,
+    OutcomeType,
+)
+from fanzha.features.layout import pack_execution
+from fanzha.pipeline.ports import Added, Aftermath, Clock, Decisions
+from fanzha.pipeline.reports import report_changes
+from fanzha.pipeline.validate import FUTURE_MS_MAX, ID, ID_RULE
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +80,7 @@ class Reporter:
                 "outcome.outcome_id": (ID.match(outcome.outcome_id) is not None, ID_RULE),
                 "outcome.decision_id": (is_decision_id(outcome.decision_id), _DECISION_RULE),
                 "outcome.type": (outcome.type != OutcomeType.UNSPECIFIED, "must be given"),
-                "outcome.source": (PLACE.match(outcome.source) is not None, PLACE_RULE),
+                "outcome.source": (outcome.source != OutcomeSource.UNSPECIFIED, "must be given"),
                 "outcome.loss.minor_units": (_is_amount(outcome.loss_minor), _AMOUNT_RULE),
                 "outcome.recovered.minor_units": (
                     _is_amount(outcome.recovered_minor),
@@ -79,12 +91,57 @@ class Reporter:
             faults,
         )
         found, _ = self._find(outcome.decision_id)
-        payer_role, payee_role = _REPORTED.get(outcome.type, (None, None))
-        payer_report = _report(found, outcome, payer_role, counterparty_of(found.payee))
-        payee_report = b""
-        if found.payee:
-            payee_report = _report(found, outcome, payee_role, counterparty_of(found.payer))
-        return self.aftermath.add_outcome(found, outcome, payer_report, payee_report)
+        return self._add(found, outcome, self.decisions.outcomes(outcome.decision_id))
+
+    def withdraw_outcome(
+        self, withdrawal: WithdrawalRecord, faults: tuple[FieldFault, ...] = ()
+    ) -> bool:
+        """Take an outcome back; return whether that was new.
+
+        Raises:
+            InvalidFieldsError, DecisionNotFoundError, OutcomeNotFoundError, StoreUnavailableError.
+        """
+        _check(
+            {
+                "decision_id": (is_decision_id(withdrawal.decision_id), _DECISION_RULE),
+                "outcome_id": (ID.match(withdrawal.outcome_id) is not None, ID_RULE),
+                "source": (withdrawal.source != OutcomeSource.UNSPECIFIED, "must be given"),
+                "report_time": (self._is_past(withdrawal.report_time_ms), _TIME_RULE),
+            },
+            faults,
+        )
+        found, _ = self._find(withdrawal.decision_id)
+        known = self.decisions.outcomes(withdrawal.decision_id)
+        outcome = known.outcome(withdrawal.outcome_id)
+        if outcome is None:
+            raise OutcomeNotFoundError(withdrawal.decision_id, withdrawal.outcome_id)
+        _check({"source": (may_withdraw(outcome.source, withdrawal.source), _WITHDRAW_RULE)}, ())
+        return self._add(found, withdrawal, known)
+
+    def list_outcomes(self, decision_id: str) -> OutcomeHistory:
+        """Return the history of a decision's outcomes.
+
+        Raises:
+            InvalidFieldsError, DecisionNotFoundError, StoreUnavailableError.
+        """
+        _check({"decision_id": (is_decision_id(decision_id), _DECISION_RULE)}, ())
+        self._find(decision_id)
+        return self.decisions.outcomes(decision_id)
+
+    def _add(
+        self,
+        found: DecisionOnRecord,
+        record: OutcomeRecord | WithdrawalRecord,
+        known: OutcomeHistory,
+    ) -> bool:
+        """Add a record to a history; judge it again when another one came in between."""
+        for _ in range(_TRIES_MAX):
+            changes = report_changes(found, known, known.plus(record))
+            added = self.aftermath.add_outcome(found, record, known, changes)
+            if added is not Added.OVERTAKEN:
+                return added is Added.NEW
+            known = self.decisions.outcomes(record.decision_id)
+        raise StoreUnavailableError(f"outcomes of {record.decision_id} came faster than one by one")
 
     def _find(self, decision_id: str) -> tuple[DecisionOnRecord, DecisionSource]:
         found = self.decisions.find(decision_id)
@@ -98,6 +155,8 @@ class Reporter:
 
 _DECISION_RULE = "must be the 26 characters of a decision id, as an answer gave it"
 _TIME_RULE = "must be given, at most 10 minutes after the service's clock"
+_WITHDRAW_RULE = "must be the outcome's own source, POLICE or BANK_REVIEW"
+_TRIES_MAX = 100
 _AMOUNT_RULE = f"must be 0 to {AMOUNT_MINOR_MAX}"
 
 
@@ -114,12 +173,3 @@ def _check(rules: dict[str, tuple[bool, str]], faults: tuple[FieldFault, ...]) -
     ]
     if broken or faults:
         raise InvalidFieldsError((*faults, *broken))
-
-
-def _report(
-    found: DecisionOnRecord, outcome: OutcomeRecord, role: ReportRole | None, other: int
-) -> bytes:
-    if role is None:
-        return b""
-    event_id, time_ms, *_ = unpack_record(found.payer_change)
-    return pack_report(event_id, time_ms, outcome.fraud_type, role, other, outcome.report_time_ms)

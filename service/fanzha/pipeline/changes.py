@@ -80,8 +80,8 @@ def _sightings(
     if not given:
         return ()
     account = counterparty_of(party.account)
-    mule_since = 0 if state is None else known_as_mule(state.reports)
-    change = pack_link(event_id, transfer.create_time_ms, mule_since, account)
+    mule_since, seq = (0, 0) if state is None else (known_as_mule(state.reports), state.seq)
+    change = pack_link(event_id, transfer.create_time_ms, mule_since, account, seq)
     return tuple(
         (token, change)
         for token, link in dict(given).items()

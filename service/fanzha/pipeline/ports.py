@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Protocol
 
 import numpy as np
@@ -10,11 +11,13 @@ import numpy.typing as npt
 from fanzha.domain.decision import Decision, FraudTypeGuess, Reason, Score
 from fanzha.domain.evidence import NO_LINKS, AccountState, LinkState, ListSubject, WatchlistEntry
 from fanzha.domain.model import Head
+from fanzha.domain.outcomes import OutcomeHistory
 from fanzha.domain.record import (
     DecisionOnRecord,
     DecisionRecord,
     ExecutionRecord,
     OutcomeRecord,
+    WithdrawalRecord,
 )
 from fanzha.domain.transfer import Transfer
 from fanzha.domain.vocabulary import DecisionSource
@@ -170,6 +173,34 @@ class Decisions(Protocol):
         """
         ...
 
+    def outcomes(self, decision_id: str) -> OutcomeHistory:
+        """Return all outcomes of a decision and their withdrawals.
+
+        Raises:
+            StoreUnavailableError: Redis is away.
+        """
+        ...
+
+
+class Added(Enum):
+    """What became of a record that was to be added to a history."""
+
+    NEW = auto()
+    REPEATED = auto()
+    """The history holds it."""
+    OVERTAKEN = auto()
+    """The history holds others that came in between: what follows has to be judged again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportChanges:
+    """A REPORT or RETRACT of each account, packed by `fanzha.features.layout`; empty for none."""
+
+    payer_kind: int = 0
+    payer: bytes = b""
+    payee_kind: int = 0
+    payee: bytes = b""
+
 
 class Aftermath(Protocol):
     """Takes what happened after a decision into history and journal."""
@@ -185,11 +216,18 @@ class Aftermath(Protocol):
     def add_outcome(
         self,
         found: DecisionOnRecord,
-        outcome: OutcomeRecord,
-        payer_report: bytes,
-        payee_report: bytes,
-    ) -> bool:
-        """Take an outcome and the reports it makes of the accounts; return whether it was new.
+        record: OutcomeRecord | WithdrawalRecord,
+        known: OutcomeHistory,
+        changes: ReportChanges,
+    ) -> Added:
+        """Take an outcome or a withdrawal, and the changes that it makes of accounts, in one step.
+
+        Args:
+            found: the decision.
+            record: what is new.
+            known: the history that the changes were made from; if it is no longer the whole
+                history, nothing is taken.
+            changes: what changes of the accounts.
 
         Raises:
             StoreUnavailableError: Redis did not confirm.

@@ -26,6 +26,8 @@ REQUIRED_ROLES: dict[str, frozenset[Role]] = {
     "/fanzha.v1.OutcomeService/ReportExecution": frozenset({Role.SCORER}),
     "/fanzha.v1.OutcomeService/RecordOutcome": frozenset({Role.SCORER, Role.REVIEWER}),
     "/fanzha.v1.OutcomeService/RecordOutcomes": frozenset({Role.SCORER, Role.REVIEWER}),
+    "/fanzha.v1.OutcomeService/WithdrawOutcome": frozenset({Role.REVIEWER}),
+    "/fanzha.v1.OutcomeService/ListOutcomes": frozenset({Role.REVIEWER, Role.AUDITOR}),
     "/fanzha.v1.WatchlistService/ImportEntries": frozenset({Role.RISK_OPS}),
 }
 """Any one of the roles will do; ADMIN may call everything in the table."""

@@ -5,13 +5,14 @@ from collections.abc import Iterator
 import grpc
 
 from fanzha.domain.errors import FanzhaError, FieldFault, StoreUnavailableError
-from fanzha.domain.record import ExecutionRecord, OutcomeRecord
-from fanzha.domain.vocabulary import ExecutionStatus, FraudType, OutcomeType
+from fanzha.domain.record import ExecutionRecord, OutcomeRecord, WithdrawalRecord
+from fanzha.domain.vocabulary import ExecutionStatus, FraudType, OutcomeSource, OutcomeType
 from fanzha.pipeline.aftermath import Reporter
 from fanzha.pipeline.ports import Clock
 from fanzha.transport.convert import Door
 from fanzha.transport.guard import Guard
 from fanzha.transport.identity import Tokens
+from fanzha.transport.outcome_list import to_list
 from fanzha.transport.status import to_failure
 from fanzha.v1 import outcomes_pb2 as outcomes
 from fanzha.v1 import outcomes_pb2_grpc
@@ -88,6 +89,35 @@ class OutcomeServicer(outcomes_pb2_grpc.OutcomeServiceServicer):
                         )
         return answer
 
+    def WithdrawOutcome(  # noqa: N802 - named by the proto
+        self, request: outcomes.WithdrawOutcomeRequest, context: grpc.ServicerContext
+    ) -> outcomes.WithdrawOutcomeResponse:
+        """Take an outcome back."""
+        with self._guard.call(_SERVICE + "WithdrawOutcome", context):
+            door = Door(self._tokens)
+            withdrawal = WithdrawalRecord(
+                outcome_id=request.outcome_id,
+                decision_id=request.decision_id,
+                source=door.choice(OutcomeSource, request.source, "source"),
+                reason=door.remark(request.reason, "reason"),
+                report_time_ms=(
+                    door.time_ms(request.report_time, "report_time")
+                    if request.HasField("report_time")
+                    else 0
+                ),
+                record_time_ms=self._clock.now_ms(),
+            )
+            withdrawn = self._reporter.withdraw_outcome(withdrawal, tuple(door.faults))
+            return outcomes.WithdrawOutcomeResponse(withdrawn=withdrawn)
+
+    def ListOutcomes(  # noqa: N802 - named by the proto
+        self, request: outcomes.ListOutcomesRequest, context: grpc.ServicerContext
+    ) -> outcomes.ListOutcomesResponse:
+        """List a decision's outcomes, and what stands."""
+        with self._guard.call(_SERVICE + "ListOutcomes", context):
+            history = self._reporter.list_outcomes(request.decision_id)
+            return to_list(history, self._base_currency)
+
     def _record(self, outcome: outcomes.Outcome) -> bool:
         door = Door(self._tokens)
         has = outcome.HasField
@@ -96,7 +126,7 @@ class OutcomeServicer(outcomes_pb2_grpc.OutcomeServiceServicer):
             decision_id=outcome.decision_id,
             type=door.choice(OutcomeType, outcome.type, "outcome.type"),
             fraud_type=door.choice(FraudType, outcome.fraud_type, "outcome.fraud_type"),
-            source=outcome.source,
+            source=door.choice(OutcomeSource, outcome.source, "outcome.source"),
             loss_minor=self._minor(door, outcome.loss, "outcome.loss") if has("loss") else None,
             recovered_minor=(
                 self._minor(door, outcome.recovered, "outcome.recovered")

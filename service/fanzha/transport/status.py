@@ -15,6 +15,7 @@ from fanzha.domain.errors import (
     FieldFault,
     InvalidFieldsError,
     NotRecordedError,
+    OutcomeNotFoundError,
     OverloadedError,
     RequestIdReusedError,
     RoleRequiredError,
@@ -32,6 +33,7 @@ _TABLE: dict[type[FanzhaError], tuple[int, reasons.ErrorReason.ValueType]] = {
     InvalidFieldsError: (code_pb2.INVALID_ARGUMENT, reasons.ERROR_REASON_INVALID_FIELDS),
     RequestIdReusedError: (code_pb2.ALREADY_EXISTS, reasons.ERROR_REASON_REQUEST_ID_REUSED),
     DecisionNotFoundError: (code_pb2.NOT_FOUND, reasons.ERROR_REASON_DECISION_NOT_FOUND),
+    OutcomeNotFoundError: (code_pb2.NOT_FOUND, reasons.ERROR_REASON_OUTCOME_NOT_FOUND),
     RoleRequiredError: (code_pb2.PERMISSION_DENIED, reasons.ERROR_REASON_ROLE_REQUIRED),
     OverloadedError: (code_pb2.RESOURCE_EXHAUSTED, reasons.ERROR_REASON_OVERLOADED),
     StoreUnavailableError: (code_pb2.UNAVAILABLE, reasons.ERROR_REASON_STORE_UNAVAILABLE),
@@ -85,6 +87,8 @@ def _metadata(error: FanzhaError) -> dict[str, str]:
         return {"violation_count": str(len(error.faults))}
     if isinstance(error, (RequestIdReusedError, DecisionNotFoundError)):
         return {"decision_id": error.decision_id}
+    if isinstance(error, OutcomeNotFoundError):
+        return {"decision_id": error.decision_id, "outcome_id": error.outcome_id}
     if isinstance(error, RoleRequiredError):
         return {"method": error.method, "role": error.role}
     return {}

@@ -61,6 +61,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"reason": "ERROR_REASON_INTERNAL", "domain": "fanzha",
               "metadata": {"error_id": "5f3c9a"}}
     """
+    ERROR_REASON_OUTCOME_NOT_FOUND: _ErrorReason.ValueType  # 9
+    """The decision has no outcome of this id that could be withdrawn.
+    Example: {"reason": "ERROR_REASON_OUTCOME_NOT_FOUND", "domain": "fanzha",
+              "metadata": {"decision_id": "01ARZ3NDEKTSV4RRFFQ69G5FAV", "outcome_id": "o-1"}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed. Not frozen: a client must treat values it does not know by the status code."""
@@ -103,5 +108,10 @@ ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 8
 """A fault of the service; the error id finds it in the log.
 Example: {"reason": "ERROR_REASON_INTERNAL", "domain": "fanzha",
           "metadata": {"error_id": "5f3c9a"}}
+"""
+ERROR_REASON_OUTCOME_NOT_FOUND: ErrorReason.ValueType  # 9
+"""The decision has no outcome of this id that could be withdrawn.
+Example: {"reason": "ERROR_REASON_OUTCOME_NOT_FOUND", "domain": "fanzha",
+          "metadata": {"decision_id": "01ARZ3NDEKTSV4RRFFQ69G5FAV", "outcome_id": "o-1"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -27,33 +27,53 @@ from fanzha.v1 import transfer_pb2 as fanzha_dot_v1_dot_transfer__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x66\x61nzha/v1/outcomes.proto\x12\tfanzha.v1\x1a\x1c\x66\x61nzha/v1/error_reason.proto\x1a\x18\x66\x61nzha/v1/transfer.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8b\x01\n\x16ReportExecutionRequest\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12*\n\x06status\x18\x02 \x01(\x0e\x32\x1a.fanzha.v1.ExecutionStatus\x12\x30\n\x0c\x65xecute_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"*\n\x17ReportExecutionResponse\x12\x0f\n\x07\x63hanged\x18\x01 \x01(\x08\"\x88\x02\n\x07Outcome\x12\x12\n\noutcome_id\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x02 \x01(\t\x12$\n\x04type\x18\x03 \x01(\x0e\x32\x16.fanzha.v1.OutcomeType\x12(\n\nfraud_type\x18\x04 \x01(\x0e\x32\x14.fanzha.v1.FraudType\x12\x0e\n\x06source\x18\x05 \x01(\t\x12\x1e\n\x04loss\x18\x06 \x01(\x0b\x32\x10.fanzha.v1.Money\x12#\n\trecovered\x18\x07 \x01(\x0b\x32\x10.fanzha.v1.Money\x12/\n\x0breport_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\";\n\x14RecordOutcomeRequest\x12#\n\x07outcome\x18\x01 \x01(\x0b\x32\x12.fanzha.v1.Outcome\")\n\x15RecordOutcomeResponse\x12\x10\n\x08recorded\x18\x01 \x01(\x08\"<\n\x15RecordOutcomesRequest\x12#\n\x07outcome\x18\x01 \x01(\x0b\x32\x12.fanzha.v1.Outcome\"\x8c\x01\n\x16RecordOutcomesResponse\x12\x16\n\x0erecorded_count\x18\x01 \x01(\x03\x12\x16\n\x0erepeated_count\x18\x02 \x01(\x03\x12\x15\n\rrefused_count\x18\x03 \x01(\x03\x12+\n\x08refusals\x18\x04 \x03(\x0b\x32\x19.fanzha.v1.OutcomeRefusal\"l\n\x0eOutcomeRefusal\x12\r\n\x05index\x18\x01 \x01(\x03\x12\x12\n\noutcome_id\x18\x02 \x01(\t\x12&\n\x06reason\x18\x03 \x01(\x0e\x32\x16.fanzha.v1.ErrorReason\x12\x0f\n\x07message\x18\x04 \x01(\t*\x8c\x01\n\x0f\x45xecutionStatus\x12 \n\x1c\x45XECUTION_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x45XECUTION_STATUS_POSTED\x10\x01\x12\x1b\n\x17\x45XECUTION_STATUS_FAILED\x10\x02\x12\x1d\n\x19\x45XECUTION_STATUS_REVERSED\x10\x03*\xc4\x02\n\x0bOutcomeType\x12\x1c\n\x18OUTCOME_TYPE_UNSPECIFIED\x10\x00\x12 \n\x1cOUTCOME_TYPE_CONFIRMED_FRAUD\x10\x01\x12%\n!OUTCOME_TYPE_CONFIRMED_LEGITIMATE\x10\x02\x12\"\n\x1eOUTCOME_TYPE_STOPPED_BY_TELLER\x10\x03\x12#\n\x1fOUTCOME_TYPE_CUSTOMER_CANCELLED\x10\x04\x12\"\n\x1eOUTCOME_TYPE_CUSTOMER_INSISTED\x10\x05\x12&\n\"OUTCOME_TYPE_VICTIM_REFUSED_ADVICE\x10\x06\x12\x1f\n\x1bOUTCOME_TYPE_MULE_CONFIRMED\x10\x07\x12\x18\n\x14OUTCOME_TYPE_UNKNOWN\x10\x08\x32\x97\x02\n\x0eOutcomeService\x12X\n\x0fReportExecution\x12!.fanzha.v1.ReportExecutionRequest\x1a\".fanzha.v1.ReportExecutionResponse\x12R\n\rRecordOutcome\x12\x1f.fanzha.v1.RecordOutcomeRequest\x1a .fanzha.v1.RecordOutcomeResponse\x12W\n\x0eRecordOutcomes\x12 .fanzha.v1.RecordOutcomesRequest\x1a!.fanzha.v1.RecordOutcomesResponse(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x66\x61nzha/v1/outcomes.proto\x12\tfanzha.v1\x1a\x1c\x66\x61nzha/v1/error_reason.proto\x1a\x18\x66\x61nzha/v1/transfer.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8b\x01\n\x16ReportExecutionRequest\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12*\n\x06status\x18\x02 \x01(\x0e\x32\x1a.fanzha.v1.ExecutionStatus\x12\x30\n\x0c\x65xecute_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"*\n\x17ReportExecutionResponse\x12\x0f\n\x07\x63hanged\x18\x01 \x01(\x08\"\xa2\x02\n\x07Outcome\x12\x12\n\noutcome_id\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x02 \x01(\t\x12$\n\x04type\x18\x03 \x01(\x0e\x32\x16.fanzha.v1.OutcomeType\x12(\n\nfraud_type\x18\x04 \x01(\x0e\x32\x14.fanzha.v1.FraudType\x12(\n\x06source\x18\x05 \x01(\x0e\x32\x18.fanzha.v1.OutcomeSource\x12\x1e\n\x04loss\x18\x06 \x01(\x0b\x32\x10.fanzha.v1.Money\x12#\n\trecovered\x18\x07 \x01(\x0b\x32\x10.fanzha.v1.Money\x12/\n\x0breport_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\";\n\x14RecordOutcomeRequest\x12#\n\x07outcome\x18\x01 \x01(\x0b\x32\x12.fanzha.v1.Outcome\")\n\x15RecordOutcomeResponse\x12\x10\n\x08recorded\x18\x01 \x01(\x08\"<\n\x15RecordOutcomesRequest\x12#\n\x07outcome\x18\x01 \x01(\x0b\x32\x12.fanzha.v1.Outcome\"\x8c\x01\n\x16RecordOutcomesResponse\x12\x16\n\x0erecorded_count\x18\x01 \x01(\x03\x12\x16\n\x0erepeated_count\x18\x02 \x01(\x03\x12\x15\n\rrefused_count\x18\x03 \x01(\x03\x12+\n\x08refusals\x18\x04 \x03(\x0b\x32\x19.fanzha.v1.OutcomeRefusal\"l\n\x0eOutcomeRefusal\x12\r\n\x05index\x18\x01 \x01(\x03\x12\x12\n\noutcome_id\x18\x02 \x01(\t\x12&\n\x06reason\x18\x03 \x01(\x0e\x32\x16.fanzha.v1.ErrorReason\x12\x0f\n\x07message\x18\x04 \x01(\t\"\xac\x01\n\x16WithdrawOutcomeRequest\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\x12\n\noutcome_id\x18\x02 \x01(\t\x12(\n\x06source\x18\x03 \x01(\x0e\x32\x18.fanzha.v1.OutcomeSource\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12/\n\x0breport_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\",\n\x17WithdrawOutcomeResponse\x12\x11\n\twithdrawn\x18\x01 \x01(\x08\"*\n\x13ListOutcomesRequest\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\"\x90\x01\n\x14ListOutcomesResponse\x12(\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x17.fanzha.v1.OutcomeEntry\x12(\n\x0epayer_deceived\x18\x02 \x01(\x0b\x32\x10.fanzha.v1.Stand\x12$\n\npayee_mule\x18\x03 \x01(\x0b\x32\x10.fanzha.v1.Stand\"\xa1\x01\n\x0cOutcomeEntry\x12#\n\x07outcome\x18\x01 \x01(\x0b\x32\x12.fanzha.v1.Outcome\x12/\n\x0brecord_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x65ntitled\x18\x03 \x01(\x08\x12)\n\nwithdrawal\x18\x04 \x01(\x0b\x32\x15.fanzha.v1.Withdrawal\"\xa8\x01\n\nWithdrawal\x12(\n\x06source\x18\x01 \x01(\x0e\x32\x18.fanzha.v1.OutcomeSource\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12/\n\x0breport_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brecord_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x95\x01\n\x05Stand\x12!\n\x06\x61nswer\x18\x01 \x01(\x0e\x32\x11.fanzha.v1.Answer\x12%\n\x08strength\x18\x02 \x01(\x0e\x32\x13.fanzha.v1.Strength\x12.\n\nsince_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\noutcome_id\x18\x04 \x01(\t*\x8c\x01\n\x0f\x45xecutionStatus\x12 \n\x1c\x45XECUTION_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x45XECUTION_STATUS_POSTED\x10\x01\x12\x1b\n\x17\x45XECUTION_STATUS_FAILED\x10\x02\x12\x1d\n\x19\x45XECUTION_STATUS_REVERSED\x10\x03*\xc4\x02\n\x0bOutcomeType\x12\x1c\n\x18OUTCOME_TYPE_UNSPECIFIED\x10\x00\x12 \n\x1cOUTCOME_TYPE_CONFIRMED_FRAUD\x10\x01\x12%\n!OUTCOME_TYPE_CONFIRMED_LEGITIMATE\x10\x02\x12\"\n\x1eOUTCOME_TYPE_STOPPED_BY_TELLER\x10\x03\x12#\n\x1fOUTCOME_TYPE_CUSTOMER_CANCELLED\x10\x04\x12\"\n\x1eOUTCOME_TYPE_CUSTOMER_INSISTED\x10\x05\x12&\n\"OUTCOME_TYPE_VICTIM_REFUSED_ADVICE\x10\x06\x12\x1f\n\x1bOUTCOME_TYPE_MULE_CONFIRMED\x10\x07\x12\x18\n\x14OUTCOME_TYPE_UNKNOWN\x10\x08*\xdd\x01\n\rOutcomeSource\x12\x1e\n\x1aOUTCOME_SOURCE_UNSPECIFIED\x10\x00\x12\x19\n\x15OUTCOME_SOURCE_POLICE\x10\x01\x12\x1e\n\x1aOUTCOME_SOURCE_BANK_REVIEW\x10\x02\x12\x19\n\x15OUTCOME_SOURCE_TELLER\x10\x03\x12\x1b\n\x17OUTCOME_SOURCE_CUSTOMER\x10\x04\x12\x1a\n\x16OUTCOME_SOURCE_CHANNEL\x10\x05\x12\x1d\n\x19OUTCOME_SOURCE_OTHER_BANK\x10\x06*U\n\x06\x41nswer\x12\x16\n\x12\x41NSWER_UNSPECIFIED\x10\x00\x12\x0e\n\nANSWER_YES\x10\x01\x12\r\n\tANSWER_NO\x10\x02\x12\x14\n\x10\x41NSWER_UNDECIDED\x10\x03*v\n\x08Strength\x12\x18\n\x14STRENGTH_UNSPECIFIED\x10\x00\x12\x11\n\rSTRENGTH_HINT\x10\x01\x12\x12\n\x0eSTRENGTH_DOUBT\x10\x02\x12\x12\n\x0eSTRENGTH_CLAIM\x10\x03\x12\x15\n\x11STRENGTH_DECISION\x10\x04\x32\xc2\x03\n\x0eOutcomeService\x12X\n\x0fReportExecution\x12!.fanzha.v1.ReportExecutionRequest\x1a\".fanzha.v1.ReportExecutionResponse\x12R\n\rRecordOutcome\x12\x1f.fanzha.v1.RecordOutcomeRequest\x1a .fanzha.v1.RecordOutcomeResponse\x12W\n\x0eRecordOutcomes\x12 .fanzha.v1.RecordOutcomesRequest\x1a!.fanzha.v1.RecordOutcomesResponse(\x01\x12X\n\x0fWithdrawOutcome\x12!.fanzha.v1.WithdrawOutcomeRequest\x1a\".fanzha.v1.WithdrawOutcomeResponse\x12O\n\x0cListOutcomes\x12\x1e.fanzha.v1.ListOutcomesRequest\x1a\x1f.fanzha.v1.ListOutcomesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fanzha.v1.outcomes_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EXECUTIONSTATUS']._serialized_start=1001
-  _globals['_EXECUTIONSTATUS']._serialized_end=1141
-  _globals['_OUTCOMETYPE']._serialized_start=1144
-  _globals['_OUTCOMETYPE']._serialized_end=1468
+  _globals['_EXECUTIONSTATUS']._serialized_start=1926
+  _globals['_EXECUTIONSTATUS']._serialized_end=2066
+  _globals['_OUTCOMETYPE']._serialized_start=2069
+  _globals['_OUTCOMETYPE']._serialized_end=2393
+  _globals['_OUTCOMESOURCE']._serialized_start=2396
+  _globals['_OUTCOMESOURCE']._serialized_end=2617
+  _globals['_ANSWER']._serialized_start=2619
+  _globals['_ANSWER']._serialized_end=2704
+  _globals['_STRENGTH']._serialized_start=2706
+  _globals['_STRENGTH']._serialized_end=2824
   _globals['_REPORTEXECUTIONREQUEST']._serialized_start=129
   _globals['_REPORTEXECUTIONREQUEST']._serialized_end=268
   _globals['_REPORTEXECUTIONRESPONSE']._serialized_start=270
   _globals['_REPORTEXECUTIONRESPONSE']._serialized_end=312
   _globals['_OUTCOME']._serialized_start=315
-  _globals['_OUTCOME']._serialized_end=579
-  _globals['_RECORDOUTCOMEREQUEST']._serialized_start=581
-  _globals['_RECORDOUTCOMEREQUEST']._serialized_end=640
-  _globals['_RECORDOUTCOMERESPONSE']._serialized_start=642
-  _globals['_RECORDOUTCOMERESPONSE']._serialized_end=683
-  _globals['_RECORDOUTCOMESREQUEST']._serialized_start=685
-  _globals['_RECORDOUTCOMESREQUEST']._serialized_end=745
-  _globals['_RECORDOUTCOMESRESPONSE']._serialized_start=748
-  _globals['_RECORDOUTCOMESRESPONSE']._serialized_end=888
-  _globals['_OUTCOMEREFUSAL']._serialized_start=890
-  _globals['_OUTCOMEREFUSAL']._serialized_end=998
-  _globals['_OUTCOMESERVICE']._serialized_start=1471
-  _globals['_OUTCOMESERVICE']._serialized_end=1750
+  _globals['_OUTCOME']._serialized_end=605
+  _globals['_RECORDOUTCOMEREQUEST']._serialized_start=607
+  _globals['_RECORDOUTCOMEREQUEST']._serialized_end=666
+  _globals['_RECORDOUTCOMERESPONSE']._serialized_start=668
+  _globals['_RECORDOUTCOMERESPONSE']._serialized_end=709
+  _globals['_RECORDOUTCOMESREQUEST']._serialized_start=711
+  _globals['_RECORDOUTCOMESREQUEST']._serialized_end=771
+  _globals['_RECORDOUTCOMESRESPONSE']._serialized_start=774
+  _globals['_RECORDOUTCOMESRESPONSE']._serialized_end=914
+  _globals['_OUTCOMEREFUSAL']._serialized_start=916
+  _globals['_OUTCOMEREFUSAL']._serialized_end=1024
+  _globals['_WITHDRAWOUTCOMEREQUEST']._serialized_start=1027
+  _globals['_WITHDRAWOUTCOMEREQUEST']._serialized_end=1199
+  _globals['_WITHDRAWOUTCOMERESPONSE']._serialized_start=1201
+  _globals['_WITHDRAWOUTCOMERESPONSE']._serialized_end=1245
+  _globals['_LISTOUTCOMESREQUEST']._serialized_start=1247
+  _globals['_LISTOUTCOMESREQUEST']._serialized_end=1289
+  _globals['_LISTOUTCOMESRESPONSE']._serialized_start=1292
+  _globals['_LISTOUTCOMESRESPONSE']._serialized_end=1436
+  _globals['_OUTCOMEENTRY']._serialized_start=1439
+  _globals['_OUTCOMEENTRY']._serialized_end=1600
+  _globals['_WITHDRAWAL']._serialized_start=1603
+  _globals['_WITHDRAWAL']._serialized_end=1771
+  _globals['_STAND']._serialized_start=1774
+  _globals['_STAND']._serialized_end=1923
+  _globals['_OUTCOMESERVICE']._serialized_start=2827
+  _globals['_OUTCOMESERVICE']._serialized_end=3277
 # @@protoc_insertion_point(module_scope)

@@ -98,6 +98,106 @@ OUTCOME_TYPE_UNKNOWN: OutcomeType.ValueType  # 8
 """Looked into; nothing found out."""
 Global___OutcomeType: _TypeAlias = OutcomeType  # noqa: Y015
 
+class _OutcomeSource:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OutcomeSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OutcomeSource.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    OUTCOME_SOURCE_UNSPECIFIED: _OutcomeSource.ValueType  # 0
+    """Not said; refused."""
+    OUTCOME_SOURCE_POLICE: _OutcomeSource.ValueType  # 1
+    """The police, or a court."""
+    OUTCOME_SOURCE_BANK_REVIEW: _OutcomeSource.ValueType  # 2
+    """The bank's own review of the case."""
+    OUTCOME_SOURCE_TELLER: _OutcomeSource.ValueType  # 3
+    """A teller, or whoever speaks with the customer for the bank."""
+    OUTCOME_SOURCE_CUSTOMER: _OutcomeSource.ValueType  # 4
+    """The customer."""
+    OUTCOME_SOURCE_CHANNEL: _OutcomeSource.ValueType  # 5
+    """A channel by itself, for example when a prompt was dismissed."""
+    OUTCOME_SOURCE_OTHER_BANK: _OutcomeSource.ValueType  # 6
+    """Another bank, about an account that it keeps."""
+
+class OutcomeSource(_OutcomeSource, metaclass=_OutcomeSourceEnumTypeWrapper):
+    """Who states an outcome."""
+
+OUTCOME_SOURCE_UNSPECIFIED: OutcomeSource.ValueType  # 0
+"""Not said; refused."""
+OUTCOME_SOURCE_POLICE: OutcomeSource.ValueType  # 1
+"""The police, or a court."""
+OUTCOME_SOURCE_BANK_REVIEW: OutcomeSource.ValueType  # 2
+"""The bank's own review of the case."""
+OUTCOME_SOURCE_TELLER: OutcomeSource.ValueType  # 3
+"""A teller, or whoever speaks with the customer for the bank."""
+OUTCOME_SOURCE_CUSTOMER: OutcomeSource.ValueType  # 4
+"""The customer."""
+OUTCOME_SOURCE_CHANNEL: OutcomeSource.ValueType  # 5
+"""A channel by itself, for example when a prompt was dismissed."""
+OUTCOME_SOURCE_OTHER_BANK: OutcomeSource.ValueType  # 6
+"""Another bank, about an account that it keeps."""
+Global___OutcomeSource: _TypeAlias = OutcomeSource  # noqa: Y015
+
+class _Answer:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AnswerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Answer.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ANSWER_UNSPECIFIED: _Answer.ValueType  # 0
+    """Nothing."""
+    ANSWER_YES: _Answer.ValueType  # 1
+    """Yes."""
+    ANSWER_NO: _Answer.ValueType  # 2
+    """No."""
+    ANSWER_UNDECIDED: _Answer.ValueType  # 3
+    """Doubtful: silence proves nothing any more."""
+
+class Answer(_Answer, metaclass=_AnswerEnumTypeWrapper):
+    """What outcomes say to a question."""
+
+ANSWER_UNSPECIFIED: Answer.ValueType  # 0
+"""Nothing."""
+ANSWER_YES: Answer.ValueType  # 1
+"""Yes."""
+ANSWER_NO: Answer.ValueType  # 2
+"""No."""
+ANSWER_UNDECIDED: Answer.ValueType  # 3
+"""Doubtful: silence proves nothing any more."""
+Global___Answer: _TypeAlias = Answer  # noqa: Y015
+
+class _Strength:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _StrengthEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Strength.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    STRENGTH_UNSPECIFIED: _Strength.ValueType  # 0
+    """Says nothing."""
+    STRENGTH_HINT: _Strength.ValueType  # 1
+    """Weak evidence that all is well: the customer's own yes."""
+    STRENGTH_DOUBT: _Strength.ValueType  # 2
+    """A doubt."""
+    STRENGTH_CLAIM: _Strength.ValueType  # 3
+    """Fraud, as reported by somebody who does not decide; stands until it is decided."""
+    STRENGTH_DECISION: _Strength.ValueType  # 4
+    """Decided by the police, the bank's review, or the bank that keeps the account."""
+
+class Strength(_Strength, metaclass=_StrengthEnumTypeWrapper):
+    """How firm a statement is. The firmest stands; among equals the newest."""
+
+STRENGTH_UNSPECIFIED: Strength.ValueType  # 0
+"""Says nothing."""
+STRENGTH_HINT: Strength.ValueType  # 1
+"""Weak evidence that all is well: the customer's own yes."""
+STRENGTH_DOUBT: Strength.ValueType  # 2
+"""A doubt."""
+STRENGTH_CLAIM: Strength.ValueType  # 3
+"""Fraud, as reported by somebody who does not decide; stands until it is decided."""
+STRENGTH_DECISION: Strength.ValueType  # 4
+"""Decided by the police, the bank's review, or the bank that keeps the account."""
+Global___Strength: _TypeAlias = Strength  # noqa: Y015
+
 @_typing.final
 class ReportExecutionRequest(_message.Message):
     """What the bank did with the money of one decision."""
@@ -174,8 +274,8 @@ class Outcome(_message.Message):
     """What it turned out to be. Required."""
     fraud_type: _transfer_pb2.FraudType.ValueType
     """Type of fraud, for CONFIRMED_FRAUD and MULE_CONFIRMED. UNSPECIFIED when unknown."""
-    source: _builtins.str
-    """Who says so, at most 32 characters of [A-Za-z0-9._:-], for example "police", "customer"."""
+    source: Global___OutcomeSource.ValueType
+    """Who says so. Required. Whoever may not state the type is kept in the history without effect."""
     @_builtins.property
     def loss(self) -> _transfer_pb2.Money:
         """Money lost. Absent when unknown."""
@@ -197,7 +297,7 @@ class Outcome(_message.Message):
         decision_id: _builtins.str = ...,
         type: Global___OutcomeType.ValueType = ...,
         fraud_type: _transfer_pb2.FraudType.ValueType = ...,
-        source: _builtins.str = ...,
+        source: Global___OutcomeSource.ValueType = ...,
         loss: _transfer_pb2.Money | None = ...,
         recovered: _transfer_pb2.Money | None = ...,
         report_time: _timestamp_pb2.Timestamp | None = ...,
@@ -349,3 +449,237 @@ class OutcomeRefusal(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OutcomeRefusal: _TypeAlias = OutcomeRefusal  # noqa: Y015
+
+@_typing.final
+class WithdrawOutcomeRequest(_message.Message):
+    """Takes one outcome back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DECISION_ID_FIELD_NUMBER: _builtins.int
+    OUTCOME_ID_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REPORT_TIME_FIELD_NUMBER: _builtins.int
+    decision_id: _builtins.str
+    """The decision that the outcome belongs to, 26 characters. Required."""
+    outcome_id: _builtins.str
+    """The outcome, as it was recorded. Required."""
+    source: Global___OutcomeSource.ValueType
+    """Who takes it back: its own source, POLICE or BANK_REVIEW. Required."""
+    reason: _builtins.str
+    """Why, at most 256 characters. Numbers that may identify somebody are blotted out."""
+    @_builtins.property
+    def report_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was taken back, in UTC. Required, not more than 10 minutes after the service's clock."""
+
+    def __init__(
+        self,
+        *,
+        decision_id: _builtins.str = ...,
+        outcome_id: _builtins.str = ...,
+        source: Global___OutcomeSource.ValueType = ...,
+        reason: _builtins.str = ...,
+        report_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["report_time", b"report_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision_id", b"decision_id", "outcome_id", b"outcome_id", "reason", b"reason", "report_time", b"report_time", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithdrawOutcomeRequest: _TypeAlias = WithdrawOutcomeRequest  # noqa: Y015
+
+@_typing.final
+class WithdrawOutcomeResponse(_message.Message):
+    """Confirms a withdrawal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WITHDRAWN_FIELD_NUMBER: _builtins.int
+    withdrawn: _builtins.bool
+    """Whether the withdrawal was new; false for a repetition."""
+    def __init__(
+        self,
+        *,
+        withdrawn: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["withdrawn", b"withdrawn"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithdrawOutcomeResponse: _TypeAlias = WithdrawOutcomeResponse  # noqa: Y015
+
+@_typing.final
+class ListOutcomesRequest(_message.Message):
+    """Asks for the outcomes of one decision."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DECISION_ID_FIELD_NUMBER: _builtins.int
+    decision_id: _builtins.str
+    """The decision, 26 characters. Required."""
+    def __init__(
+        self,
+        *,
+        decision_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision_id", b"decision_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOutcomesRequest: _TypeAlias = ListOutcomesRequest  # noqa: Y015
+
+@_typing.final
+class ListOutcomesResponse(_message.Message):
+    """The history of one decision's outcomes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    PAYER_DECEIVED_FIELD_NUMBER: _builtins.int
+    PAYEE_MULE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___OutcomeEntry]:
+        """All outcomes, in the order in which they were recorded."""
+
+    @_builtins.property
+    def payer_deceived(self) -> Global___Stand:
+        """Whether the payer was deceived, as it stands now."""
+
+    @_builtins.property
+    def payee_mule(self) -> Global___Stand:
+        """Whether the payee's account is a mule's, as it stands now by this decision's outcomes alone."""
+
+    def __init__(
+        self,
+        *,
+        entries: _abc.Iterable[Global___OutcomeEntry] | None = ...,
+        payer_deceived: Global___Stand | None = ...,
+        payee_mule: Global___Stand | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["payee_mule", b"payee_mule", "payer_deceived", b"payer_deceived"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "payee_mule", b"payee_mule", "payer_deceived", b"payer_deceived"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOutcomesResponse: _TypeAlias = ListOutcomesResponse  # noqa: Y015
+
+@_typing.final
+class OutcomeEntry(_message.Message):
+    """One outcome of a history."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    RECORD_TIME_FIELD_NUMBER: _builtins.int
+    ENTITLED_FIELD_NUMBER: _builtins.int
+    WITHDRAWAL_FIELD_NUMBER: _builtins.int
+    entitled: _builtins.bool
+    """Whether its source may state its type; otherwise it has no effect."""
+    @_builtins.property
+    def outcome(self) -> Global___Outcome:
+        """As it was recorded."""
+
+    @_builtins.property
+    def record_time(self) -> _timestamp_pb2.Timestamp:
+        """When the service recorded it, in UTC."""
+
+    @_builtins.property
+    def withdrawal(self) -> Global___Withdrawal:
+        """How it was taken back. Absent: it was not."""
+
+    def __init__(
+        self,
+        *,
+        outcome: Global___Outcome | None = ...,
+        record_time: _timestamp_pb2.Timestamp | None = ...,
+        entitled: _builtins.bool = ...,
+        withdrawal: Global___Withdrawal | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "record_time", b"record_time", "withdrawal", b"withdrawal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entitled", b"entitled", "outcome", b"outcome", "record_time", b"record_time", "withdrawal", b"withdrawal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OutcomeEntry: _TypeAlias = OutcomeEntry  # noqa: Y015
+
+@_typing.final
+class Withdrawal(_message.Message):
+    """How an outcome was taken back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REPORT_TIME_FIELD_NUMBER: _builtins.int
+    RECORD_TIME_FIELD_NUMBER: _builtins.int
+    source: Global___OutcomeSource.ValueType
+    """By whom."""
+    reason: _builtins.str
+    """Why."""
+    @_builtins.property
+    def report_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was taken back, in UTC."""
+
+    @_builtins.property
+    def record_time(self) -> _timestamp_pb2.Timestamp:
+        """When the service recorded that, in UTC."""
+
+    def __init__(
+        self,
+        *,
+        source: Global___OutcomeSource.ValueType = ...,
+        reason: _builtins.str = ...,
+        report_time: _timestamp_pb2.Timestamp | None = ...,
+        record_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["record_time", b"record_time", "report_time", b"report_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "record_time", b"record_time", "report_time", b"report_time", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Withdrawal: _TypeAlias = Withdrawal  # noqa: Y015
+
+@_typing.final
+class Stand(_message.Message):
+    """What stands on one question."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWER_FIELD_NUMBER: _builtins.int
+    STRENGTH_FIELD_NUMBER: _builtins.int
+    SINCE_TIME_FIELD_NUMBER: _builtins.int
+    OUTCOME_ID_FIELD_NUMBER: _builtins.int
+    answer: Global___Answer.ValueType
+    """The answer. UNSPECIFIED: nothing was said."""
+    strength: Global___Strength.ValueType
+    """How firm it is."""
+    outcome_id: _builtins.str
+    """The outcome that says so."""
+    @_builtins.property
+    def since_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when this answer stands, in UTC. Absent when nothing was said."""
+
+    def __init__(
+        self,
+        *,
+        answer: Global___Answer.ValueType = ...,
+        strength: Global___Strength.ValueType = ...,
+        since_time: _timestamp_pb2.Timestamp | None = ...,
+        outcome_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since_time", b"since_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "outcome_id", b"outcome_id", "since_time", b"since_time", "strength", b"strength"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Stand: _TypeAlias = Stand  # noqa: Y015

@@ -50,6 +50,16 @@ class OutcomeServiceStub:
                 request_serializer=fanzha_dot_v1_dot_outcomes__pb2.RecordOutcomesRequest.SerializeToString,
                 response_deserializer=fanzha_dot_v1_dot_outcomes__pb2.RecordOutcomesResponse.FromString,
                 _registered_method=True)
+        self.WithdrawOutcome = channel.unary_unary(
+                '/fanzha.v1.OutcomeService/WithdrawOutcome',
+                request_serializer=fanzha_dot_v1_dot_outcomes__pb2.WithdrawOutcomeRequest.SerializeToString,
+                response_deserializer=fanzha_dot_v1_dot_outcomes__pb2.WithdrawOutcomeResponse.FromString,
+                _registered_method=True)
+        self.ListOutcomes = channel.unary_unary(
+                '/fanzha.v1.OutcomeService/ListOutcomes',
+                request_serializer=fanzha_dot_v1_dot_outcomes__pb2.ListOutcomesRequest.SerializeToString,
+                response_deserializer=fanzha_dot_v1_dot_outcomes__pb2.ListOutcomesResponse.FromString,
+                _registered_method=True)
 
 
 class OutcomeServiceServicer:
@@ -65,8 +75,9 @@ class OutcomeServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RecordOutcome(self, request, context):
-        """Records what a transfer turned out to be. All outcomes are kept as a history. The same
-        `outcome_id` again changes nothing. Fails with NOT_FOUND when the decision is not on record.
+        """Records what a transfer turned out to be. All outcomes are kept as a history; what stands is the
+        newest word of those who may decide. The same `outcome_id` again changes nothing. Fails with
+        NOT_FOUND when the decision is not on record.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -75,6 +86,24 @@ class OutcomeServiceServicer:
     def RecordOutcomes(self, request_iterator, context):
         """Records many outcomes. Each message is judged alone; the answer counts them and names the first
         100 that were refused.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WithdrawOutcome(self, request, context):
+        """Takes an outcome back. It stays in the history, with the withdrawal beside it, and what stood
+        before it stands again; so do the reports of accounts. Withdrawing it again changes nothing; to
+        state it anew, record it under another `outcome_id`. Fails with NOT_FOUND when the decision or
+        the outcome is not on record.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListOutcomes(self, request, context):
+        """Lists the history of one decision's outcomes, and what stands now. Fails with NOT_FOUND when the
+        decision is not on record.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -97,6 +126,16 @@ def add_OutcomeServiceServicer_to_server(servicer, server):
                     servicer.RecordOutcomes,
                     request_deserializer=fanzha_dot_v1_dot_outcomes__pb2.RecordOutcomesRequest.FromString,
                     response_serializer=fanzha_dot_v1_dot_outcomes__pb2.RecordOutcomesResponse.SerializeToString,
+            ),
+            'WithdrawOutcome': grpc.unary_unary_rpc_method_handler(
+                    servicer.WithdrawOutcome,
+                    request_deserializer=fanzha_dot_v1_dot_outcomes__pb2.WithdrawOutcomeRequest.FromString,
+                    response_serializer=fanzha_dot_v1_dot_outcomes__pb2.WithdrawOutcomeResponse.SerializeToString,
+            ),
+            'ListOutcomes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOutcomes,
+                    request_deserializer=fanzha_dot_v1_dot_outcomes__pb2.ListOutcomesRequest.FromString,
+                    response_serializer=fanzha_dot_v1_dot_outcomes__pb2.ListOutcomesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -181,6 +220,60 @@ class OutcomeService:
             '/fanzha.v1.OutcomeService/RecordOutcomes',
             fanzha_dot_v1_dot_outcomes__pb2.RecordOutcomesRequest.SerializeToString,
             fanzha_dot_v1_dot_outcomes__pb2.RecordOutcomesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WithdrawOutcome(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fanzha.v1.OutcomeService/WithdrawOutcome',
+            fanzha_dot_v1_dot_outcomes__pb2.WithdrawOutcomeRequest.SerializeToString,
+            fanzha_dot_v1_dot_outcomes__pb2.WithdrawOutcomeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOutcomes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fanzha.v1.OutcomeService/ListOutcomes',
+            fanzha_dot_v1_dot_outcomes__pb2.ListOutcomesRequest.SerializeToString,
+            fanzha_dot_v1_dot_outcomes__pb2.ListOutcomesResponse.FromString,
             options,
             channel_credentials,
             insecure,

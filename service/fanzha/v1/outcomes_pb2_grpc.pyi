@@ -38,12 +38,23 @@ class OutcomeServiceStub:
     Fails with NOT_FOUND when the decision is not on record.
     """
     RecordOutcome: _grpc.UnaryUnaryMultiCallable[_outcomes_pb2.RecordOutcomeRequest, _outcomes_pb2.RecordOutcomeResponse]
-    """Records what a transfer turned out to be. All outcomes are kept as a history. The same
-    `outcome_id` again changes nothing. Fails with NOT_FOUND when the decision is not on record.
+    """Records what a transfer turned out to be. All outcomes are kept as a history; what stands is the
+    newest word of those who may decide. The same `outcome_id` again changes nothing. Fails with
+    NOT_FOUND when the decision is not on record.
     """
     RecordOutcomes: _grpc.StreamUnaryMultiCallable[_outcomes_pb2.RecordOutcomesRequest, _outcomes_pb2.RecordOutcomesResponse]
     """Records many outcomes. Each message is judged alone; the answer counts them and names the first
     100 that were refused.
+    """
+    WithdrawOutcome: _grpc.UnaryUnaryMultiCallable[_outcomes_pb2.WithdrawOutcomeRequest, _outcomes_pb2.WithdrawOutcomeResponse]
+    """Takes an outcome back. It stays in the history, with the withdrawal beside it, and what stood
+    before it stands again; so do the reports of accounts. Withdrawing it again changes nothing; to
+    state it anew, record it under another `outcome_id`. Fails with NOT_FOUND when the decision or
+    the outcome is not on record.
+    """
+    ListOutcomes: _grpc.UnaryUnaryMultiCallable[_outcomes_pb2.ListOutcomesRequest, _outcomes_pb2.ListOutcomesResponse]
+    """Lists the history of one decision's outcomes, and what stands now. Fails with NOT_FOUND when the
+    decision is not on record.
     """
 
 @_typing.type_check_only
@@ -56,12 +67,23 @@ class OutcomeServiceAsyncStub(OutcomeServiceStub):
     Fails with NOT_FOUND when the decision is not on record.
     """
     RecordOutcome: _aio.UnaryUnaryMultiCallable[_outcomes_pb2.RecordOutcomeRequest, _outcomes_pb2.RecordOutcomeResponse]  # type: ignore[assignment]
-    """Records what a transfer turned out to be. All outcomes are kept as a history. The same
-    `outcome_id` again changes nothing. Fails with NOT_FOUND when the decision is not on record.
+    """Records what a transfer turned out to be. All outcomes are kept as a history; what stands is the
+    newest word of those who may decide. The same `outcome_id` again changes nothing. Fails with
+    NOT_FOUND when the decision is not on record.
     """
     RecordOutcomes: _aio.StreamUnaryMultiCallable[_outcomes_pb2.RecordOutcomesRequest, _outcomes_pb2.RecordOutcomesResponse]  # type: ignore[assignment]
     """Records many outcomes. Each message is judged alone; the answer counts them and names the first
     100 that were refused.
+    """
+    WithdrawOutcome: _aio.UnaryUnaryMultiCallable[_outcomes_pb2.WithdrawOutcomeRequest, _outcomes_pb2.WithdrawOutcomeResponse]  # type: ignore[assignment]
+    """Takes an outcome back. It stays in the history, with the withdrawal beside it, and what stood
+    before it stands again; so do the reports of accounts. Withdrawing it again changes nothing; to
+    state it anew, record it under another `outcome_id`. Fails with NOT_FOUND when the decision or
+    the outcome is not on record.
+    """
+    ListOutcomes: _aio.UnaryUnaryMultiCallable[_outcomes_pb2.ListOutcomesRequest, _outcomes_pb2.ListOutcomesResponse]  # type: ignore[assignment]
+    """Lists the history of one decision's outcomes, and what stands now. Fails with NOT_FOUND when the
+    decision is not on record.
     """
 
 class OutcomeServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -83,8 +105,9 @@ class OutcomeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _outcomes_pb2.RecordOutcomeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_outcomes_pb2.RecordOutcomeResponse, _abc.Awaitable[_outcomes_pb2.RecordOutcomeResponse]]:
-        """Records what a transfer turned out to be. All outcomes are kept as a history. The same
-        `outcome_id` again changes nothing. Fails with NOT_FOUND when the decision is not on record.
+        """Records what a transfer turned out to be. All outcomes are kept as a history; what stands is the
+        newest word of those who may decide. The same `outcome_id` again changes nothing. Fails with
+        NOT_FOUND when the decision is not on record.
         """
 
     @_abc_1.abstractmethod
@@ -95,6 +118,28 @@ class OutcomeServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_outcomes_pb2.RecordOutcomesResponse, _abc.Awaitable[_outcomes_pb2.RecordOutcomesResponse]]:
         """Records many outcomes. Each message is judged alone; the answer counts them and names the first
         100 that were refused.
+        """
+
+    @_abc_1.abstractmethod
+    def WithdrawOutcome(
+        self,
+        request: _outcomes_pb2.WithdrawOutcomeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_outcomes_pb2.WithdrawOutcomeResponse, _abc.Awaitable[_outcomes_pb2.WithdrawOutcomeResponse]]:
+        """Takes an outcome back. It stays in the history, with the withdrawal beside it, and what stood
+        before it stands again; so do the reports of accounts. Withdrawing it again changes nothing; to
+        state it anew, record it under another `outcome_id`. Fails with NOT_FOUND when the decision or
+        the outcome is not on record.
+        """
+
+    @_abc_1.abstractmethod
+    def ListOutcomes(
+        self,
+        request: _outcomes_pb2.ListOutcomesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_outcomes_pb2.ListOutcomesResponse, _abc.Awaitable[_outcomes_pb2.ListOutcomesResponse]]:
+        """Lists the history of one decision's outcomes, and what stands now. Fails with NOT_FOUND when the
+        decision is not on record.
         """
 
 def add_OutcomeServiceServicer_to_server(servicer: OutcomeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -13,7 +13,13 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fanzha.archive.schema import KIND_DECISION, KIND_EXECUTION, KIND_OUTCOME, SCHEMA
+from fanzha.archive.schema import (
+    KIND_DECISION,
+    KIND_EXECUTION,
+    KIND_OUTCOME,
+    KIND_WITHDRAWAL,
+    SCHEMA,
+)
 from fanzha.domain.errors import SetupError
 from fanzha.features.facts import FACTS
 from fanzha.features.layout import RING_COLUMNS
@@ -47,6 +53,8 @@ _COLUMNS: Final = (
     "facts",
     "vector",
     "execution_status",
+    "outcome_id",
+    "outcome_source",
     "outcome_type",
     "fraud_type",
     "report_time_ms",
@@ -94,7 +102,8 @@ class Archive:
     executions: pl.DataFrame
     """decision_id, execution_status."""
     outcomes: pl.DataFrame
-    """decision_id, outcome_type, fraud_type, report_time_ms."""
+    """decision_id, outcome_id, outcome_type, outcome_source, fraud_type, report_time_ms,
+    withdrawn_time_ms; the last is null for those that were not taken back."""
     dropped: dict[str, int]
     """Rows left out, by cause."""
 
@@ -166,12 +175,35 @@ def read_archive(folder: Path) -> Archive:
         executions=rows.filter(pl.col("kind") == KIND_EXECUTION).select(
             "decision_id", "execution_status"
         ),
-        outcomes=rows.filter(
-            (pl.col("kind") == KIND_OUTCOME)
-            & pl.col("outcome_type").is_not_null()
-            & pl.col("report_time_ms").is_not_null()
-        ).select("decision_id", "outcome_type", "fraud_type", "report_time_ms"),
+        outcomes=_outcomes(rows),
         dropped=dropped,
+    )
+
+
+def _outcomes(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return all outcomes, and when each was taken back."""
+    names = ("decision_id", "outcome_id")
+    withdrawn = (
+        rows.filter(pl.col("kind") == KIND_WITHDRAWAL)
+        .group_by(names)
+        .agg(withdrawn_time_ms=pl.col("report_time_ms").min())
+    )
+    return (
+        rows.filter(
+            (pl.col("kind") == KIND_OUTCOME)
+            & pl.col("outcome_id").is_not_null()
+            & pl.col("outcome_type").is_not_null()
+            & pl.col("outcome_source").is_not_null()
+            & pl.col("report_time_ms").is_not_null()
+        )
+        .select(
+            *names,
+            "outcome_type",
+            "outcome_source",
+            pl.col("fraud_type").fill_null(0),
+            "report_time_ms",
+        )
+        .join(withdrawn, on=names, how="left", maintain_order="left")
     )
 
 
@@ -203,7 +235,7 @@ def _rows(folder: Path) -> pl.DataFrame:
 
 
 def _codes(*columns: pl.Series) -> tuple[Ints, ...]:
-    """Return tokens as codes from 0, equal for equal tokens, -1 for null."""
+    """Return tokens as codes from 0 in the order of their coming, -1 for null."""
     tokens = pl.concat([column.rename("token").cast(pl.Binary) for column in columns])
     distinct = tokens.drop_nulls().unique(maintain_order=True).to_frame().with_row_index("code")
     joined = tokens.to_frame().join(distinct, on="token", how="left", maintain_order="left")

@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from fanzha.domain.vocabulary import ExecutionStatus
 from fanzha_training.building.numbered_transfers import (
     NumberedTransfers,
     Spread,
@@ -16,7 +17,7 @@ from fanzha_training.building.numbered_transfers import (
 from fanzha_training.building.options import BuildOptions, Say, label_columns, label_counts
 from fanzha_training.dataset import dataset_writer, vector_column
 from fanzha_training.dataset_meta import DatasetMeta
-from fanzha_training.labels import Labels, Outcomes, label_transfers
+from fanzha_training.labels import Labelled, Labels, label_transfers
 
 _COPIED: Final = ("request_id", "time_ms", "channel", "payer_segment", "amount_minor")
 
@@ -106,16 +107,14 @@ def _until(numbered: NumberedTransfers, as_of_ms: int) -> NumberedTransfers:
 
 
 def _labels(numbered: NumberedTransfers, as_of_ms: int, options: BuildOptions) -> Labels:
-    outcomes = numbered.outcomes
+    execution = numbered.columns(["execution"], slice(0, len(numbered)))["execution"].to_numpy()
+    transfers = Labelled(
+        time_ms=numbered.frame["time_ms"].to_numpy(),
+        payer=numbered.subjects.payer,
+        payee=numbered.subjects.payee,
+        # A table does not say what held a payment back, only that the money stayed.
+        unresolved=execution == ExecutionStatus.FAILED,
+    )
     return label_transfers(
-        numbered.frame["time_ms"].to_numpy(),
-        Outcomes(
-            row=outcomes["row"].to_numpy(),
-            type=outcomes["outcome"].to_numpy(),
-            fraud_type=outcomes["fraud_type"].to_numpy(),
-            report_ms=outcomes["report_time_ms"].to_numpy(),
-        ),
-        unresolved=np.zeros(len(numbered), np.bool_),
-        as_of_ms=as_of_ms,
-        delay_ms=options.label_delay_ms,
+        transfers, numbered.outcomes, as_of_ms=as_of_ms, delay_ms=options.label_delay_ms
     )

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fanzha.domain.errors import SetupError
-from fanzha.domain.vocabulary import ExecutionStatus, OutcomeType
+from fanzha.domain.vocabulary import ExecutionStatus, OutcomeSource, OutcomeType
 from fanzha.mapping.batch import DUPLICATES, OUT_OF_ORDER, Batch
 from fanzha.mapping.coded import Coded
 from fanzha.mapping.faults import Faults
@@ -31,16 +31,12 @@ from fanzha_training.building.step_blocks import Ints
 from fanzha_training.building.table_source import CODES, DATES, FLAGS
 from fanzha_training.building.table_subjects import SUBJECT_COLUMNS, linked, subject_number
 from fanzha_training.dataset import DAY_MS
+from fanzha_training.outcomes import OUTCOME_COLUMNS
 
 _TYPES: Final[dict[str, Any]] = {
     **dict.fromkeys(CODES, pa.int8()),
     **dict.fromkeys(FLAGS, pa.bool_()),
     **dict.fromkeys(DATES, pa.date32()),
-}
-_OUTCOME_COLUMNS: Final[dict[str, Any]] = {
-    "row": pl.Int64,
-    "outcome": pl.Int8,
-    "fraud_type": pl.Int8,
 }
 
 
@@ -237,16 +233,18 @@ def _numbered(
 
 def _outcomes(frame: pl.DataFrame, fraud: npt.NDArray[np.int8], delay_ms: int) -> pl.DataFrame:
     row = np.flatnonzero(fraud >= 0)
+    # The bank's own file says so: its word decides.
     return pl.DataFrame(
         {
             "row": row,
+            "outcome_id": frame["request_id"][row],
             "outcome": np.full(len(row), int(OutcomeType.CONFIRMED_FRAUD)),
+            "source": np.full(len(row), int(OutcomeSource.BANK_REVIEW)),
             "fraud_type": fraud[row],
+            "report_time_ms": frame["time_ms"].to_numpy()[row] + delay_ms,
+            "withdrawn_time_ms": None,
         },
-        schema=_OUTCOME_COLUMNS,
-    ).with_columns(
-        outcome_id=frame["request_id"][row],
-        report_time_ms=frame["time_ms"][row] + delay_ms,
+        schema=OUTCOME_COLUMNS,
     )
 
 

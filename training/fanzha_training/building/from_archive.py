@@ -16,7 +16,8 @@ from fanzha_training.building.archive_source import Archive, Decisions, read_arc
 from fanzha_training.building.options import BuildOptions, Say, label_columns, label_counts
 from fanzha_training.dataset import vector_column, write_dataset
 from fanzha_training.dataset_meta import DatasetMeta
-from fanzha_training.labels import Outcomes, label_transfers
+from fanzha_training.labels import Labelled, label_transfers
+from fanzha_training.outcomes import OUTCOME_COLUMNS
 from fanzha_training.skew import compare
 
 
@@ -53,10 +54,10 @@ def build_from_archive(
         as_of_ms = max(value for value in newest if isinstance(value, int))
     time_ms = decisions["create_time_ms"].to_numpy()
     outcomes, unmatched = _outcomes_by_row(archive)
+    payer, payee = archive.decisions.payer + 1, archive.decisions.payee + 1
     labels = label_transfers(
-        time_ms,
+        Labelled(time_ms, payer, payee, unresolved=_held_back(archive)),
         outcomes,
-        unresolved=_held_back(archive),
         as_of_ms=as_of_ms,
         delay_ms=options.label_delay_ms,
     )
@@ -106,18 +107,19 @@ def _columns(decisions: Decisions, kept: npt.NDArray[np.bool_]) -> dict[str, obj
     }
 
 
-def _outcomes_by_row(archive: Archive) -> tuple[Outcomes, int]:
+def _outcomes_by_row(archive: Archive) -> tuple[pl.DataFrame, int]:
     rows = archive.decisions.frame.select("decision_id", "create_time_ms").with_row_index("row")
     matched = archive.outcomes.join(rows, on="decision_id", maintain_order="left")
-    outcomes = Outcomes(
-        row=matched["row"].cast(pl.Int64).to_numpy(),
-        type=matched["outcome_type"].to_numpy(),
-        fraud_type=matched["fraud_type"].fill_null(0).to_numpy(),
+    outcomes = matched.select(
+        pl.col("row").cast(pl.Int64),
+        "outcome_id",
+        pl.col("outcome_type").alias("outcome"),
+        pl.col("outcome_source").alias("source"),
+        "fraud_type",
         # A clock that runs behind must not make a label known before its transfer.
-        report_ms=np.maximum(
-            matched["report_time_ms"].to_numpy(), matched["create_time_ms"].to_numpy()
-        ),
-    )
+        pl.max_horizontal("report_time_ms", "create_time_ms").alias("report_time_ms"),
+        "withdrawn_time_ms",
+    ).cast(OUTCOME_COLUMNS)
     return outcomes, len(archive.outcomes) - len(matched)
 
 

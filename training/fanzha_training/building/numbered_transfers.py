@@ -27,6 +27,7 @@ from fanzha_training.building.step_blocks import Ints, Part, parts_of
 from fanzha_training.building.table_history import table_facts, table_steps
 from fanzha_training.building.table_links import mules_of
 from fanzha_training.building.table_subjects import Subjects
+from fanzha_training.outcomes import reports_of
 
 Vectors = npt.NDArray[np.float32]
 
@@ -55,7 +56,7 @@ class NumberedTransfers:
     """Columns that differ between transfers, as `table_history` needs them, and `request_id`."""
     subjects: Subjects
     outcomes: pl.DataFrame
-    """What became known, with a column `row` for the transfer of each."""
+    """What became known, with `fanzha_training.outcomes.OUTCOME_COLUMNS`."""
     zone: str
     """The bank's time zone, an IANA name."""
     constants: dict[str, pl.Expr] = field(default_factory=dict)
@@ -79,12 +80,28 @@ class NumberedTransfers:
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """Accounts that outcomes of all transfers name, and since when."""
+
+    reports: pl.DataFrame
+    """From `fanzha_training.outcomes.reports_of`."""
+    mules: pl.DataFrame
+    """From `fanzha_training.building.table_links.mules_of`."""
+
+    @staticmethod
+    def of(numbered: NumberedTransfers) -> "Named":
+        """Return the accounts that the outcomes of transfers name."""
+        reports = reports_of(numbered.outcomes)
+        time_ms = numbered.frame["time_ms"].to_numpy()
+        return Named(reports, mules_of(reports, time_ms, numbered.subjects))
+
+
+@dataclass(frozen=True, slots=True)
 class Work:
     """What the parts of all subjects are computed from, and where to."""
 
     numbered: NumberedTransfers
-    mules: pl.DataFrame
-    """See `fanzha_training.building.table_links.mules_of`."""
+    named: Named
     parts: int
     folder: Path
     """Where each part's share of the vectors waits for the others'."""
@@ -94,7 +111,7 @@ class Work:
         part = Part(index, self.parts)
         mine = [part.holds(numbers) for numbers in self.numbered.subjects.all]
         rows = np.flatnonzero(np.logical_or.reduce(mine))
-        vectors = _folded(self.numbered, rows, self.mules, part)
+        vectors = _folded(self.numbered, rows, self.named, part)
         for number, (place, mask) in enumerate(zip(_SLICES, mine, strict=True)):
             spill(self.folder, number, index, place, mask[rows], vectors)
 
@@ -132,16 +149,15 @@ def vectors_of(
     """
     count = len(numbered)
     parts = parts or parts_for(count, numbered.subjects)
-    frame_time = numbered.frame["time_ms"].to_numpy()
-    mules = mules_of(numbered.outcomes, frame_time, numbered.subjects.payee)
+    named = Named.of(numbered)
     if parts == 1:
         say("computing the vectors")
-        vectors = _folded(numbered, slice(0, count), mules, None)
+        vectors = _folded(numbered, slice(0, count), named, None)
         for rows in blocks_of(count):
             yield rows, vectors[rows]
         return
     with tempfile.TemporaryDirectory(prefix=".fanzha-build-", dir=folder) as place:
-        work = Work(numbered, mules, parts, Path(place))
+        work = Work(numbered, named, parts, Path(place))
         spread(work, say)
         yield from _joined(work, say)
 
@@ -181,16 +197,16 @@ def _request_parts(numbered: NumberedTransfers, rows: slice) -> Vectors:
 
 
 def _folded(
-    numbered: NumberedTransfers, rows: Ints | slice, mules: pl.DataFrame, part: Part | None
+    numbered: NumberedTransfers, rows: Ints | slice, named: Named, part: Part | None
 ) -> Vectors:
     transfers, subjects, offsets = numbered.some(rows)
-    outcomes = numbered.outcomes
+    reports = named.reports
     if not isinstance(rows, slice):
-        local = pl.Series(np.searchsorted(rows, outcomes["row"].to_numpy()))
-        there = np.isin(outcomes["row"].to_numpy(), rows, assume_unique=False)
-        outcomes = outcomes.with_columns(row=local).filter(pl.Series(there, dtype=pl.Boolean))
+        local = pl.Series(np.searchsorted(rows, reports["row"].to_numpy()))
+        there = np.isin(reports["row"].to_numpy(), rows)
+        reports = reports.with_columns(row=local).filter(pl.Series(there, dtype=pl.Boolean))
     facts = table_facts(transfers, subjects, offsets)
-    steps = table_steps(transfers, outcomes, subjects, mules, offsets, part)
+    steps = table_steps(transfers, reports, subjects, named.mules, offsets, part)
     return fold(facts, steps)
 
 

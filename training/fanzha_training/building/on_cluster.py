@@ -18,6 +18,7 @@ from distributed import Client, as_completed
 
 from fanzha.domain.errors import SetupError
 from fanzha_training.building.numbered_transfers import (
+    Named,
     NumberedTransfers,
     Spread,
     Work,
@@ -27,7 +28,7 @@ from fanzha_training.building.options import Say, rate
 from fanzha_training.building.table_subjects import SUBJECT_COLUMNS, Subjects
 
 _FRAME: Final = "transfers.arrow"
-_OUTCOMES: Final = "outcomes.arrow"
+_REPORTS: Final = "reports.arrow"
 _MULES: Final = "mules.arrow"
 
 
@@ -63,8 +64,8 @@ def _put(work: Work) -> None:
         out.write_table(first)
         for block in blocks:
             out.write_table(block.to_arrow().cast(first.schema))
-    numbered.outcomes.write_ipc(folder / _OUTCOMES)
-    work.mules.write_ipc(folder / _MULES)
+    work.named.reports.write_ipc(folder / _REPORTS)
+    work.named.mules.write_ipc(folder / _MULES)
     for number, subjects in enumerate(numbered.subjects.all):
         # Links that a source does not have take no room: one 0 stands for all.
         np.save(_subjects_file(folder, number), subjects if subjects.any() else subjects[:1])
@@ -93,9 +94,11 @@ def _shared(folder: Path, zone: str, parts: int) -> Work:
     payer, payee, *links = (
         _subjects(folder, number, len(frame)) for number in range(len(SUBJECT_COLUMNS))
     )
-    outcomes = pl.read_ipc(folder / _OUTCOMES)
-    numbered = NumberedTransfers(frame, Subjects(payer, payee, tuple(links)), outcomes, zone)
-    return Work(numbered, pl.read_ipc(folder / _MULES), parts, folder)
+    # What outcomes say of accounts comes as reports; nothing else of them is needed here.
+    subjects = Subjects(payer, payee, tuple(links))
+    numbered = NumberedTransfers(frame, subjects, pl.DataFrame(), zone)
+    named = Named(pl.read_ipc(folder / _REPORTS), pl.read_ipc(folder / _MULES))
+    return Work(numbered, named, parts, folder)
 
 
 def _subjects(folder: Path, number: int, count: int) -> Any:  # noqa: ANN401 - int64 (rows,)

@@ -40,12 +40,18 @@ class BuildOptions:
 
 def label_columns(labels: Labels) -> dict[str, object]:
     """Return the data set's columns that labels fill; null where there is none."""
-    unlabelled = labels.label < 0
-    return {
-        "label": pa.array(labels.label, mask=unlabelled),
-        "label_known_ms": pa.array(labels.known_ms, mask=unlabelled),
+    columns: dict[str, object] = {
         "fraud_type": pa.array(labels.fraud_type, mask=labels.fraud_type == 0),
+        "weight": pa.array(labels.weight, mask=labels.weight == 1),
     }
+    for name, label, known_ms in (
+        ("label", labels.label, labels.known_ms),
+        ("payee_mule", labels.payee_mule, labels.payee_mule_known_ms),
+        ("payer_mule", labels.payer_mule, labels.payer_mule_known_ms),
+    ):
+        columns[name] = pa.array(label, mask=label < 0)
+        columns[f"{name}_known_ms"] = pa.array(known_ms, mask=label < 0)
+    return columns
 
 
 def label_counts(labels: Labels) -> dict[str, int]:
@@ -54,7 +60,10 @@ def label_counts(labels: Labels) -> dict[str, int]:
         "fraud": int((labels.label == 1).sum()),
         "legitimate": int((labels.label == 0).sum()),
         "unlabelled": int((labels.label < 0).sum()),
-        "outcomes_contradicted": labels.contradicted,
+        "weakly_labelled": int((labels.weight < 1).sum()),
+        "payee_mule": int((labels.payee_mule == 1).sum()),
+        "payer_mule": int((labels.payer_mule == 1).sum()),
+        **labels.counts,
     }
 
 

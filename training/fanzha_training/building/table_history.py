@@ -10,7 +10,8 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from fanzha.domain.vocabulary import DecisionKind, OutcomeType
+from fanzha.domain.outcomes import Question
+from fanzha.domain.vocabulary import DecisionKind
 from fanzha.features.facts import FACTS, UNKNOWN
 from fanzha.features.fold import READ_PAYEE, READ_PAYER
 from fanzha.features.layout import Change, ReportRole, zone_byte
@@ -88,7 +89,7 @@ def _fact(name: str) -> pl.Expr:
 
 def table_steps(
     transfers: pl.DataFrame,
-    outcomes: pl.DataFrame,
+    reports: pl.DataFrame,
     subjects: Subjects,
     mules: pl.DataFrame,
     utc_offset_s: Ints,
@@ -101,7 +102,7 @@ def table_steps(
 
     Args:
         transfers: with all columns, numbered from 0 by `row`; see `NumberedTransfers.some`.
-        outcomes: those that are known.
+        reports: from `fanzha_training.outcomes.reports_of`.
         subjects: of the transfers.
         mules: from `fanzha_training.building.table_links.mules_of`, of all transfers.
         utc_offset_s: the bank's offset from UTC at each transfer, in seconds.
@@ -136,7 +137,7 @@ def table_steps(
         )[paid],
     ]  # fmt: skip
     blocks += _execution_blocks(transfers, payer, payee, utc_offset_s)
-    blocks += _report_blocks(outcomes, time, payer, payee)
+    blocks += _report_blocks(reports, time, payer, payee)
     blocks += link_blocks(time, subjects, mules)
     return in_order(blocks, part)
 
@@ -168,26 +169,24 @@ def _execution_blocks(
     ]  # fmt: skip
 
 
-def _report_blocks(outcomes: pl.DataFrame, time: Ints, payer: Ints, payee: Ints) -> list[Block]:
-    outcomes = outcomes.sort("report_time_ms", "outcome_id")
-    row = outcomes["row"].to_numpy()
-    kind = _int(outcomes, "outcome")
-    known = outcomes["report_time_ms"].to_numpy()
-    fraud_type = _int(outcomes, "fraud_type")
+def _report_blocks(reports: pl.DataFrame, time: Ints, payer: Ints, payee: Ints) -> list[Block]:
+    row = reports["row"].to_numpy()
+    known = reports["known_ms"].to_numpy()
+    step = np.where(reports["names"].to_numpy(), int(Change.REPORT), int(Change.RETRACT))
+    fraud_type = _int(reports, "fraud_type")
     victim, mule = payer[row], payee[row]
-    fraud = kind == OutcomeType.CONFIRMED_FRAUD
-    names_mule = (fraud | (kind == OutcomeType.MULE_CONFIRMED)) & (mule != 0)
+    names_mule = reports["question"].to_numpy() == Question.PAYEE_MULE
     as_victim = fraud_type | np.int64(ReportRole.VICTIM) << 8
     as_mule = fraud_type | np.int64(ReportRole.MULE) << 8
     return [
         block(
-            victim, known, REPORTED, Change.REPORT, row,
+            victim, known, REPORTED, step, row,
             (row, time[row], as_victim, mule, known),
-        )[fraud],
+        )[~names_mule],
         block(
-            mule, known, REPORTED, Change.REPORT, row,
+            mule, known, REPORTED, step, row,
             (row, time[row], as_mule, victim, known),
-        )[names_mule],
+        )[names_mule & (mule != 0)],
     ]  # fmt: skip
 
 

@@ -19,12 +19,14 @@ from fanzha.domain.vocabulary import (
     ExecutionStatus,
     FraudType,
     NameMatch,
+    OutcomeSource,
     OutcomeType,
     PartyType,
     TransferKind,
     TransferSpeed,
     words_of,
 )
+from fanzha_training.outcomes import OUTCOME_COLUMNS
 from fanzha_training.table import OUTCOMES_FILE, TRANSFERS_FILE
 
 _TEXTS: Final = (
@@ -62,7 +64,11 @@ CODES: Final[dict[str, type[IntEnum]]] = {
     "execution": ExecutionStatus,
 }
 _OUTCOME_TEXTS: Final = ("outcome_id", "request_id")
-_OUTCOME_CODES: Final[dict[str, type[IntEnum]]] = {"outcome": OutcomeType, "fraud_type": FraudType}
+_OUTCOME_CODES: Final[dict[str, type[IntEnum]]] = {
+    "outcome": OutcomeType,
+    "source": OutcomeSource,
+    "fraud_type": FraudType,
+}
 
 _TRANSFER_TYPES: Final = {
     **dict.fromkeys(_TEXTS, pl.String),
@@ -73,7 +79,10 @@ _TRANSFER_TYPES: Final = {
 _OUTCOME_TYPES: Final = {
     **dict.fromkeys(_OUTCOME_TEXTS, pl.String),
     "report_time_ms": pl.Int64,
+    "withdrawn_time_ms": pl.Int64,
 }
+_OPTIONAL: Final = ("source", "withdrawn_time_ms")
+"""Columns of outcomes that a table may lack: the bank itself says so, and took nothing back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +165,15 @@ def _matched(
     repaired["outcomes_unmatched"] = before - len(outcomes)
     early = pl.col("report_time_ms") < pl.col("time_ms")
     repaired["reports_before_transfer"] = outcomes.select(early.sum()).item()
-    return outcomes.with_columns(report_time_ms=pl.max_horizontal("report_time_ms", "time_ms"))
+    # What nobody else is named for, the bank itself says.
+    stated_by = pl.when(pl.col("source") == 0).then(int(OutcomeSource.BANK_REVIEW))
+    return outcomes.select(
+        **{name: pl.col(name) for name in OUTCOME_COLUMNS}
+        | {
+            "source": stated_by.otherwise("source"),
+            "report_time_ms": pl.max_horizontal("report_time_ms", "time_ms"),
+        }
+    ).cast(OUTCOME_COLUMNS)
 
 
 def _kept(
@@ -174,18 +191,21 @@ def _read(
 ) -> pl.DataFrame:
     try:
         present = pl.read_parquet_schema(file)
-        missing = [name for name in (*types, *codes) if name not in present]
+        wanted = [*types, *codes]
+        missing = [name for name in wanted if name not in present and name not in _OPTIONAL]
         if missing:
             raise SetupError(
                 f"{file} has no column {', '.join(missing)}; a table of transfers needs every "
                 "column, with null for what is not known"
             )
-        frame = pl.read_parquet(file, columns=[*types, *codes])
+        frame = pl.read_parquet(file, columns=[name for name in wanted if name in present])
     except (OSError, pl.exceptions.PolarsError) as error:
         raise SetupError(
             f"{file} cannot be read: {error}; a table is a folder with {TRANSFERS_FILE} and "
             f"{OUTCOMES_FILE}, as fanzha-training simulate writes it"
         ) from error
+    absent = [name for name in wanted if name not in present]
+    frame = frame.with_columns(pl.lit(None).alias(name) for name in absent)
     for name, kind in types.items():
         try:
             frame = frame.with_columns(pl.col(name).cast(kind))

@@ -5,7 +5,13 @@ from typing import Final
 
 import numpy as np
 
-from fanzha.domain.vocabulary import Channel, ExecutionStatus, FraudType, OutcomeType
+from fanzha.domain.vocabulary import (
+    Channel,
+    ExecutionStatus,
+    FraudType,
+    OutcomeSource,
+    OutcomeType,
+)
 from fanzha_training.simulate.chance import happens
 from fanzha_training.simulate.ledger import Played
 from fanzha_training.simulate.period import DAY_MS, HOUR_MS, MINUTE_MS
@@ -28,8 +34,6 @@ _CORRECTED: Final = 0.5
 """Share of false alarms that are later found to have been honest."""
 _CHECKED: Final = 0.3
 """Share of warned, honest payments that the bank looks into, and finds honest within a day."""
-POLICE, CUSTOMER, TELLER, CHANNEL, REVIEW = range(5)
-SOURCES: Final = ("police", "customer", "teller", "channel", "review")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +45,11 @@ class Labels:
     outcome: Ints
     fraud_type: Ints
     source: Ints
-    """Position in `SOURCES`."""
     report_time_ms: Ints
     loss_minor: Ints
     """UNKNOWN where nobody says."""
+    withdrawn_time_ms: Ints
+    """UNKNOWN where it was not taken back."""
 
 
 _Columns = tuple[Ints, Ints, Ints, Ints, Ints, Ints]
@@ -65,6 +70,7 @@ def report(played: Played, is_mule: Bools, rng: np.random.Generator) -> Labels:
         _checks(played, rng),
     ]
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    columns.append(np.full(len(columns[0]), UNKNOWN))
     order = np.argsort(columns[4], kind="stable")
     return Labels(*(column[order] for column in columns))
 
@@ -93,7 +99,8 @@ def _episodes(
     denied = happens(rng, _DENIED, count)
     wrong = happens(rng, _WRONG_TYPE, count)
     said_type = np.where(wrong, mistaken(rng, fraud_type), fraud_type)
-    source = np.where(happens(rng, 0.7, count) & ~denied, POLICE, CUSTOMER)
+    source = np.where(happens(rng, 0.7, count), OutcomeSource.POLICE, OutcomeSource.CUSTOMER)
+    source = np.where(denied, OutcomeSource.BANK_REVIEW, source)
 
     said, of = payments[reported[position]], position[reported[position]]
     fraud = (
@@ -130,7 +137,7 @@ def _mules(
         traced,
         np.full(count, OutcomeType.MULE_CONFIRMED),
         said_type[at],
-        np.full(count, POLICE),
+        np.full(count, OutcomeSource.POLICE),
         np.maximum(reported_ms[at], plan.ints("time_ms")[traced]) + wait_ms,
         np.full(count, UNKNOWN),
     )
@@ -159,7 +166,7 @@ def _false_alarms(played: Played, rng: np.random.Generator) -> tuple[_Columns, _
         which,
         np.full(count, OutcomeType.CONFIRMED_FRAUD),
         np.full(count, FraudType.FAKE_SHOPPING),
-        np.full(count, CUSTOMER),
+        np.full(count, OutcomeSource.CUSTOMER),
         reported_ms,
         played.amount_minor[which],
     )
@@ -169,7 +176,7 @@ def _false_alarms(played: Played, rng: np.random.Generator) -> tuple[_Columns, _
         which[found],
         np.full(n, OutcomeType.CONFIRMED_LEGITIMATE),
         np.full(n, FraudType.UNSPECIFIED),
-        np.full(n, POLICE),
+        np.full(n, OutcomeSource.POLICE),
         reported_ms[found] + rng.integers(DAY_MS, 21 * DAY_MS, size=n),
         np.full(n, UNKNOWN),
     )
@@ -187,11 +194,17 @@ def _warnings(played: Played, rng: np.random.Generator) -> _Columns:
     warned, outcome = warned[posted | cancelled], outcome[posted | cancelled]
     count = len(warned)
     staffed = np.isin(plan.ints("channel")[warned], [Channel.COUNTER, Channel.SMART_TELLER])
+    # Who is not at a counter is advised by telephone; whatever else happens the channel notes.
+    elsewhere = np.where(
+        outcome == OutcomeType.VICTIM_REFUSED_ADVICE,
+        OutcomeSource.BANK_REVIEW,
+        OutcomeSource.CHANNEL,
+    )
     return (
         warned,
         outcome,
         np.full(count, FraudType.UNSPECIFIED),
-        np.where(staffed, TELLER, CHANNEL),
+        np.where(staffed, OutcomeSource.TELLER, elsewhere),
         plan.ints("time_ms")[warned] + rng.integers(MINUTE_MS, 15 * MINUTE_MS, size=count),
         np.full(count, UNKNOWN),
     )
@@ -207,7 +220,7 @@ def _checks(played: Played, rng: np.random.Generator) -> _Columns:
         asked,
         np.full(count, OutcomeType.CONFIRMED_LEGITIMATE),
         np.full(count, FraudType.UNSPECIFIED),
-        np.where(happens(rng, 0.5, count), CUSTOMER, REVIEW),
+        np.where(happens(rng, 0.5, count), OutcomeSource.CUSTOMER, OutcomeSource.BANK_REVIEW),
         played.plan.ints("time_ms")[asked] + rng.integers(20 * MINUTE_MS, DAY_MS, size=count),
         np.full(count, UNKNOWN),
     )

@@ -16,6 +16,7 @@ from fanzha_training.simulate.labels import report
 from fanzha_training.simulate.ledger import play
 from fanzha_training.simulate.parameters import Parameters
 from fanzha_training.simulate.plan import NOBODY, Bools, Plan, join
+from fanzha_training.simulate.second_looks import look_again
 from fanzha_training.simulate.tables import outcomes_table, transfers_table
 from fanzha_training.simulate.world import World, build_world
 
@@ -72,7 +73,8 @@ def simulate(parameters: Parameters, on_step: Callable[[str], None] = lambda _: 
     on_step("reports")
     is_mule = np.zeros(len(world.book) + 1, dtype=np.bool_)
     is_mule[[recruit.account for recruit in fraud.recruits]] = True
-    labels = report(played, is_mule, stream(parameters.seed, "labels"))
+    first = report(played, is_mule, stream(parameters.seed, "labels"))
+    labels = look_again(first, played, stream(parameters.seed, "second looks"))
 
     on_step("tables")
     transfers = transfers_table(world, played)

@@ -13,6 +13,7 @@ from fanzha.domain.vocabulary import (
     ExecutionStatus,
     FraudType,
     NameMatch,
+    OutcomeSource,
     OutcomeType,
     PartyType,
     TransferKind,
@@ -20,7 +21,7 @@ from fanzha.domain.vocabulary import (
     words_of,
 )
 from fanzha_training.simulate.accounts import NO_DAY, card_numbers
-from fanzha_training.simulate.labels import SOURCES, Labels
+from fanzha_training.simulate.labels import Labels
 from fanzha_training.simulate.ledger import Played
 from fanzha_training.simulate.plan import NOBODY, UNKNOWN, Bools, Ints
 from fanzha_training.simulate.remarks import REMARKS
@@ -71,9 +72,12 @@ def outcomes_table(transfers: pa.Table, labels: Labels) -> pa.Table:
         "transfer_id": transfers["transfer_id"].take(positions),
         "outcome": _words(OutcomeType, labels.outcome),
         "fraud_type": _words(FraudType, labels.fraud_type),
-        "source": pa.array(SOURCES).take(labels.source),
+        "source": _words(OutcomeSource, labels.source),
         "report_time_ms": labels.report_time_ms,
         "loss_minor": _nullable(labels.loss_minor, labels.loss_minor == UNKNOWN),
+        "withdrawn_time_ms": _nullable(
+            labels.withdrawn_time_ms, labels.withdrawn_time_ms == UNKNOWN
+        ),
     }
     return pa.table({name: columns[name] for name in OUTCOMES.names}, schema=OUTCOMES)
 

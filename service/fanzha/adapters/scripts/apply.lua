@@ -1,10 +1,10 @@
--- Applies a change that another subject's slot sent, once: money received, its execution, a report, a
--- link's sighting or taint.
+-- Applies a change that another subject's slot sent, once: money received, its execution, a report or
+-- its retraction, a link's sighting, taint or clearing.
 -- KEYS: subject (account or link), marker of this message, marker of the event's receipt, journal,
 --       outbox.
--- ARGV: change (40), kind of change, subject's token, life of markers ms, 1 to apply an execution even
---       when what has to come before it was never seen, tokens of the account's links that came with a
---       receipt.
+-- ARGV: change (40), kind of change, subject's token, life of markers ms, 1 to apply an execution, a
+--       report or a retraction even when what has to come before it was never seen, tokens of the
+--       account's links that came with a receipt.
 -- Returns: 1 applied, 0 applied before or nothing new, -1 not yet: something has to come first.
 if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
 local change, kind = ARGV[1], tonumber(ARGV[2])
@@ -17,6 +17,11 @@ if kind == 4 then
   local early = not place and redis.call('EXISTS', KEYS[3]) == 0
   if place then early = string.byte(ring, place + 35) ~= string.byte(change, 18) end
   if early and ARGV[5] ~= '1' then return -1 end
+end
+if (kind == 5 or kind == 8) and ARGV[5] ~= '1' then
+  -- A report that was taken back and stands anew: two workers may carry what belongs to one event at once.
+  local held = place_of_report(redis.call('HGET', KEYS[1], 'reports') or '', change) ~= nil
+  if held == (kind == 5) then return -1 end
 end
 redis.call('SET', KEYS[2], 1, 'PX', ARGV[4])
 if kind == 2 then
@@ -31,26 +36,42 @@ elseif kind == 4 then
   end
   add_to_totals(KEYS[1], change, string.byte(change, 20), string.sub(change, 33, 40), 3,
     effect_of_execution(change))
-elseif kind == 5 then
-  local reports = redis.call('HGET', KEYS[1], 'reports') or ''
-  redis.call('HSET', KEYS[1], 'reports', change .. string.sub(reports, 1, 15 * 40))
+elseif kind == 5 or kind == 8 then
+  local reports = take_report(KEYS[1], kind, change)
   if string.byte(change, 18) == 2 then
-    -- The account is a mule's: everything that it was seen with is tainted from when that was known.
+    -- What the account was seen with learns since when it is known as a mule's, or that it is none.
+    local since = mule_since(KEYS[1], kind, change, reports)
     local links = redis.call('HGET', KEYS[1], 'links') or ''
-    local taint = string.sub(change, 1, 16) .. string.sub(change, 33, 40)
-      .. string.sub(ARGV[3], 1, 8) .. string.rep('\0', 8)
+    local next_seq = tonumber(redis.call('HGET', KEYS[1], 'seq') or '0') + 1
+    local news = string.sub(change, 1, 16) .. struct.pack('<i8', since)
+      .. string.sub(ARGV[3], 1, 8) .. struct.pack('<i8', next_seq)
     for from = 1, #links, 16 do
-      redis.call('XADD', KEYS[5], '*', 't', string.sub(links, from, from + 15), 'o', 7, 'c', taint)
+      redis.call('XADD', KEYS[5], '*', 't', string.sub(links, from, from + 15),
+        'o', kind == 5 and 7 or 9, 'c', news)
     end
   end
 else
   local seen = redis.call('HGET', KEYS[1], 'seen') or ''
-  local at, since = place_of(seen, 24, string.sub(change, 25, 32)), string.sub(change, 17, 24)
+  local account = string.sub(change, 25, 32)
+  if not is_newest(KEYS[1], kind, account, struct.unpack('<i8', change, 33)) then
+    -- Made from a state of the account that is out of date: a sighting still counts as one.
+    if kind ~= 6 then return 0 end
+    change = string.sub(change, 1, 16) .. string.rep('\0', 8) .. string.sub(change, 25)
+  end
+  local at, since = place_of(seen, 24, account), string.sub(change, 17, 24)
   if at then
-    -- Reports may arrive in any order; what counts is since when the first of them was known.
     local said, known = struct.unpack('<i8', since), struct.unpack('<i8', seen, at + 16)
-    if said == 0 or (known ~= 0 and known <= said) then return 0 end
+    -- A taint that is newer than what the link knows, and later, overtook the clearing before it.
+    if kind == 7 and struct.unpack('<i8', change, 33) > 0 and known > 0 and said > known then kind = 9 end
+    -- Reports may arrive in any order; what counts is since when the first of them was known.
+    if kind == 9 then
+      if said == known then return 0 end
+    elseif said == 0 or (known ~= 0 and known <= said) then
+      return 0
+    end
     seen = string.sub(seen, 1, at + 15) .. since .. string.sub(seen, at + 24)
+  elseif kind == 9 then
+    return 0
   else
     if #seen == 32 * 24 then
       -- A crowd's link takes in mules alone, in place of the one that came last of those that are not.

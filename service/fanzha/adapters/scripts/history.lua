@@ -93,3 +93,53 @@ local function remember_links(account, tokens)
   end
   redis.call('HSET', account, 'links', held)
 end
+
+-- Returns where the ring of reports holds the one of a change's event and role, or nil.
+local function place_of_report(reports, change)
+  local from = 1
+  while from <= #reports do
+    local same_event = string.sub(reports, from, from + 7) == string.sub(change, 1, 8)
+    if same_event and string.byte(reports, from + 17) == string.byte(change, 18) then return from end
+    from = from + 40
+  end
+  return nil
+end
+
+-- Takes a REPORT (5) or RETRACT (8) into the ring of reports: one for each event and role.
+local function take_report(account, kind, change)
+  local reports = redis.call('HGET', account, 'reports') or ''
+  local place = place_of_report(reports, change)
+  if place then reports = string.sub(reports, 1, place - 1) .. string.sub(reports, place + 40) end
+  if kind == 5 then reports = change .. string.sub(reports, 1, 15 * 40) end
+  redis.call('HSET', account, 'reports', reports)
+  return reports
+end
+
+-- Returns since when an account is known as a mule's after a REPORT or RETRACT of one, and keeps it: the
+-- ring forgets older reports. 0 when none is left.
+local function mule_since(account, kind, change, reports)
+  local since = 0
+  if kind == 5 then
+    since = struct.unpack('<i8', change, 33)
+    local known = tonumber(redis.call('HGET', account, 'mule') or '0')
+    if known > 0 and known < since then since = known end
+  else
+    for from = 1, #reports, 40 do
+      local known = struct.unpack('<i8', reports, from + 32)
+      if string.byte(reports, from + 17) == 2 and (since == 0 or known < since) then since = known end
+    end
+  end
+  redis.call('HSET', account, 'mule', string.format('%.0f', since))
+  return since
+end
+
+-- Says whether news of an account were made from a state at least as new as the last that a link got.
+-- Sightings read such a state; taints and clearings are remembered.
+local function is_newest(link, kind, account, seq)
+  local last = tonumber(redis.call('HGET', link, 'v' .. account) or '0')
+  if seq < last and seq > 0 then return false end
+  if kind ~= 6 and seq > last then
+    redis.call('HSET', link, 'v' .. account, string.format('%.0f', seq))
+  end
+  return true
+end

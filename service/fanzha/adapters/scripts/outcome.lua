@@ -1,20 +1,29 @@
--- Takes an outcome into the history; a confirmed fraud is reported on the accounts that it names.
+-- Takes an outcome, or the withdrawal of one, into the history of a decision; what no longer stands, or
+-- stands anew, changes the reports of the accounts that it names.
 -- KEYS: account, outcomes of the decision, journal, outbox.
--- ARGV: outcome id, record, payer's report (40) or '', payee token or '', payee's report or '',
---       life of the outcomes ms, payer token.
--- Returns: {'repeated'} | {'recorded', outbox id or ''}.
-if redis.call('HSETNX', KEYS[2], ARGV[1], 1) == 0 then return {'repeated'} end
-redis.call('PEXPIRE', KEYS[2], ARGV[6])
-if ARGV[3] ~= '' then
-  local reports = redis.call('HGET', KEYS[1], 'reports') or ''
+-- ARGV: name of the record, record, its kind, life of the history ms, payer token, number of records
+--       that the changes were made from, kind of the payer's change, the change (40) or '', payee token,
+--       kind of the payee's change, the change (40) or ''; then those records: name, record. The store
+--       may have forgotten them.
+-- Returns: {'repeated'} | {'overtaken'}: another record came in between | {'recorded', outbox id or ''}.
+if redis.call('HEXISTS', KEYS[2], ARGV[1]) == 1 then return {'repeated'} end
+local held = redis.call('HLEN', KEYS[2])
+if held == 0 then
+  for place = 12, #ARGV, 2 do redis.call('HSET', KEYS[2], ARGV[place], ARGV[place + 1]) end
+  held = (#ARGV - 11) / 2
+end
+if held ~= tonumber(ARGV[6]) then return {'overtaken'} end
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
+redis.call('PEXPIRE', KEYS[2], ARGV[4])
+if ARGV[8] ~= '' then
+  take_report(KEYS[1], tonumber(ARGV[7]), ARGV[8])
   local seq = redis.call('HINCRBY', KEYS[1], 'seq', 1)
-  redis.call('HSET', KEYS[1], 'reports', ARGV[3] .. string.sub(reports, 1, 15 * 40))
-  redis.call('XADD', KEYS[3], '*', 'k', 'outcome', 'a', ARGV[7], 's', seq, 'o', 5, 'c', ARGV[3], 'b', ARGV[2])
+  redis.call('XADD', KEYS[3], '*', 'k', ARGV[3], 'a', ARGV[5], 's', seq, 'o', ARGV[7], 'c', ARGV[8], 'b', ARGV[2])
 else
-  redis.call('XADD', KEYS[3], '*', 'k', 'outcome', 'a', ARGV[7], 'b', ARGV[2])
+  redis.call('XADD', KEYS[3], '*', 'k', ARGV[3], 'a', ARGV[5], 'b', ARGV[2])
 end
 local outbox = ''
-if ARGV[4] ~= '' then
-  outbox = redis.call('XADD', KEYS[4], '*', 't', ARGV[4], 'o', 5, 'c', ARGV[5])
+if ARGV[11] ~= '' then
+  outbox = redis.call('XADD', KEYS[4], '*', 't', ARGV[9], 'o', ARGV[10], 'c', ARGV[11])
 end
 return {'recorded', outbox}
