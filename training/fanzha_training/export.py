@@ -16,6 +16,7 @@ from fanzha.domain.model import ModelManifest
 from fanzha.features.manifest import FEATURE_NAMES, manifest_hash
 from fanzha_training.atomic import published_folder
 from fanzha_training.card import card_text
+from fanzha_training.drift.reference import REFERENCE_FILE
 from fanzha_training.golden import check_parity, golden_rows, save_golden
 from fanzha_training.onnx_graph import GRAPH_NAME, INPUT_NAME, OUTPUT_NAME, open_graph, to_onnx
 from fanzha_training.published import (
@@ -69,7 +70,8 @@ def export(
     worst = check_parity(open_graph(graph, GRAPH_FILE), vectors, expected)
     with published_folder(models / name / version) as draft:
         (draft / GRAPH_FILE).write_bytes(graph)
-        (draft / BOOSTER_FILE).write_bytes((model / BOOSTER_FILE).read_bytes())
+        for file in (BOOSTER_FILE, REFERENCE_FILE):
+            (draft / file).write_bytes((model / file).read_bytes())
         save_golden(draft, vectors, expected)
         manifest = _manifest(trained, name, version, command, draft)
         (draft / MANIFEST_FILE).write_text(json_text(asdict(manifest)), encoding="utf-8")
@@ -104,7 +106,7 @@ def _manifest(
         output_name=OUTPUT_NAME,
         calibration_slope=calibration.slope,
         calibration_intercept=calibration.intercept,
-        files_sha256={file: sha256_of(folder / file) for file in HASHED_FILES},
+        files_sha256={file: sha256_of(folder / file) for file in (*HASHED_FILES, REFERENCE_FILE)},
         trained=record
         | {"libraries": libraries, "graph_name": GRAPH_NAME, "export_command": command},
         metrics=trained.evaluation or {},

@@ -34,7 +34,8 @@ def read_manifest(folder: Path) -> ModelManifest:
             f"{file} cannot be used: {error}; give the folder <models>/<name>/<version> that "
             "fanzha-training export wrote"
         ) from error
-    for name in HASHED_FILES:
+    # Models of before there were references have none.
+    for name in {*HASHED_FILES, *manifest.files_sha256}:
         expected = manifest.files_sha256.get(name)
         if not (folder / name).is_file() or sha256_of(folder / name) != expected:
             raise ModelRefusedError(

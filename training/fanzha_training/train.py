@@ -12,6 +12,7 @@ from fanzha.domain.errors import SetupError
 from fanzha_training.augment import with_missing_history
 from fanzha_training.calibrate import Calibration, calibrate
 from fanzha_training.dataset import Dataset
+from fanzha_training.drift.reference import Reference, reference_of
 from fanzha_training.split import Part, Shares, Split, split_by_time
 
 THREADS: Final = 1
@@ -54,6 +55,8 @@ class Trained:
     calibration: Calibration
     sample: npt.NDArray[np.float32]
     """Vectors of the calibration days that the export is proved with, float32 (rows, features)."""
+    reference: Reference
+    """What drift is measured against; goes to `reference.json`."""
     record: dict[str, Any]
     """Everything needed to train it again; goes to `training.json`."""
 
@@ -115,9 +118,8 @@ def train(dataset: Dataset, options: TrainOptions, progress: Progress) -> Traine
     """
     grown = grow(dataset, options, progress)
     booster, split = grown.booster, grown.split
-    calibration = calibrate(
-        margins(booster, split.calibration.vectors), split.calibration.label, options.base_rate
-    )
+    margin = margins(booster, split.calibration.vectors)
+    calibration = calibrate(margin, split.calibration.label, options.base_rate)
     record = {
         "command": options.command,
         "seed": options.seed,
@@ -133,7 +135,9 @@ def train(dataset: Dataset, options: TrainOptions, progress: Progress) -> Traine
         "frauds_unknown_in_time": split.frauds_unknown_in_time,
         "data": asdict(dataset.meta) | {"fingerprint": dataset.fingerprint(), "rows": len(dataset)},
     }
-    return Trained(booster, calibration, _sample(split.calibration, grown.randomness), record)
+    reference = reference_of(split, calibration, margin)
+    sample = _sample(split.calibration, grown.randomness)
+    return Trained(booster, calibration, sample, reference, record)
 
 
 def margins(booster: xgb.Booster, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:

@@ -1,8 +1,8 @@
 """The folder of a trained model that is not yet exported.
 
 `booster.ubj` is XGBoost's own file, `sample.npy` the vectors that the export is proved with,
-`training.json` says how to train it again, and `evaluation.json`, once it was evaluated, how good
-it is.
+`reference.json` what drift is measured against, `training.json` says how to train it again, and
+`evaluation.json`, once it was evaluated, how good it is.
 """
 
 import hashlib
@@ -21,6 +21,7 @@ from fanzha.domain.errors import SetupError
 from fanzha.features.manifest import FEATURE_NAMES, manifest_hash
 from fanzha_training.atomic import published_folder, replaced_file
 from fanzha_training.calibrate import Calibration
+from fanzha_training.drift.reference import REFERENCE_FILE, reference_text
 from fanzha_training.train import Trained
 
 BOOSTER_FILE: Final = "booster.ubj"
@@ -78,8 +79,10 @@ def save_trained(folder: Path, trained: Trained) -> None:
     with published_folder(folder) as draft:
         trained.booster.save_model(draft / BOOSTER_FILE)
         np.save(draft / SAMPLE_FILE, trained.sample)
+        text = reference_text(trained.reference)
+        (draft / REFERENCE_FILE).write_text(text, encoding="utf-8")
         record["files_sha256"] = {
-            name: sha256_of(draft / name) for name in (BOOSTER_FILE, SAMPLE_FILE)
+            name: sha256_of(draft / name) for name in (BOOSTER_FILE, SAMPLE_FILE, REFERENCE_FILE)
         }
         (draft / RECORD_FILE).write_text(json_text(record), encoding="utf-8")
 
