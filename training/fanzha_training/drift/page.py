@@ -15,7 +15,7 @@ _STYLE: Final = (
     "<style>.s{color:#fff;border-radius:.3em;padding:.1em .6em;white-space:nowrap}"
     + "".join(f".s-{state.value}{{background:{color}}}" for state, color in plots.COLORS.items())
     + "td.s-cell{text-align:center;padding:.2em .4em}td.text,.wide th{text-align:left}"
-    ".wide{font-size:13px}td:first-child{white-space:nowrap}.scroll{overflow-x:auto}</style>"
+    ".wide{font-size:13px}td:first-child,td.day{white-space:nowrap}.scroll{overflow-x:auto}</style>"
 )
 _WORDS: Final = {
     State.OK: "ok",
@@ -38,7 +38,7 @@ _KINDS: Final = {
     "gaps": "archive without gaps",
     "unusable": "features of this version",
 }
-_FINDINGS_SHOWN: Final = 40
+_FINDINGS_SHOWN: Final = 30
 
 
 def write_drift_page(file: Path, drift: Drift, options: Options) -> None:
@@ -112,10 +112,11 @@ def _findings(drift: Drift) -> Iterator[str]:
         check = each.check
         text = check.text + (f" (worst of {each.days} days)" if each.days > 1 else "")
         kind = _KINDS.get(check.check, check.check)
-        cells = (kind, check.subject, text, f"{each.day:%m-%d}", each.model)
+        cells = (kind, check.subject, text, each.model)
         rest = "".join(f"<td class='text'>{escape(cell)}</td>" for cell in cells)
+        rest += f"<td class='day'>{each.day:%m-%d}</td>"
         lines.append(f"<tr><td>{_badge(check.state)}</td>{rest}</tr>")
-    head = "".join(f"<th>{name}</th>" for name in ("", "check", "of", "found", "day", "model"))
+    head = "".join(f"<th>{name}</th>" for name in ("", "check", "of", "found", "model", "day"))
     yield f"<h2>Found</h2><table class='wide'><tr>{head}</tr>{''.join(lines)}</table>"
     if len(found) > _FINDINGS_SHOWN:
         yield note(f"{len(found) - _FINDINGS_SHOWN} more stand in the JSON file beside this page.")

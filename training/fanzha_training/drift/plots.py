@@ -28,7 +28,7 @@ _HEAT: Final = LinearSegmentedColormap.from_list(
 )
 _GREY: Final = "#90a4ae"
 _BLUE: Final = "#1565c0"
-_NAME_MAX: Final = 14
+_NAME_MAX: Final = 22
 
 Days = Sequence[tuple[date, ModelOfDay]]
 """Days of one model on which features were compared."""
