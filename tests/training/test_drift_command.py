@@ -128,6 +128,20 @@ class TestFeatures:
         assert summary["limits"]["feature_psi"] == {"warn": 0.3, "alarm": 9.0}
         assert summary["limits"]["rows_min"] == 500
 
+    def test_a_drift_that_the_bank_accepts_is_a_warning(
+        self, world: World, vectors: np.ndarray, tmp_path: Path
+    ) -> None:
+        vectors[:, [column("out_sum_7d"), column("in_sum_31d")]] += 1.0
+        ServedDay(world, vectors).write(tmp_path)
+        limits = tmp_path / "limits.yaml"
+        limits.write_text("accepted: {out_sum_7d: a new salary day}\n")
+
+        summary = of_model(world, tmp_path, "--limits", limits, code=3)
+
+        assert found(summary) == {("feature_psi", "in_sum_31d")}
+        assert found(summary, "warn") == {("feature_psi", "out_sum_7d")}
+        assert summary["findings"][1]["text"].endswith("(accepted: a new salary day)")
+
 
 class TestScores:
     """Points and alerts of a day, against those of the calibration days."""
@@ -448,6 +462,7 @@ class TestMistakes:
             (["--models", "models", "--label-delay-days", "-1"], "0 to 365"),
             (["--models", "models"], "holds no day=YYYY-MM-DD/part-"),
             (["--models", "models", "--limits", "limits.yaml"], "did you mean feature_psi"),
+            (["--models", "models", "--limits", "accepted.yaml"], "there is none called hours"),
             (["--models", "models", "--limits", "order.yaml"], "warn .0.5. at most as large"),
         ],
     )
@@ -458,6 +473,7 @@ class TestMistakes:
         for folder in ("models", "archive"):
             (tmp_path / folder).mkdir()
         (tmp_path / "limits.yaml").write_text("feature_spi: {warn: 0.1, alarm: 0.2}\n")
+        (tmp_path / "accepted.yaml").write_text("accepted: {hours: we know}\n")
         (tmp_path / "order.yaml").write_text("missing: {warn: 0.5, alarm: 0.2}\n")
 
         result = CliRunner().invoke(app, ["drift", "--archive", "archive", "--out", "out", *words])

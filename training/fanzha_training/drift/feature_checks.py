@@ -1,6 +1,6 @@
 """Compares the features of one day's decisions with the reference: PSI, missing, never seen."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Final
 
@@ -84,8 +84,16 @@ def _drift(
         missing_reference=bins.missing,
         outside=outside,
         shares=tuple(float(share) for share in counts / rows),
-        checks=tuple(checks),
+        checks=tuple(_accepted(check, limits) for check in checks),
     )
+
+
+def _accepted(check: Check, limits: Limits) -> Check:
+    """Return a check as a warning at most, where the bank knows of the drift."""
+    reason = limits.accepted.get(check.subject)
+    if reason is None or check.state is not State.ALARM:
+        return check
+    return replace(check, state=State.WARN, text=f"{check.text} (accepted: {reason})")
 
 
 def psi_check(

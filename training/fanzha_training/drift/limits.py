@@ -6,10 +6,12 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from fanzha.checked_yaml import load_checked
+from fanzha.features.manifest import FEATURE_NAMES
 from fanzha.file_shape import Shape
 
 Share = Annotated[float, Field(gt=0, le=1)]
 Ratio = Annotated[float, Field(gt=1)]
+Reason = Annotated[str, Field(min_length=1, max_length=200)]
 Positive = Annotated[float, Field(gt=0)]
 
 
@@ -97,10 +99,20 @@ class Limits(Shape):
         default=ShareLimits(warn=0.01, alarm=0.05),
         description="share of decisions without history, lists or score",
     )
+    accepted: dict[str, Reason] = Field(
+        default={}, description="features that are known to drift, and why: warnings at most"
+    )
     gaps: ShareLimits = Field(
         default=ShareLimits(warn=0.01, alarm=0.2),
         description="share of decisions whose history the archive does not hold completely",
     )
+
+    @model_validator(mode="after")
+    def _accepts_features(self) -> Self:
+        unknown = sorted(set(self.accepted) - set(FEATURE_NAMES))
+        if unknown:
+            raise ValueError(f"must accept features by name; there is none called {unknown[0]}")
+        return self
 
 
 def load_limits(file: Path | None) -> Limits:

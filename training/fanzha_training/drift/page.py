@@ -15,7 +15,7 @@ _STYLE: Final = (
     "<style>.s{color:#fff;border-radius:.3em;padding:.1em .6em;white-space:nowrap}"
     + "".join(f".s-{state.value}{{background:{color}}}" for state, color in plots.COLORS.items())
     + "td.s-cell{text-align:center;padding:.2em .4em}td.text,.wide th{text-align:left}"
-    ".wide{font-size:13px}td:first-child,td.day{white-space:nowrap}.scroll{overflow-x:auto}</style>"
+    "th{white-space:nowrap}.wide{font-size:13px}td:first-child,td.day{white-space:nowrap}.scroll{overflow-x:auto}</style>"
 )
 _WORDS: Final = {
     State.OK: "ok",
