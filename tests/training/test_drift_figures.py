@@ -1,5 +1,6 @@
 """The figures of drift: what they are, and how often they cry wolf."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from tests.training.drift_days import World, a_world, column
+from tests.training.learnable import QUICK, a_dataset, trained_on
 
 from fanzha.domain.errors import SetupError
+from fanzha.domain.vocabulary import DecisionKind
 from fanzha_training.drift.bins import Bins, bins_of
 from fanzha_training.drift.check import State
 from fanzha_training.drift.feature_checks import OF_THE_DATE, feature_drifts
@@ -176,6 +179,19 @@ class TestReference:
         by_points = [sum(shares.values()) for shares in reference.points_by_group.values()]
         assert sum(by_points) == pytest.approx(1, abs=1e-6)
         assert reference.features["amount_minor"].missing == pytest.approx(0.1, abs=0.02)
+
+    def test_is_of_the_true_rate_of_fraud_where_it_was_over_sampled(
+        self, world: World, reference: Reference, tmp_path: Path
+    ) -> None:
+        dataset = a_dataset(tmp_path / "dataset.parquet", rows=12_000)
+        rare = trained_on(dataset, replace(QUICK, seed=3, base_rate=0.001)).reference
+
+        # Frauds have the highest values of this feature; so rare, they hardly count.
+        highest = [each.features["amount_minor"].edges[-1] for each in (reference, rare)]
+        assert highest[1] < highest[0]
+        lines = load_lines(None)[DecisionKind.PAUSE]
+        assert rare.points_mean < reference.points_mean - 100
+        assert rare.alert_rate(lines) < reference.alert_rate(lines) / 10
 
     @pytest.mark.parametrize("content", ["", "{}", "[1]", '{"feature_hash":3}'])
     def test_damaged_is_refused(self, content: str, tmp_path: Path) -> None:

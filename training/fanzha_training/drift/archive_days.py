@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -116,31 +116,40 @@ def read_day(archive: Path, day: date, zone: ZoneInfo) -> DayOfDecisions | None:
         SetupError: a file is damaged.
 
     """
-    parts = [
-        part for part in decisions_between(archive, *span_ms(day, zone), _COLUMNS) if len(part)
-    ]
+    # Part by part, so that vectors lie in memory twice at most, and as plain arrays.
+    rows = decisions_between(archive, *span_ms(day, zone), _COLUMNS)
+    parts = [_usable(part) for part in rows if len(part)]
     if not parts:
         return None
-    rows = pl.concat(parts).unique("decision_id", keep="first").sort("decision_id")
-    fits = (pl.col("vector").list.len() == len(FEATURES)) & (
-        pl.col("facts").list.len() == len(FACTS)
-    )
-    usable = rows.filter(fits.fill_null(value=False))
+    unusable = sum(count for _, _, count in parts)
+    frame = pl.concat([light for light, _, _ in parts]).with_row_index("row")
+    vectors = np.concatenate([matrix for _, matrix, _ in parts])
+    frame = frame.unique("decision_id", keep="first").sort("decision_id")
     return DayOfDecisions(
         day=day,
-        frame=usable.select(
-            "decision_id",
-            "channel",
-            "payer_segment",
-            "decision",
-            "points",
-            "probability",
-            pl.col("model_version").fill_null(""),
-        ),
-        vectors=_matrix(usable["vector"]),
-        lacking=_lacking(usable),
-        unusable=len(rows) - len(usable),
+        frame=frame.drop("row", *PARTS),
+        vectors=vectors[frame["row"].to_numpy()],
+        lacking={part: frame[part].to_numpy() for part in PARTS},
+        unusable=unusable,
     )
+
+
+def _usable(rows: pl.DataFrame) -> tuple[pl.DataFrame, npt.NDArray[np.float32], int]:
+    """Return decisions with what they lack, their vectors, and how many are left out."""
+    vector, facts = pl.col("vector").list.len(), pl.col("facts").list.len()
+    fits = (vector == len(FEATURES)) & (facts == len(FACTS))
+    usable = rows.filter(fits.fill_null(value=False))
+    light = usable.select(
+        "decision_id",
+        "channel",
+        "payer_segment",
+        "decision",
+        "points",
+        "probability",
+        pl.col("model_version").fill_null(""),
+        *_lacking(usable),
+    )
+    return light, _matrix(usable["vector"]), len(rows) - len(usable)
 
 
 def _matrix(lists: pl.Series) -> npt.NDArray[np.float32]:
@@ -150,7 +159,9 @@ def _matrix(lists: pl.Series) -> npt.NDArray[np.float32]:
     return np.ascontiguousarray(flat.reshape(len(lists), len(FEATURES)), np.float32)
 
 
-def _lacking(rows: pl.DataFrame) -> dict[str, Mask]:
+def _lacking(rows: pl.DataFrame) -> list[pl.Expr]:
+    """Return one column for each of PARTS: whether decisions were made without it."""
+
     def unread(column: str) -> pl.Expr:
         return pl.col(column).fill_null(-1) < 0
 
@@ -166,10 +177,7 @@ def _lacking(rows: pl.DataFrame) -> dict[str, Mask]:
         "lists": pl.col("facts").list.get(PAYER_LIST_GRADE) == UNKNOWN,
         "score": pl.col("points").is_null(),
     }
-    found: dict[str, Any] = {
-        name: rows.select(parts[name]).to_series().to_numpy() for name in PARTS
-    }
-    return found
+    return [parts[name].alias(name) for name in PARTS]
 
 
 def _utc_day(time_ms: int) -> str:

@@ -16,6 +16,8 @@ from fanzha_training.drift.psi import Floats
 from fanzha_training.drift.score_checks import SHOWN_CHANCE
 
 _BINS: Final = 10
+_LEAST: Final = 1e-300
+"""In place of no expected fraud at all, so that one can divide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,8 @@ def _reliability(probability: Floats, fraud: npt.NDArray[np.bool_]) -> tuple[Rel
     order = np.argsort(probability, kind="stable")
     predicted, seen = probability[order], fraud[order]
     expected = np.cumsum(predicted)
-    bin_of = np.minimum((expected / expected[-1] * _BINS).astype(np.int64), _BINS - 1)
+    whole = max(float(expected[-1]), _LEAST)
+    bin_of = np.minimum((expected / whole * _BINS).astype(np.int64), _BINS - 1)
     bins = []
     for number in np.unique(bin_of):
         chosen = bin_of == number
