@@ -37,6 +37,8 @@ from fanzha.policy.facts import FACTS
 from fanzha.policy.load import DEFAULT_POLICY
 from fanzha.policy.prompts import DEFAULT_PROMPTS
 from fanzha.settings import Settings
+from fanzha_training.drift.limits import Limits
+from fanzha_training.drift.metrics_file import METRICS
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 _TABLE = re.compile(r"(<!-- table: ([a-z ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -274,6 +276,23 @@ def mapping_file() -> str:
     return table("key,default,meaning", rows)
 
 
+def drift_limits() -> str:
+    """Return the table of the limits of drift."""
+    rows = []
+    for name, option in Limits.model_fields.items():
+        pair = option.default if isinstance(option.default, BaseModel) else None
+        warn, alarm = (f"{getattr(pair, key):g}" for key in ("warn", "alarm")) if pair else ("", "")
+        only = "" if pair or option.default == {} else f"{option.default:g}"
+        rows.append((code(name), only, warn, alarm, option.description or ""))
+    return table("key,default,warn,alarm,meaning", rows)
+
+
+def drift_metrics() -> str:
+    """Return the table of the metrics of drift."""
+    rows = ((code(name), ", ".join(labels), text) for name, (labels, text) in METRICS.items())
+    return table("metric,labels,meaning", rows)
+
+
 def default_of(option: FieldInfo) -> str:
     """Return an option's default as a file writes it, empty when there is none."""
     return "" if option.default in (None, {}, [], "") else default(option.default)
@@ -305,6 +324,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "mapping fields": mapping_fields,
     "mapping sources": mapping_sources,
     "mapping file": mapping_file,
+    "drift limits": drift_limits,
+    "drift metrics": drift_metrics,
 }
 
 

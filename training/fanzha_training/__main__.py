@@ -7,6 +7,7 @@ import typer
 from fanzha.domain.errors import SetupError
 from fanzha_training.commands.ablate import ablate_families
 from fanzha_training.commands.build import build
+from fanzha_training.commands.drift import drift
 from fanzha_training.commands.evaluate import evaluate
 from fanzha_training.commands.export import export
 from fanzha_training.commands.gate import gate
@@ -23,7 +24,7 @@ app = typer.Typer(
 )
 
 
-for command in (simulate, build, train, evaluate, export, gate, promote, skew):
+for command in (simulate, build, train, evaluate, export, gate, promote, skew, drift):
     app.command()(command)
 app.command("ablate")(ablate_families)
 

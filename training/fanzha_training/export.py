@@ -18,6 +18,7 @@ from fanzha.domain.model import HeadManifest, ModelManifest
 from fanzha.features.manifest import FEATURE_NAMES, manifest_hash
 from fanzha_training.atomic import published_folder
 from fanzha_training.card import card_text
+from fanzha_training.drift.reference import REFERENCE_FILE
 from fanzha_training.golden import check_parity, golden_of, save_golden
 from fanzha_training.onnx_graph import GRAPH_NAME, INPUT_NAME, OUTPUT_NAME, open_graph, to_onnx
 from fanzha_training.published import (
@@ -71,7 +72,7 @@ def export(
             types = _graph(convert, [trained.typology], golden.vectors, golden.types)
             worst = max(worst, types.worst_difference)
             (draft / TYPOLOGY_GRAPH_FILE).write_bytes(types.content)
-        for file in trained.booster_files:
+        for file in (*trained.booster_files, REFERENCE_FILE):
             (draft / file).write_bytes((model / file).read_bytes())
         save_golden(draft, golden)
         manifest = _manifest(trained, name, version, command, draft)

@@ -12,6 +12,7 @@ from fanzha.domain.errors import SetupError
 from fanzha.domain.model import Head
 from fanzha_training.calibrate import Calibration, calibrate, logit
 from fanzha_training.dataset import Dataset
+from fanzha_training.drift.reference import Reference, reference_of
 from fanzha_training.grow import Grown, TrainOptions, grow, margins
 from fanzha_training.matrix import THREADS
 from fanzha_training.one_machine import Machines, Progress, one_machine
@@ -40,6 +41,8 @@ class Trained:
     typology: Typology | None
     sample: npt.NDArray[np.float32]
     """Vectors of the calibration days that the export is proved with, float32 (rows, features)."""
+    reference: Reference
+    """What drift is measured against; goes to `reference.json`."""
     record: dict[str, Any]
     """Everything needed to train it again; goes to `training.json`."""
 
@@ -100,7 +103,9 @@ def train(
         "data": asdict(dataset.meta) | {"fingerprint": dataset.fingerprint(), "rows": len(dataset)},
     }
     sample = _sample(split.calibration, np.random.default_rng(options.seed))
-    return Trained(heads, typology, sample, record)
+    margin = margins(victim.booster, split.calibration.vectors)
+    reference = reference_of(split, victim.calibration, margin)
+    return Trained(heads, typology, sample, reference, record)
 
 
 def _grow_mules(

@@ -1,8 +1,9 @@
 """The folder of a trained model that is not yet exported.
 
 `victim.ubj` and its like are XGBoost's own files, one for each head and one for the types of fraud,
-`sample.npy` the vectors that the export is proved with, `training.json` says how to train it again,
-and `evaluation.json`, once it was evaluated, how good it is.
+`sample.npy` the vectors that the export is proved with, `reference.json` what drift is measured
+against, `training.json` says how to train it again, and `evaluation.json`, once it was evaluated,
+how good it is.
 """
 
 import hashlib
@@ -22,6 +23,7 @@ from fanzha.domain.model import Head
 from fanzha.features.manifest import FEATURE_NAMES, manifest_hash
 from fanzha_training.atomic import published_folder, replaced_file
 from fanzha_training.calibrate import Calibration
+from fanzha_training.drift.reference import REFERENCE_FILE, reference_text
 from fanzha_training.train import Trained, TrainedHead
 
 TYPOLOGY_FILE: Final = "typology.ubj"
@@ -97,6 +99,8 @@ def save_trained(folder: Path, trained: Trained) -> None:
         if trained.typology is not None:
             trained.typology.booster.save_model(draft / TYPOLOGY_FILE)
         np.save(draft / SAMPLE_FILE, trained.sample)
+        text = reference_text(trained.reference)
+        (draft / REFERENCE_FILE).write_text(text, encoding="utf-8")
         files = sorted(file.name for file in draft.iterdir())
         record["files_sha256"] = {name: sha256_of(draft / name) for name in files}
         (draft / RECORD_FILE).write_text(json_text(record), encoding="utf-8")

@@ -16,8 +16,6 @@ import pyarrow.parquet as pq
 from fanzha.archive.schema import (
     KIND_DECISION,
     KIND_EXECUTION,
-    KIND_OUTCOME,
-    KIND_WITHDRAWAL,
     SCHEMA,
 )
 from fanzha.domain.errors import SetupError
@@ -25,6 +23,7 @@ from fanzha.features.facts import FACTS
 from fanzha.features.layout import RING_COLUMNS
 from fanzha.features.links import LINKS
 from fanzha.features.manifest import FEATURES
+from fanzha_training.building.archive_outcomes import outcomes_of
 
 Ints = npt.NDArray[np.int64]
 
@@ -102,8 +101,7 @@ class Archive:
     executions: pl.DataFrame
     """decision_id, execution_status."""
     outcomes: pl.DataFrame
-    """decision_id, outcome_id, outcome_type, outcome_source, fraud_type, report_time_ms,
-    withdrawn_time_ms; the last is null for those that were not taken back."""
+    """See `fanzha_training.building.archive_outcomes.outcomes_of`."""
     dropped: dict[str, int]
     """Rows left out, by cause."""
 
@@ -175,35 +173,8 @@ def read_archive(folder: Path) -> Archive:
         executions=rows.filter(pl.col("kind") == KIND_EXECUTION).select(
             "decision_id", "execution_status"
         ),
-        outcomes=_outcomes(rows),
+        outcomes=outcomes_of(rows),
         dropped=dropped,
-    )
-
-
-def _outcomes(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return all outcomes, and when each was taken back."""
-    names = ("decision_id", "outcome_id")
-    withdrawn = (
-        rows.filter(pl.col("kind") == KIND_WITHDRAWAL)
-        .group_by(names)
-        .agg(withdrawn_time_ms=pl.col("report_time_ms").min())
-    )
-    return (
-        rows.filter(
-            (pl.col("kind") == KIND_OUTCOME)
-            & pl.col("outcome_id").is_not_null()
-            & pl.col("outcome_type").is_not_null()
-            & pl.col("outcome_source").is_not_null()
-            & pl.col("report_time_ms").is_not_null()
-        )
-        .select(
-            *names,
-            "outcome_type",
-            "outcome_source",
-            pl.col("fraud_type").fill_null(0),
-            "report_time_ms",
-        )
-        .join(withdrawn, on=names, how="left", maintain_order="left")
     )
 
 

@@ -11,13 +11,12 @@ import numpy.typing as npt
 import polars as pl
 
 from fanzha.domain.errors import SetupError
-from fanzha.domain.vocabulary import DecisionKind, ExecutionStatus
-from fanzha_training.building.archive_source import Archive, Decisions, read_archive
+from fanzha_training.building.archive_outcomes import by_row, held_back
+from fanzha_training.building.archive_source import Decisions, read_archive
 from fanzha_training.building.options import BuildOptions, Say, label_columns, label_counts
 from fanzha_training.dataset import vector_column, write_dataset
 from fanzha_training.dataset_meta import DatasetMeta
 from fanzha_training.labels import Labelled, label_transfers
-from fanzha_training.outcomes import OUTCOME_COLUMNS
 from fanzha_training.skew import compare
 
 
@@ -53,10 +52,10 @@ def build_from_archive(
         newest = decisions["create_time_ms"].max(), archive.outcomes["report_time_ms"].max()
         as_of_ms = max(value for value in newest if isinstance(value, int))
     time_ms = decisions["create_time_ms"].to_numpy()
-    outcomes, unmatched = _outcomes_by_row(archive)
+    outcomes = by_row(archive.outcomes, decisions)
     payer, payee = archive.decisions.payer + 1, archive.decisions.payee + 1
     labels = label_transfers(
-        Labelled(time_ms, payer, payee, unresolved=_held_back(archive)),
+        Labelled(time_ms, payer, payee, unresolved=held_back(decisions, archive.executions)),
         outcomes,
         as_of_ms=as_of_ms,
         delay_ms=options.label_delay_ms,
@@ -73,7 +72,7 @@ def build_from_archive(
     write_dataset(out, {**_columns(archive.decisions, kept), **label_columns(labels)}, meta)
     counts = {
         **archive.dropped,
-        "outcomes_unmatched": unmatched,
+        "outcomes_unmatched": len(archive.outcomes) - len(outcomes),
         "rows_after_as_of": int((~known).sum()),
         "subjects_with_gaps": replay.subjects_with_gaps,
         "decisions_after_gap": int((~replay.whole).sum()),
@@ -105,39 +104,3 @@ def _columns(decisions: Decisions, kept: npt.NDArray[np.bool_]) -> dict[str, obj
         "decision": frame["decision"].to_numpy(),
         "vector": vector_column(decisions.vectors[kept]),
     }
-
-
-def _outcomes_by_row(archive: Archive) -> tuple[pl.DataFrame, int]:
-    rows = archive.decisions.frame.select("decision_id", "create_time_ms").with_row_index("row")
-    matched = archive.outcomes.join(rows, on="decision_id", maintain_order="left")
-    outcomes = matched.select(
-        pl.col("row").cast(pl.Int64),
-        "outcome_id",
-        pl.col("outcome_type").alias("outcome"),
-        pl.col("outcome_source").alias("source"),
-        "fraud_type",
-        # A clock that runs behind must not make a label known before its transfer.
-        pl.max_horizontal("report_time_ms", "create_time_ms").alias("report_time_ms"),
-        "withdrawn_time_ms",
-    ).cast(OUTCOME_COLUMNS)
-    return outcomes, len(archive.outcomes) - len(matched)
-
-
-def _held_back(archive: Archive) -> npt.NDArray[np.bool_]:
-    """Say of which transfers silence proves nothing, because the money did not leave.
-
-    They were prompted, paused or blocked and are not known to be posted: after a CONFIRM whoever
-    gives up may be the victim that the prompt saved.
-    """
-    by_status = {
-        status: archive.executions.filter(pl.col("execution_status") == status)["decision_id"]
-        for status in (ExecutionStatus.POSTED, ExecutionStatus.FAILED)
-    }
-    posted = pl.col("decision_id").is_in(by_status[ExecutionStatus.POSTED].implode())
-    failed = pl.col("decision_id").is_in(by_status[ExecutionStatus.FAILED].implode())
-    decision = pl.col("decision").fill_null(0)
-    held: npt.NDArray[np.bool_] = archive.decisions.frame.select(
-        ~posted
-        & ((decision >= DecisionKind.PAUSE) | ((decision == DecisionKind.CONFIRM) & failed))
-    ).to_series().to_numpy()  # fmt: skip
-    return held
