@@ -14,7 +14,7 @@ from tests.training.learnable import QUICK, a_dataset, trained_on
 
 from fanzha.archive import schema
 from fanzha.domain.ids import new_decision_id
-from fanzha.domain.vocabulary import Channel, CustomerSegment, DecisionKind
+from fanzha.domain.vocabulary import Channel, CustomerSegment, DecisionKind, OutcomeSource
 from fanzha.features.facts import FACTS, PAYER_LIST_GRADE, UNKNOWN
 from fanzha.features.links import LINKS
 from fanzha.features.manifest import FEATURE_INDEX
@@ -130,6 +130,8 @@ class ServedDay:
                     "bucket": 0,
                     "record_time_ms": time_ms + DAY_MS,
                     "decision_id": decision_id,
+                    "outcome_id": "o1",
+                    "outcome_source": int(OutcomeSource.POLICE),
                     "outcome_type": 1,
                     "fraud_type": 1,
                     "report_time_ms": time_ms + DAY_MS,

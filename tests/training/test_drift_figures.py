@@ -212,10 +212,10 @@ class TestReference:
             load_one(folder)
 
     def test_points_are_those_of_the_service(self) -> None:
-        from fanzha.pipeline.score import score_of_margin  # noqa: PLC0415 - training may not
+        from fanzha.pipeline.score import head_score  # noqa: PLC0415 - training may not
 
         margins = np.linspace(-30, 30, 501)
-        served = [score_of_margin(margin, 0.8, -0.3, "m/1").points for margin in margins]
+        served = [head_score(margin, 0.8, -0.3).points for margin in margins]
 
         assert points_of(0.8 * margins - 0.3).tolist() == served
 
