@@ -38,8 +38,7 @@ def to_onnx(booster: xgb.Booster) -> ModelProto:
         SetupError: the booster is of another kind.
 
     """
-    learner = json.loads(bytes(booster.save_raw(raw_format="json")))["learner"]
-    _check_kind(learner)
+    learner = checked_learner(booster)
     graph = helper.make_graph(
         [
             helper.make_node(
@@ -51,7 +50,7 @@ def to_onnx(booster: xgb.Booster) -> ModelProto:
                 n_targets=1,
                 aggregate_function="SUM",
                 post_transform="NONE",
-                **_nodes(learner["gradient_booster"]["model"]["trees"], _base_margin(learner)),
+                **_nodes(learner["gradient_booster"]["model"]["trees"], base_margin(learner)),
             )
         ],
         GRAPH_NAME,
@@ -71,6 +70,18 @@ def to_onnx(booster: xgb.Booster) -> ModelProto:
     )
     checker.check_model(model)
     return model
+
+
+def checked_learner(booster: xgb.Booster) -> dict[str, Any]:
+    """Return XGBoost's own JSON of a booster's learner.
+
+    Raises:
+        SetupError: the booster is of a kind that is not exported.
+
+    """
+    learner: dict[str, Any] = json.loads(bytes(booster.save_raw(raw_format="json")))["learner"]
+    _check_kind(learner)
+    return learner
 
 
 def split_conditions(booster: xgb.Booster) -> list[tuple[int, np.float32]]:
@@ -102,7 +113,7 @@ def _check_kind(learner: dict[str, Any]) -> None:
         raise SetupError("the booster has categorical splits, which are not exported; train again")
 
 
-def _base_margin(learner: dict[str, Any]) -> np.float32:
+def base_margin(learner: dict[str, Any]) -> np.float32:
     """Return the margin that sums start from.
 
     XGBoost 3 writes the base score as "[4.6E-1]", older versions without brackets; it is a
@@ -113,7 +124,7 @@ def _base_margin(learner: dict[str, Any]) -> np.float32:
     return np.float32(-np.log(np.float32(1) / probability - np.float32(1)))
 
 
-def _nodes(trees: list[dict[str, Any]], base_margin: np.float32) -> dict[str, Any]:
+def _nodes(trees: list[dict[str, Any]], margin: np.float32) -> dict[str, Any]:
     """Return the attributes of all nodes; XGBoost goes left where x < threshold.
 
     The base margin is added to the leaves of the first tree. XGBoost starts its float32 sum from
@@ -155,7 +166,7 @@ def _nodes(trees: list[dict[str, Any]], base_margin: np.float32) -> dict[str, An
                 columns["target_treeids"].append(tree_id)
                 columns["target_nodeids"].append(node)
                 columns["target_ids"].append(0)
-                start = base_margin if tree_id == 0 else np.float32(0)
+                start = margin if tree_id == 0 else np.float32(0)
                 columns["target_weights"].append(float(np.float32(value) + start))
     return columns
 

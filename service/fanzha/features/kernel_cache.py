@@ -1,7 +1,8 @@
 """Where the compiled kernel is kept, so that no start of a service compiles it.
 
 Numba looks only at the file of the function itself to see whether a cached result is still good;
-the kernel is spread over several. So the cache's folder is named by a hash of them all. And it
+the kernels of features and of explanations are spread over several. So the cache's folder is named
+by a hash of them all. And it
 compiles for the processor that it runs on; an image is built on one and runs on others. So the
 target is the architecture's baseline: measured, the kernel is no slower for it, and a vector is the
 same on every machine of an architecture.
@@ -22,6 +23,8 @@ import numba
 log = logging.getLogger(__name__)
 
 CPU: Final = "generic"
+_PARTS: Final = ("explain", "features")
+"""Folders of the package that hold compiled functions."""
 
 
 @dataclass(slots=True)
@@ -52,7 +55,8 @@ class KernelCache:
 def _source_hash() -> str:
     digest = hashlib.blake2b(digest_size=8)
     digest.update(f"{numba.__version__} {os.uname().machine} {CPU}".encode())
-    for file in sorted(Path(__file__).parent.glob("*.py")):
+    package = Path(__file__).parents[1]
+    for file in sorted(file for part in _PARTS for file in (package / part).glob("*.py")):
         digest.update(file.read_bytes())
     return digest.hexdigest()
 
