@@ -48,7 +48,7 @@ def load_trees(path: Path) -> dict[str, npt.NDArray[Any]]:
 
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
     except Exception as error:  # A damaged archive fails in many ways, none of them documented.
         raise ModelRefusedError(

@@ -36,13 +36,14 @@ class KernelCache:
     compiled_s: dict[str, float] = field(default_factory=dict)
     """Seconds by function."""
 
-    def discard(self, error: Exception) -> None:
-        """Throw away a cache that cannot be read: cut off by a full disk or a loss of power."""
+    def discard(self, function: str, error: Exception) -> None:
+        """Throw away a function's files that cannot be read: a full disk or a loss of power."""
         log.warning(
-            "the kernel's cache %s is damaged (%s) and made anew", self.folder, type(error).__name__
+            "%s in the kernel's cache %s is damaged (%s) and made anew",
+            *(function, self.folder, type(error).__name__),
         )
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        for file in self.folder.rglob(f"*.{function}-*"):
+            file.unlink()
 
     def note(self, function: str, seconds: float, *, hit: bool) -> None:
         """Take note of an entry point that is ready."""
