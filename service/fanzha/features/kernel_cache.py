@@ -43,7 +43,7 @@ class KernelCache:
             *(function, self.folder, type(error).__name__),
         )
         for file in self.folder.rglob(f"*.{function}-*"):
-            file.unlink()
+            file.unlink(missing_ok=True)
 
     def note(self, function: str, seconds: float, *, hit: bool) -> None:
         """Take note of an entry point that is ready."""
