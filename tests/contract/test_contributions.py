@@ -1,8 +1,8 @@
 """The service's own contributions are XGBoost's `pred_contribs`, without XGBoost.
 
-XGBoost computes them in float32, the service in float64. A float32 sum over T trees of leaves up to
-|v| errs by up to about T × |v| × 2^-24, and the weights of a path by a few times more; the tolerance
-is 8 times that (seen: 3.3 times), never above 1e-4 here, while contributions are around 1.
+XGBoost computes them in float32, the service in float64. A float32 sum over T trees of leaves up
+to |v| errs by up to about T × |v| × 2^-24, and the weights of a path by a few times more. The
+tolerance is 8 times that (seen: 3.3 times), never above 1e-4 here; contributions are around 1.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ from fanzha.features.manifest import FEATURES
 from fanzha_training.golden import load_golden
 from fanzha_training.tree_arrays import explain_arrays, save_trees
 
-CHAMPION = sorted((Path(__file__).parents[2] / "models" / "fraud").glob("*"))[-1]
+CHAMPION = max((Path(__file__).parents[2] / "models" / "fraud").glob("*"))
 TEXTS = load_reason_texts()
 FEW = 4
 """Columns that hold something, so that paths split the same ones again and again."""

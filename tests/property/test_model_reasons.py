@@ -90,7 +90,9 @@ def holds(source: str, vector: np.ndarray) -> bool:
     return math.isfinite(value) and bool(_OPERATORS[sign](value, number))
 
 
-def figure(name: str, form: str, vector: np.ndarray, language: str) -> str:
+def figure(  # noqa: PLR0911 - one way out for each form
+    name: str, form: str, vector: np.ndarray, language: str
+) -> str:
     """Write a value as the file asks for it, with decimal numbers."""
     value = Decimal(float(vector[FEATURE_INDEX[name]]))
 
@@ -127,17 +129,19 @@ def figure(name: str, form: str, vector: np.ndarray, language: str) -> str:
 
 
 def span(minutes: Decimal, language: str) -> str:
-    for size, most, zh, en in (
-        (1, 60, "分钟", "minute"),
-        (60, 48, "小时", "hour"),
-        (1440, None, "天", "day"),
-    ):
-        count = (minutes / size).quantize(Decimal(1), ROUND_HALF_EVEN)
-        if most is None or count < most:
-            break
-    if count == 0:
+    def rounded(size: int) -> Decimal:
+        return (minutes / size).quantize(Decimal(1), ROUND_HALF_EVEN)
+
+    if rounded(1) == 0:
         return "不到1分钟" if language == "zh" else "less than a minute"
-    return f"{count:,}{zh}" if language == "zh" else f"{count:,} {en}{'' if count == 1 else 's'}"
+    if rounded(1) < 60:
+        count, words = rounded(1), ("分钟", "minute")
+    elif rounded(60) < 48:
+        count, words = rounded(60), ("小时", "hour")
+    else:
+        count, words = rounded(1440), ("天", "day")
+    plural = "" if count == 1 else "s"
+    return f"{count:,}{words[0]}" if language == "zh" else f"{count:,} {words[1]}{plural}"
 
 
 def written(text: str, vector: np.ndarray, language: str) -> str:

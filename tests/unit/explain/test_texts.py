@@ -121,32 +121,36 @@ def test_a_sound_file_is_read(tmp_path: Path) -> None:
     assert [group.code for group in texts.groups] == ["MODEL_ALL"]
 
 
-@pytest.mark.parametrize(
-    ("changed", "fault"),
-    [
-        ({"features": ALL.replace("weekday, ", "")}, "3:1: feature weekday of family calendar must "
-         "belong to one group, not none; name it under features of one group"),
-        ({"features": ALL + ", hours"}, "hours is not a feature"),
-        ({"code": "PAYEE_NEW"}, "should match pattern"),
-        ({"more": "advice_zh: 请报告公安"}, "tells the customer 公安"),
-        ({"statement": "{when: [hour < 6], zh: 凌晨}"}, "en is missing"),
-        ({"statement": "{when: [hours < 6], zh: 凌晨, en: night}"}, "names hours, which is not a feature"),
-        ({"statement": "{when: [hour ~ 6], zh: 凌晨, en: night}"}, "is not of the form"),
-        ({"statement": "{when: [hour < SIX], zh: 凌晨, en: night}"}, "compares hour with a word"),
-        ({"statement": "{when: [kind == 3], zh: 金, en: gold}"}, "must compare kind by =="),
-        ({"statement": "{when: [kind >= TRANSFER], zh: 金, en: gold}"}, "must compare kind by =="),
-        ({"statement": "{when: [hour < 6], zh: '{hour:money}', en: '{hour:clock}'}"},
-         "shows hour as 'money'; hours are shown as span or clock"),
-        ({"statement": "{when: [hour < 6], zh: '{hour:clock}', en: night}"}, "must show the same"),
-        ({"statement": "{when: [hour < 6], zh: '{hour', en: night}"}, "has a brace without its pair"),
-        ({"statement": "{when: [weekday < 6], zh: '{hour:clock}', en: '{hour:clock}'}"},
-         "shows hour, which no condition"),
-        ({"statement": "{when: [hour < 6], zh: 凌晨, en: night, customer_zh: 凌晨}"},
-         "customer_zh and customer_en must show the same features"),
-        ({"statement": "{when: [hour < 6], zh: 凌晨, en: night, customer_zh: 警方, customer_en: x}"},
-         "tells the customer 警方"),
-    ],
-)  # fmt: skip
+def one(when: str, zh: str = "凌晨", en: str = "night", more: str = "") -> str:
+    """Return a statement as the file writes it."""
+    return f"{{when: [{when}], zh: '{zh}', en: '{en}'{more}}}"
+
+
+NO_GROUP = "3:1: feature weekday of family calendar must belong to one group, not none; name it"
+FAULTS = [
+    ({"features": ALL.replace("weekday, ", "")}, NO_GROUP),
+    ({"features": ALL + ", hours"}, "hours is not a feature"),
+    ({"code": "PAYEE_NEW"}, "should match pattern"),
+    ({"more": "advice_zh: 请报告公安"}, "tells the customer 公安"),
+    ({"statement": "{when: [hour < 6], zh: 凌晨}"}, "en is missing"),
+    ({"statement": one("hours < 6")}, "names hours, which is not a feature"),
+    ({"statement": one("hour ~ 6")}, "is not of the form"),
+    ({"statement": one("hour < SIX")}, "compares hour with a word"),
+    ({"statement": one("kind == 3")}, "must compare kind by =="),
+    ({"statement": one("kind >= TRANSFER")}, "must compare kind by =="),
+    ({"statement": one("hour < 6", "{hour:money}", "{hour:clock}")}, "hours are shown as span or"),
+    ({"statement": one("hour < 6", "{hour:clock}")}, "must show the same features"),
+    ({"statement": one("hour < 6", "{hour")}, "has a brace without its pair"),
+    ({"statement": one("weekday < 6", "{hour:clock}", "{hour:clock}")}, "shows hour, which no"),
+    ({"statement": one("hour < 6", more=", customer_zh: 凌晨")}, "must show the same features"),
+    (
+        {"statement": one("hour < 6", more=", customer_zh: 警方, customer_en: x")},
+        "tells the customer 警方",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changed", "fault"), FAULTS)
 def test_a_file_with_a_fault_is_refused(
     tmp_path: Path, changed: dict[str, str], fault: str
 ) -> None:
@@ -162,7 +166,7 @@ def test_a_condition_of_another_group_belongs_under_given(tmp_path: Path) -> Non
         code="MODEL_DAY",
         features="weekday",
         more="",
-        statement="{when: [hour < 6], zh: 日, en: day}",
+        statement=one("hour < 6"),
     )
     path.write_text(path.read_text("utf-8") + other, "utf-8")
 
