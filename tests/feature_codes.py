@@ -1,30 +1,7 @@
 """What the numbers of features that are codes stand for, as docs/reference/features.md says it."""
 
-from enum import IntEnum
-
-from fanzha.domain.vocabulary import (
-    Channel,
-    CustomerSegment,
-    NameMatch,
-    PartyType,
-    TransferKind,
-    TransferSpeed,
-    WatchlistGrade,
-)
-
-CODES: dict[str, type[IntEnum]] = {
-    "kind": TransferKind,
-    "channel": Channel,
-    "speed": TransferSpeed,
-    "payer_type": PartyType,
-    "payer_segment": CustomerSegment,
-    "payee_type": PartyType,
-    "payee_open_channel": Channel,
-    "payee_name_match": NameMatch,
-    "payer_list_grade": WatchlistGrade,
-    "payee_list_grade": WatchlistGrade,
-    "contact_list_grade": WatchlistGrade,
-}
+from fanzha.domain.vocabulary import WatchlistGrade
+from fanzha.features.codes import CODES
 
 
 def codes_of(name: str) -> str:

@@ -20,6 +20,8 @@ from fanzha.__main__ import app
 from fanzha.checked_yaml import read_document
 from fanzha.domain.outcomes import MEANINGS, WEIGHTS
 from fanzha.domain.vocabulary import Answer, OutcomeSource, Strength, word_of, words_of
+from fanzha.explain.figures import FORMS
+from fanzha.explain.texts import DEFAULT_TEXTS, load_reason_texts
 from fanzha.features.manifest import FEATURES
 from fanzha.mapping.fields import VOCABULARIES, form_of
 from fanzha.mapping.mapping import Columns, Label, Mapping
@@ -212,6 +214,49 @@ def outcome_weights() -> str:
     return table("strength,weight of its label", rows)
 
 
+def reason_groups() -> str:
+    """Return the table of the model's reasons, in the order of the file."""
+    rows = (
+        (
+            code(group.code),
+            group.meaning,
+            ", ".join(code(FEATURES[feature].name) for feature in group.features),
+        )
+        for group in load_reason_texts().groups
+    )
+    return table("code,meaning,features whose contributions count", rows)
+
+
+def reason_statements() -> str:
+    """Return the table of all statements of the model's reasons, in the order of the file."""
+    rows = (
+        (
+            code(group["code"]),
+            "<br>".join(code(source) for source in statement["when"]),
+            "<br>".join(code(source) for source in statement.get("given", ())),
+            group.get("lead_zh", "") + statement["zh"],
+            ": ".join(filter(None, (group.get("lead_en", ""), statement["en"]))),
+            statement.get("customer_zh", ""),
+        )
+        for group in read_document(DEFAULT_TEXTS).data["groups"]
+        for statement in group["statements"]
+    )
+    return table("reason,told when,and given,for staff,in English,for the customer", rows)
+
+
+def reason_forms() -> str:
+    """Return the table of forms in which texts show values."""
+    rows = (
+        (code(name), ", ".join(sorted(form.units)), form.zh(value, unit), form.en(value, unit))
+        for name, form in FORMS.items()
+        for unit, value in [(min(form.units), _SHOWN.get(name, 2.0))]
+    )
+    return table("form,for features in,in Chinese,in English", rows)
+
+
+_SHOWN = {"money": 1_980_000.0, "percent": 0.98, "times": 7.92, "clock": 14.5, "span": 12 / 1440}
+
+
 def mapping_fields() -> str:
     """Return the table of fields that a mapping may fill."""
     rows = []
@@ -321,6 +366,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "prompts": prompts,
     "outcomes": outcomes,
     "outcome weights": outcome_weights,
+    "reason groups": reason_groups,
+    "reason statements": reason_statements,
+    "reason forms": reason_forms,
     "mapping fields": mapping_fields,
     "mapping sources": mapping_sources,
     "mapping file": mapping_file,

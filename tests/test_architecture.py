@@ -19,6 +19,16 @@ PACKAGES = ("service/fanzha", "training/fanzha_training", "loadtest/fanzha_loadt
 MAY_IMPORT = {
     "domain": {"fanzha.domain"},
     "features": {"fanzha.domain", "fanzha.features", "numba", "numpy"},
+    "explain": {
+        "fanzha.checked_yaml",
+        "fanzha.domain",
+        "fanzha.explain",
+        "fanzha.features",
+        "fanzha.file_shape",
+        "numba",
+        "numpy",
+        "pydantic",
+    },
     "archive/schema.py": {"pyarrow"},
     "telemetry.py": set(),
     "file_shape.py": {"pydantic"},

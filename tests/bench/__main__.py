@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
-from tests.bench import feature_build, one_row
+from tests.bench import explanation, feature_build, one_row
 from tests.bench.machine import Spread, describe, pin_to_one_core
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +24,8 @@ def main() -> None:
     champion = json.loads((ROOT / "models" / "registry.json").read_text("utf-8"))["champion"]
     with console.status("one row: kernel and ONNX beside an empty graph"):
         figures: dict[str, Spread] = one_row.measure(ROOT / "models" / champion)
+    with console.status("reasons: contributions of the champion, and of 500 trees of depth 8"):
+        figures |= explanation.measure(ROOT / "models" / champion)
     if HANDBOOK.exists():
         with console.status("many rows: the handbook set, through its mapping"):
             figures |= feature_build.measure(HANDBOOK)

@@ -15,6 +15,7 @@ from tests.decision_inputs import (
     decided,
 )
 
+from fanzha.domain.confidential import confidential_words
 from fanzha.domain.evidence import (
     AccountState,
     Evidence,
@@ -34,7 +35,6 @@ from fanzha.domain.vocabulary import (
 )
 from fanzha.features.manifest import FEATURE_INDEX, FEATURES
 from fanzha.policy.list_facts import is_essential, is_payee_involved, is_payer_involved
-from fanzha.policy.wording import confidential_words
 
 VALUES = (np.nan, np.inf, -np.inf, -1, 0, 0.5, 0.9, 1, 2, 3, 5, 9, 60, 400, 1e9)
 EXAMPLES = settings(max_examples=150, deadline=None)

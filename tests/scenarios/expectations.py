@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from tests.scenarios.story import ThenPart
 
+from fanzha.domain.confidential import confidential_words
 from fanzha.domain.decision import ALERT_LEVEL
 from fanzha.domain.vocabulary import DecisionKind, DegradedPart, FraudType
-from fanzha.policy.wording import confidential_words
 from fanzha.v1 import scoring_pb2 as scoring
 
 _HOUR_MS = 3_600_000

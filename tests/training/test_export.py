@@ -172,8 +172,9 @@ class TestExport:
         golden = load_golden(folder)
         served = OnnxModel(folder)
         assert sorted(path.name for path in folder.iterdir()) == [
-            "card.md", "golden.npz", "manifest.json", "model.onnx", "payee_mule.ubj",
-            "reference.json", "typology.onnx", "typology.ubj", "victim.ubj",
+            "card.md", "golden.npz", "manifest.json", "model.onnx", "payee_mule.trees.npz",
+            "payee_mule.ubj", "reference.json", "typology.onnx", "typology.ubj",
+            "victim.trees.npz", "victim.ubj",
         ]  # fmt: skip
         assert summary["version"] == manifest.label == served.manifest.label == "fraud/1"
         assert tuple(manifest.feature_names) == FEATURE_NAMES
@@ -213,7 +214,7 @@ class TestExport:
             export(model, tmp_path / models, "fraud", "1", command="fanzha-training export")
 
         files = [sorted((tmp_path / models / "fraud" / "1").iterdir()) for models in ("a", "b")]
-        assert len(files[0]) == 9
+        assert len(files[0]) == 11
         for first, second in zip(*files, strict=True):
             assert first.read_bytes() == second.read_bytes()
 

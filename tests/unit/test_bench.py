@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.bench import one_row
+from tests.bench import explanation, one_row
 
 from fanzha.features.kernel import feature_vector
 from fanzha.features.manifest import FEATURE_INDEX
@@ -38,3 +38,14 @@ def test_every_figure_has_its_spread(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert "kernel_onnx_over_identity" in figures
     assert all(x["least"] <= x["median"] <= x["most"] for x in figures.values())
+
+
+def test_explanations_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("ROUNDS", 2), ("LARGE_TREES", 3), ("LARGE_ROWS", 500)):
+        monkeypatch.setattr(explanation, name, value)
+
+    figures = explanation.measure(CHAMPION)
+
+    assert all(x["least"] <= x["median"] <= x["most"] for x in figures.values())
+    assert figures["reasons_us"]["least"] > 0
+    assert figures["contributions_nodes"]["median"] > 1000

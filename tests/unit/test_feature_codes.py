@@ -1,5 +1,6 @@
-from tests.feature_codes import CODES, codes_of
+from tests.feature_codes import codes_of
 
+from fanzha.features.codes import CODES
 from fanzha.features.manifest import FEATURES
 
 

@@ -15,6 +15,7 @@ from onnx import ModelProto
 
 from fanzha.domain.errors import SetupError
 from fanzha.domain.model import HeadManifest, ModelManifest
+from fanzha.explain.trees import trees_file
 from fanzha.features.manifest import FEATURE_NAMES, manifest_hash
 from fanzha_training.atomic import published_folder
 from fanzha_training.card import card_text
@@ -28,6 +29,7 @@ from fanzha_training.published import (
     TYPOLOGY_GRAPH_FILE,
 )
 from fanzha_training.trained import TrainedFolder, json_text, load_trained, sha256_of
+from fanzha_training.tree_arrays import explain_arrays, save_trees
 
 Convert = Callable[[Sequence[xgb.Booster]], ModelProto]
 
@@ -74,6 +76,8 @@ def export(
             (draft / TYPOLOGY_GRAPH_FILE).write_bytes(types.content)
         for file in (*trained.booster_files, REFERENCE_FILE):
             (draft / file).write_bytes((model / file).read_bytes())
+        for head, parts in trained.heads.items():
+            save_trees(draft / trees_file(head), explain_arrays(parts.booster))
         save_golden(draft, golden)
         manifest = _manifest(trained, name, version, command, draft)
         (draft / MANIFEST_FILE).write_text(json_text(asdict(manifest)), encoding="utf-8")

@@ -5,7 +5,7 @@ model.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +17,7 @@ import xgboost as xgb
 from fanzha.domain.errors import ModelRefusedError
 from fanzha_training.augment import OUTAGES
 from fanzha_training.grow import margins
+from fanzha_training.matrix import THREADS
 from fanzha_training.onnx_graph import run_graph, split_conditions
 
 TOLERANCE: Final = 1e-5
@@ -25,6 +26,7 @@ TOLERANCE: Final = 1e-5
 GOLDEN_FILE: Final = "golden.npz"
 
 _OUTAGE_ROWS = 16
+_EXPLAINED_ROWS = 24
 _THRESHOLDS = 48
 
 Vectors = npt.NDArray[np.float32]
@@ -41,6 +43,9 @@ class Golden:
     """XGBoost's margins, float64 (rows, heads)."""
     types: Margins
     """XGBoost's margins of the types of fraud, float64 (rows, types); no column without them."""
+    contributions: npt.NDArray[np.float64]
+    """XGBoost's own contributions to the margins of the first rows, and the bias last, float64
+    (heads, rows, features + 1)."""
 
 
 def golden_of(
@@ -62,7 +67,19 @@ def golden_of(
     rows += [_on_thresholds(booster, sample, randomness) for booster in boosters]
     vectors = np.concatenate(rows)
     types = np.empty((len(vectors), 0)) if typology is None else margins(typology, vectors)
-    return Golden(vectors, np.stack([margins(head, vectors) for head in heads], axis=1), types)
+    return Golden(
+        vectors=vectors,
+        margins=np.stack([margins(head, vectors) for head in heads], axis=1),
+        types=types,
+        contributions=np.stack([_contributions(head, vectors[:_EXPLAINED_ROWS]) for head in heads]),
+    )
+
+
+def _contributions(booster: xgb.Booster, vectors: Vectors) -> npt.NDArray[np.float64]:
+    matrix = xgb.DMatrix(vectors, missing=np.nan, nthread=THREADS)
+    booster.set_param({"nthread": THREADS})
+    found: npt.NDArray[np.float64] = booster.predict(matrix, pred_contribs=True).astype(np.float64)
+    return found
 
 
 def _on_thresholds(
@@ -111,9 +128,7 @@ def check_parity(session: ort.InferenceSession, vectors: Vectors, expected: Marg
 
 def save_golden(folder: Path, golden: Golden) -> None:
     """Write `golden.npz`; numpy stamps no time into it, so the bytes are the same every time."""
-    np.savez(
-        folder / GOLDEN_FILE, vectors=golden.vectors, margins=golden.margins, types=golden.types
-    )
+    np.savez(folder / GOLDEN_FILE, allow_pickle=False, **asdict(golden))
 
 
 def load_golden(folder: Path) -> Golden:
@@ -125,7 +140,7 @@ def load_golden(folder: Path) -> Golden:
     """
     try:
         with np.load(folder / GOLDEN_FILE, allow_pickle=False) as stored:
-            return Golden(stored["vectors"], stored["margins"], stored["types"])
+            return Golden(**{each.name: stored[each.name] for each in fields(Golden)})
     except Exception as error:  # A damaged archive fails in many ways, none of them documented.
         raise ModelRefusedError(
             f"{folder / GOLDEN_FILE} cannot be read: {error!r}; export the model again"

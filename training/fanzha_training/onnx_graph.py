@@ -42,10 +42,8 @@ def to_onnx(boosters: Sequence[xgb.Booster]) -> ModelProto:
         SetupError: a booster is of another kind.
 
     """
-    learners = [_learner(booster) for booster in boosters]
-    for learner in learners:
-        _check_kind(learner)
-    outputs = sum(len(_base_margins(learner)) for learner in learners)
+    learners = [checked_learner(booster) for booster in boosters]
+    outputs = sum(len(base_margins(learner)) for learner in learners)
     graph = helper.make_graph(
         [
             helper.make_node(
@@ -79,14 +77,21 @@ def to_onnx(boosters: Sequence[xgb.Booster]) -> ModelProto:
     return model
 
 
-def _learner(booster: xgb.Booster) -> dict[str, Any]:
+def checked_learner(booster: xgb.Booster) -> dict[str, Any]:
+    """Return XGBoost's own JSON of a booster's learner.
+
+    Raises:
+        SetupError: the booster is of a kind that is not exported.
+
+    """
     learner: dict[str, Any] = json.loads(bytes(booster.save_raw(raw_format="json")))["learner"]
+    _check_kind(learner)
     return learner
 
 
 def split_conditions(booster: xgb.Booster) -> list[tuple[int, np.float32]]:
     """Return (feature, threshold) of every split in the booster, in the order of its trees."""
-    learner = _learner(booster)
+    learner = checked_learner(booster)
     return [
         (int(feature), np.float32(threshold))
         for tree in learner["gradient_booster"]["model"]["trees"]
@@ -114,7 +119,7 @@ def _check_kind(learner: dict[str, Any]) -> None:
         raise SetupError("the booster has categorical splits, which are not exported; train again")
 
 
-def _base_margins(learner: dict[str, Any]) -> list[np.float32]:
+def base_margins(learner: dict[str, Any]) -> list[np.float32]:
     """Return the margin that the sum of each output starts from.
 
     XGBoost 3 writes base scores as "[4.6E-1]", older versions without brackets. For
@@ -154,7 +159,7 @@ def _nodes(learners: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
     first_output = tree_id = 0
     for learner in learners:
-        starts = _base_margins(learner)
+        starts = base_margins(learner)
         model = learner["gradient_booster"]["model"]
         begun: set[int] = set()
         for tree, output in zip(model["trees"], model["tree_info"], strict=True):

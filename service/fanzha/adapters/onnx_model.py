@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from fanzha.domain.decision import FraudTypeGuess, Reason, Score
 from fanzha.domain.errors import ModelRefusedError
 from fanzha.domain.model import Head, HeadManifest, ModelManifest
 from fanzha.domain.vocabulary import FraudType, words_of
+from fanzha.explain.explainer import Explainer
+from fanzha.explain.texts import ReasonTexts, load_reason_texts
+from fanzha.explain.trees import load_trees, trees_file
 from fanzha.features.manifest import FEATURE_NAMES, manifest_hash
 from fanzha.pipeline.score import head_score
 
@@ -22,6 +26,8 @@ TYPOLOGY_FILE = "typology.onnx"
 GOLDEN_FILE = "golden.npz"
 
 MARGIN_TOLERANCE = 1e-5
+CONTRIBUTION_TOLERANCE = 1e-3
+"""XGBoost adds contributions up in float32."""
 _CALIBRATION_MAX = 1e3
 """Beyond this no model is calibrated; also keeps NaN and infinity out."""
 
@@ -52,6 +58,11 @@ class OnnxModel:
         self._fraud_types = _fraud_types(folder, self.manifest)
         self._session = _session(folder / GRAPH_FILE)
         self._typology = _session(folder / TYPOLOGY_FILE) if self._fraud_types else None
+        texts = _texts()
+        self._explainers = {
+            each.head: Explainer(load_trees(folder / trees_file(each.head)), texts)
+            for each in self._heads
+        }
         self._check_golden(folder)
 
     def margins(self, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -79,8 +90,8 @@ class OnnxModel:
 
     def reasons(self, vector: npt.NDArray[np.float32], head: Head) -> tuple[Reason, ...]:
         """Return what the score of a head rests on, the weightiest first, at most five."""
-        del vector, head
-        return ()
+        explainer = self._explainers.get(head)
+        return () if explainer is None else explainer.reasons(vector)
 
     def fraud_types(self, vector: npt.NDArray[np.float32]) -> tuple[FraudTypeGuess, ...]:
         """Return the types that a fraud with this vector, float32 (features,), may be of.
@@ -108,6 +119,7 @@ class OnnxModel:
                 if self._typology is not None:
                     (types,) = self._typology.run(self._outputs, {self._input: vectors})
                     worst = np.maximum(worst, np.abs(types - golden["types"]).max())
+                unexplained = self._unexplained(vectors, golden["contributions"])
         except Exception as error:
             raise ModelRefusedError(
                 f"{folder}: the golden rows cannot be scored ({error}); export the model again"
@@ -117,6 +129,29 @@ class OnnxModel:
                 f"{folder}: the graph does not give the margins of the golden rows within "
                 f"{MARGIN_TOLERANCE}; export the model again with this onnxruntime"
             )
+        if not unexplained <= CONTRIBUTION_TOLERANCE:
+            raise ModelRefusedError(
+                f"{folder}: the arrays of trees do not explain the golden rows as XGBoost does "
+                f"(by up to {unexplained:.3g}, allowed: {CONTRIBUTION_TOLERANCE:g}); export the "
+                "model again"
+            )
+
+    def _unexplained(
+        self, vectors: npt.NDArray[np.float32], expected: npt.NDArray[np.float64]
+    ) -> float:
+        """Return the largest difference of a contribution from XGBoost's own."""
+        worst = 0.0
+        for each, rows in zip(self._heads, expected, strict=True):
+            for vector, row in zip(vectors, rows, strict=False):
+                found, bias = self._explainers[each.head].contributions(vector)
+                difference = float(np.abs(np.append(found, bias) - row).max())
+                worst = difference if not difference <= worst else worst
+        return worst
+
+
+@cache
+def _texts() -> ReasonTexts:
+    return load_reason_texts()
 
 
 def _session(file: Path) -> ort.InferenceSession:
@@ -177,7 +212,8 @@ def read_manifest(folder: Path) -> ModelManifest:
 
 
 def _check_files(folder: Path, manifest: ModelManifest) -> None:
-    needed = [GRAPH_FILE, GOLDEN_FILE, *([TYPOLOGY_FILE] if manifest.fraud_types else [])]
+    needed = [GRAPH_FILE, GOLDEN_FILE, *(trees_file(each.head) for each in manifest.heads)]
+    needed += [TYPOLOGY_FILE] if manifest.fraud_types else []
     for name in needed:
         try:
             found = hashlib.sha256((folder / name).read_bytes()).hexdigest()

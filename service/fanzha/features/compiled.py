@@ -35,7 +35,7 @@ def compiled(signature: str | None = None) -> Callable[[F], F]:
         except numba.core.errors.NumbaError:
             raise
         except Exception as error:  # noqa: BLE001 - a damaged file fails in any of many ways
-            KERNEL_CACHE.discard(error)
+            KERNEL_CACHE.discard(function.__name__, error)
             entry = compile_it(function)
         hit = bool(entry.stats.cache_hits)
         KERNEL_CACHE.note(function.__name__, time.perf_counter() - began, hit=hit)

@@ -1,7 +1,8 @@
 """Where the compiled kernel is kept, so that no start of a service compiles it.
 
 Numba looks only at the file of the function itself to see whether a cached result is still good;
-the kernel is spread over several. So the cache's folder is named by a hash of them all. And it
+the kernels of features and of explanations are spread over several. So the cache's folder is named
+by a hash of them all. And it
 compiles for the processor that it runs on; an image is built on one and runs on others. So the
 target is the architecture's baseline: measured, the kernel is no slower for it, and a vector is the
 same on every machine of an architecture.
@@ -22,6 +23,8 @@ import numba
 log = logging.getLogger(__name__)
 
 CPU: Final = "generic"
+_PARTS: Final = ("explain", "features")
+"""Folders of the package that hold compiled functions."""
 
 
 @dataclass(slots=True)
@@ -33,13 +36,14 @@ class KernelCache:
     compiled_s: dict[str, float] = field(default_factory=dict)
     """Seconds by function."""
 
-    def discard(self, error: Exception) -> None:
-        """Throw away a cache that cannot be read: cut off by a full disk or a loss of power."""
+    def discard(self, function: str, error: Exception) -> None:
+        """Throw away a function's files that cannot be read: a full disk or a loss of power."""
         log.warning(
-            "the kernel's cache %s is damaged (%s) and made anew", self.folder, type(error).__name__
+            "%s in the kernel's cache %s is damaged (%s) and made anew",
+            *(function, self.folder, type(error).__name__),
         )
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        for file in self.folder.rglob(f"*.{function}-*"):
+            file.unlink(missing_ok=True)
 
     def note(self, function: str, seconds: float, *, hit: bool) -> None:
         """Take note of an entry point that is ready."""
@@ -52,7 +56,8 @@ class KernelCache:
 def _source_hash() -> str:
     digest = hashlib.blake2b(digest_size=8)
     digest.update(f"{numba.__version__} {os.uname().machine} {CPU}".encode())
-    for file in sorted(Path(__file__).parent.glob("*.py")):
+    package = Path(__file__).parents[1]
+    for file in sorted(file for part in _PARTS for file in (package / part).glob("*.py")):
         digest.update(file.read_bytes())
     return digest.hexdigest()
 

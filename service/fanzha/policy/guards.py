@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from fanzha.checked_yaml import Document
+from fanzha.domain.confidential import confidential_words
 from fanzha.file_shape import Loc
 from fanzha.policy.atoms import Atom, AtomFault, compile_atom
 from fanzha.policy.fact import FactFamily
@@ -18,7 +19,6 @@ from fanzha.policy.policy import Involved
 from fanzha.policy.policy_file import RuleShape, TextsShape
 from fanzha.policy.wording import (
     ReasonTemplate,
-    confidential_words,
     parse_parts,
     placeholders,
     reason_template,
@@ -27,6 +27,8 @@ from fanzha.policy.wording import (
 ALL_INVOLVED: Final = tuple(
     Involved(payer, payee) for payer in (False, True) for payee in (False, True)
 )
+MODEL_PREFIX: Final = "MODEL_"
+"""Codes of the model's own reasons begin with it, see `fanzha.explain`."""
 TEXTS: Final = ("zh", "en", "customer_zh", "customer_en")
 
 
@@ -51,6 +53,9 @@ def _add(document: Document, loc: Loc, faults: tuple[AtomFault, ...]) -> None:
 
 def check_rule(document: Document, loc: Loc, rule: RuleShape) -> None:
     """Add the faults of a rule that do not depend on its atoms."""
+    if rule.reason.code.startswith(MODEL_PREFIX):
+        text = f"codes that begin with {MODEL_PREFIX} are the model's own; choose another code"
+        document.fault((*loc, "reason", "code"), text)
     if rule.action == "block" and rule.rule_class != "hard":
         text = f"a {rule.rule_class} rule may not block; BLOCK needs class hard"
         document.fault((*loc, "action"), text)

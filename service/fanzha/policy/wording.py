@@ -1,7 +1,4 @@
-"""Texts of reasons: placeholders for facts, and words that a customer must never read.
-
-That a report was made, or that the police asked, is confidential (反洗钱法 art. 35).
-"""
+"""Texts of reasons, and their placeholders for facts."""
 
 import re
 from collections.abc import Mapping
@@ -14,23 +11,12 @@ from fanzha.domain.decision import Reason
 from fanzha.policy.fact import FactType, FactValue
 from fanzha.policy.facts import FACT_BY_NAME
 
-CONFIDENTIAL: Final = re.compile(
-    "公安|警方|警察|派出所|刑侦|涉案|可疑交易|反洗钱"
-    "|police|law enforcement|suspicious transaction|money laundering"
-    "|(?<![a-z])STRs?(?![a-z])",
-    re.IGNORECASE,
-)
 UNKNOWN_ZH: Final = "（数据暂缺）"
 UNKNOWN_EN: Final = "(unknown)"
 _SPEC: Final = re.compile(r",?\.[0-3][f%]")
 
 Parts = tuple[tuple[str, str, str], ...]
 """Literal text, then the fact that follows it and its format; both empty after the last one."""
-
-
-def confidential_words(text: str) -> tuple[str, ...]:
-    """Return the words in a text that point to police sources or to reports to the regulator."""
-    return tuple(dict.fromkeys(match.group() for match in CONFIDENTIAL.finditer(text)))
 
 
 def parse_parts(text: str) -> tuple[Parts, tuple[str, ...]]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from tests.decision_inputs import POLICY, PROMPTS, a_policy
 
+from fanzha.domain.confidential import confidential_words
 from fanzha.domain.errors import FileRefusedError
 from fanzha.domain.vocabulary import Channel, CustomerSegment, DecisionKind, FraudType
 from fanzha.policy.fact import CONTEXT_FAMILIES, FactType
@@ -12,7 +13,6 @@ from fanzha.policy.facts import FACTS
 from fanzha.policy.load import DEFAULT_POLICY, load_policy
 from fanzha.policy.policy import Involved, RuleClass, Thresholds
 from fanzha.policy.prompts import PromptTopic
-from fanzha.policy.wording import confidential_words
 
 RULES = (*POLICY.hard_rules, *POLICY.other_rules)
 
