@@ -53,7 +53,7 @@ def judged(
         weight=column(1, np.float32),
         channel=column(columns.get("channel", 4), np.int8),
         segment=column(columns.get("segment", 2), np.int8),
-        vectors=np.zeros((rows, 1), np.float32),
+        stored_vectors=np.zeros((rows, 1), np.float32),
         meta=DatasetMeta("table", True, "fanzha-training build", 0, 3.0),
     )
     frauds = int((labels == 1).sum())

@@ -52,7 +52,7 @@ def test_a_simulated_world_becomes_a_promoted_model(tmp_path: Path) -> None:
 
     assert built["simulated"]
     assert built["rows"] == built["fraud"] + built["legitimate"] + built["unlabelled"]
-    assert trained["calibration"]["base_rate"] == 0.0001
+    assert trained["heads"]["victim"]["calibration"]["base_rate"] == 0.0001
     assert evaluated["base_rate"] == 0.0001
     assert exported["evaluated"]
     assert gated["passed"]

@@ -9,7 +9,7 @@ from tests.training.judged import AS_SERVED, QUIET, judged, the_result
 from fanzha.domain.errors import SetupError
 from fanzha.domain.model import Head
 from fanzha.domain.vocabulary import Channel, CustomerSegment
-from fanzha.pipeline.score import score_of_margin
+from fanzha.pipeline.score import head_score
 from fanzha.policy.load import load_policy
 from fanzha_training.dataset import DAY_MS
 from fanzha_training.evaluation.assumptions import Assumptions, assumptions_of
@@ -168,7 +168,7 @@ class TestThresholds:
     def test_points_are_those_of_the_service(self) -> None:
         margins = np.concatenate([np.linspace(-30, 30, 4001), [-800.0, 800.0]])
 
-        served = [score_of_margin(x, 0.7, -1.3, "m").points for x in margins]
+        served = [head_score(x, 0.7, -1.3).points for x in margins]
 
         assert points_of(0.7 * margins - 1.3).tolist() == served
 
@@ -212,7 +212,7 @@ class TestThresholds:
         margin = np.array([100.0, 100.0, 180.0, 180.0] + [-900.0] * 996) * np.log(10) / 125
         confirm = np.full((len(Channel), len(CustomerSegment)), 800)
         confirm[Channel.MOBILE] = 900
-        limits = PolicyLimits("v", confirm, np.full_like(confirm, 930))
+        limits = PolicyLimits("v", confirm, np.full_like(confirm, 930), 0.5)
 
         lines = the_result(
             *judged(label, margin, channel=[1, 4, 4, 1] + [4] * 996), limits=limits

@@ -70,6 +70,18 @@ def logit(probability: float) -> float:
     return math.log(probability) - math.log1p(-probability)
 
 
+def shifted(label: npt.NDArray[np.int8], shift: float) -> float | None:
+    """Return the share of positive labels after their odds are moved by exp(shift).
+
+    Data that over-sample fraud over-sample its mules by the same odds, so that the true rate of
+    mules' transfers follows from the true rate of fraud. None where nothing is moved.
+    """
+    if shift == 0:
+        return None
+    odds = logit(float((label == 1).mean())) + shift
+    return float(sigmoid(np.array(odds)))
+
+
 def calibrate(margin: Floats, label: npt.NDArray[np.int8], base_rate: float | None) -> Calibration:
     """Fit slope and intercept.
 

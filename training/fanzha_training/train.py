@@ -10,13 +10,13 @@ import xgboost as xgb
 
 from fanzha.domain.errors import SetupError
 from fanzha.domain.model import Head
-from fanzha_training.calibrate import Calibration, calibrate, logit
+from fanzha_training.calibrate import Calibration, calibrate, shifted
 from fanzha_training.dataset import Dataset
 from fanzha_training.drift.reference import Reference, reference_of
 from fanzha_training.grow import Grown, TrainOptions, grow, margins
 from fanzha_training.matrix import THREADS
 from fanzha_training.one_machine import Machines, Progress, one_machine
-from fanzha_training.split import Part, Split, joined
+from fanzha_training.split import Part, joined
 from fanzha_training.typology import Typology, learn_types
 
 _SAMPLE_ROWS: Final = 128
@@ -84,7 +84,8 @@ def train(
         for head in (Head.PAYEE_MULE, Head.PAYER_MULE):
             try:
                 trees = _grow_mules(dataset.for_head(head), options, progress, growing)
-                heads[head] = _head(trees, _shifted(trees.split, victim.calibration))
+                true_rate = shifted(trees.split.calibration.label, victim.calibration.prior_shift)
+                heads[head] = _head(trees, true_rate)
             except SetupError as error:
                 left_out[head.value] = str(error)
             else:
@@ -129,18 +130,6 @@ def _head(grown: Grown, base_rate: float | None) -> TrainedHead:
     part = grown.split.calibration
     found = calibrate(margins(grown.booster, part.vectors), part.label, base_rate)
     return TrainedHead(grown.booster, found)
-
-
-def _shifted(split: Split, victim: Calibration) -> float | None:
-    """Return the true rate of mules' transfers, where the rate of fraud is stated.
-
-    Data that over-sample fraud over-sample its mules by the same odds.
-    """
-    if victim.prior_shift == 0:
-        return None
-    part = split.calibration
-    odds = logit(part.frauds / len(part.label)) + victim.prior_shift
-    return float(1 / (1 + np.exp(-odds)))
 
 
 def _record(grown: Grown, head: TrainedHead) -> dict[str, Any]:

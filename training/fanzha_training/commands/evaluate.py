@@ -1,5 +1,6 @@
 """`fanzha-training evaluate`: measures a model on days later than everything it learned from."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -8,16 +9,18 @@ import typer
 from fanzha.domain.errors import SetupError
 from fanzha.domain.model import Head
 from fanzha_training.atomic import replaced_file
+from fanzha_training.calibrate import logit, shifted
 from fanzha_training.commands.console import AsJson, counted, show, stages
-from fanzha_training.dataset import load_dataset
+from fanzha_training.dataset import Dataset, load_dataset
 from fanzha_training.evaluate import figures_of, later_than, scored_by
 from fanzha_training.evaluation.assumptions import assumptions_of
 from fanzha_training.evaluation.head import Answers
 from fanzha_training.evaluation.page import write_evaluation
 from fanzha_training.evaluation.report import Question, document_of, evaluate_question
-from fanzha_training.evaluation.thresholds import policy_limits
-from fanzha_training.scorer import load_scorer
+from fanzha_training.evaluation.thresholds import PolicyLimits, policy_limits
+from fanzha_training.scorer import Scorer, load_scorers, load_type_scorer
 from fanzha_training.trained import RECORD_FILE, json_text, save_evaluation
+from fanzha_training.type_metrics import type_metrics
 
 PAGE_FILE: Final = "report.html"
 JSON_FILE: Final = "report.json"
@@ -57,32 +60,83 @@ def evaluate(
         say("loading")
         limits = policy_limits() if policy is None else policy_limits(policy)
         data = load_dataset(dataset)
-        scorers = tuple(load_scorer(folder) for folder in (model, against) if folder is not None)
-        later = later_than(data, max(scorer.cut_ms for scorer in scorers))
-        rate = scorers[0].calibration.stated_rate if base_rate is None else base_rate
+        folders = [folder for folder in (model, against) if folder is not None]
+        scorers = [load_scorers(folder) for folder in folders]
+        cut_ms = max(each[Head.VICTIM].cut_ms for each in scorers)
+        types = [load_type_scorer(folder) for folder in folders]
         say("scoring")
-        answers = tuple(
-            Answers(scorer.label, scorer.calibration, scored_by(scorer, later.data, rate))
-            for scorer in scorers
-        )
+        questions, left_out = _questions(data, scorers, cut_ms, base_rate, limits)
+        victims = questions[0]
+        told_types = [
+            None if each is None else type_metrics(each, victims.later.data, limits.typology_min)
+            for each in types
+        ]
     with counted("drawing accounts") as tell:
-        question = Question(Head.VICTIM, later, answers, rate, limits)
-        sections = {Head.VICTIM: evaluate_question(question, assumptions, tell)}
-    figures = [figures_of(said.label, later, said.scored, rate) for said in answers]
+        sections = {
+            question.head: evaluate_question(question, assumptions, tell) for question in questions
+        }
+    rate = victims.base_rate
+    figures = [figures_of(said.label, victims.later, said.scored, rate) for said in victims.answers]
     about = {
         "source": data.meta.source,
         "simulated": data.meta.simulated,
         "fingerprint": data.fingerprint(),
         "repaired": data.repaired,
     }
-    document = document_of(figures, sections, assumptions, about)
+    document = document_of(figures, sections, assumptions, about) | {
+        "heads_left_out": left_out,
+        "fraud_types": dict(zip(("model", "against"), told_types, strict=False)),
+    }
     if out is not None:
         _write(out, document)
     if (model / RECORD_FILE).exists() and against is None:
         save_evaluation(model, figures[0] | {"headline": document["headline"]})
-    told = ("model", "headline", "window", "base_rate", "budgets", "calibration", "data")
+    told = (
+        "model", "headline", "window", "base_rate", "budgets", "calibration", "heads_left_out",
+        "data",
+    )  # fmt: skip
     brief = {name: document[name] for name in told}
     show(document if as_json else brief, as_json=as_json)
+
+
+def _questions(
+    data: Dataset,
+    scorers: Sequence[Mapping[Head, Scorer]],
+    cut_ms: int,
+    base_rate: float | None,
+    limits: PolicyLimits,
+) -> tuple[list[Question], dict[str, str]]:
+    """Return the questions that all models answer and the data can judge, VICTIM first.
+
+    And of the others, why they are left out.
+    """
+    questions, left_out = [], {}
+    victim = scorers[0][Head.VICTIM].calibration
+    rate = victim.stated_rate if base_rate is None else base_rate
+    shift = 0.0 if rate is None else logit(rate) - logit(victim.observed_rate)
+    for head in Head:
+        if not all(head in each for each in scorers):
+            left_out[head.value] = "a model has no such head"
+            continue
+        try:
+            later = later_than(data.for_head(head), cut_ms)
+        except SetupError as error:
+            if head is Head.VICTIM:
+                raise
+            left_out[head.value] = str(error)
+            continue
+        true_rate = rate if head is Head.VICTIM else shifted(later.data.label, shift)
+        answers = tuple(
+            Answers(
+                each[head].label,
+                each[head].calibration,
+                scored_by(each[head], later.data, true_rate),
+            )
+            for each in scorers
+        )
+        priced = limits if head is Head.VICTIM else None
+        questions.append(Question(head, later, answers, true_rate, priced))
+    return questions, left_out
 
 
 def _write(folder: Path, document: dict[str, Any]) -> None:

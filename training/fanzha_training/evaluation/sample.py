@@ -106,7 +106,7 @@ def _accounts(data: Dataset, head: Head) -> Ints:
 def points_of(log_odds: Floats) -> npt.NDArray[np.int64]:
     """Return the points that the service shows: 125 × (log10(odds) + 6), rounded, 0 to 1000.
 
-    As `fanzha.pipeline.score.score_of_margin`; a test holds both together.
+    As `fanzha.pipeline.score.head_score`; a test holds both together.
     """
     points: Floats = np.rint(125 * (log_odds / np.log(10) + 6))
     return np.clip(points, 0, POINTS_MAX).astype(np.int64)

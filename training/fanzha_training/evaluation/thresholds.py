@@ -27,6 +27,8 @@ class PolicyLimits:
     version: str
     confirm: Ints
     pause: Ints
+    typology_min: float
+    """Probability of a type of fraud from which the prompt speaks of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ def policy_limits(path: Path = DEFAULT_POLICY) -> PolicyLimits:
     confirm, pause = np.empty(shape, np.int64), np.empty(shape, np.int64)
     for place, limits in policy.thresholds.items():
         confirm[place], pause[place] = limits.confirm_points, limits.pause_points
-    return PolicyLimits(policy.version, confirm, pause)
+    return PolicyLimits(policy.version, confirm, pause, policy.typology_min)
 
 
 def thresholds_of(sample: Sample, limits: PolicyLimits | None, stop_rate: float) -> Thresholds:
