@@ -19,7 +19,7 @@ from fanzha_training.split import Part
 _TYPE_FRAUDS_MIN: Final = 8
 """A type with fewer confirmed frauds is not learned."""
 _ROUNDS: Final = 40
-_DEPTH: Final = 4
+_DEPTH: Final = 3
 _LEARNING_RATE: Final = 0.1
 
 
@@ -59,6 +59,9 @@ def learn_types(part: Part, options: TrainOptions, progress: Progress) -> Typolo
         "tree_method": "hist",
         "max_depth": _DEPTH,
         "eta": _LEARNING_RATE,
+        # Frauds of one type are few, and come in campaigns that resemble each other too much.
+        "min_child_weight": 2.0,
+        "lambda": 3.0,
         # Stated, because XGBoost would otherwise estimate it.
         "base_score": 0.5,
         "nthread": THREADS,
