@@ -70,7 +70,8 @@ def retrain(
             _TRAINING, "train", "--dataset", dataset, "--out", trained, "--trees", options.trees,
             *_FEW_DAYS,
         )  # fmt: skip
-        note(f"{training['trees']} trees")
+        trees = [head["trees"] for head in training["heads"].values()]
+        note(f"{len(trees)} heads, {sum(trees)} trees")
     if not options.fast:
         # Only for the model's card: the gate measures both models itself.
         with screen.stage("evaluate on later days"):
