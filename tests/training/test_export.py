@@ -119,7 +119,7 @@ class TestGolden:
     def test_hold_missing_values_and_thresholds(self) -> None:
         booster = a_booster()
 
-        vectors, expected = golden_rows(booster, some_vectors(64), seed=1)
+        vectors, expected = golden_rows(booster, some_vectors(64), 1, np.array([-1.0, 0.5]))
 
         assert vectors.dtype == np.float32
         assert expected.dtype == np.float64
@@ -139,7 +139,7 @@ class TestGolden:
     def test_betray_a_graph_that_is_a_little_wrong(self, attribute: str, value: object) -> None:
         booster = a_booster()
         graph = broken(booster, attribute, value)
-        vectors, expected = golden_rows(booster, some_vectors(64), seed=1)
+        vectors, expected = golden_rows(booster, some_vectors(64), 1, np.array([-1.0, 0.5]))
 
         with pytest.raises(ModelRefusedError, match="disagree on"):
             check_parity(open_graph(graph.SerializeToString(), "graph"), vectors, expected)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fanzha_training.registry import champion_of, promote
 from tests.training.learnable import DELAY_DAYS, QUICK, a_dataset, long_test, trained_on
 from tests.training.streams import DAY_MS
 
@@ -13,7 +14,6 @@ from fanzha.domain.errors import SetupError
 from fanzha_training.dataset import Dataset
 from fanzha_training.export import export
 from fanzha_training.gate import Margins, gate
-from fanzha_training.registry import champion_of, promote
 from fanzha_training.trained import json_text, save_trained, sha256_of
 
 NOW = datetime(2026, 11, 22, 8, 30, tzinfo=UTC)

@@ -10,7 +10,6 @@ from fanzha_training.commands.build import build
 from fanzha_training.commands.evaluate import evaluate
 from fanzha_training.commands.export import export
 from fanzha_training.commands.gate import gate
-from fanzha_training.commands.promote import promote
 from fanzha_training.commands.simulate import simulate
 from fanzha_training.commands.skew import skew
 from fanzha_training.commands.train import train
@@ -23,7 +22,7 @@ app = typer.Typer(
 )
 
 
-for command in (simulate, build, train, evaluate, export, gate, promote, skew):
+for command in (simulate, build, train, evaluate, export, gate, skew):
     app.command()(command)
 app.command("ablate")(ablate_families)
 

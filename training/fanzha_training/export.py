@@ -14,6 +14,9 @@ from onnx import ModelProto
 from fanzha.domain.errors import SetupError
 from fanzha.domain.model import ModelManifest
 from fanzha.features.manifest import FEATURE_NAMES, manifest_hash
+from fanzha.policy.load import DEFAULT_POLICY
+from fanzha.registry.keys import Signer
+from fanzha.registry.model_folder import sign_model
 from fanzha_training.atomic import published_folder
 from fanzha_training.card import card_text
 from fanzha_training.golden import check_parity, golden_rows, save_golden
@@ -24,6 +27,7 @@ from fanzha_training.published import (
     HASHED_FILES,
     MANIFEST_FILE,
 )
+from fanzha_training.thresholds import decision_points, margins_at
 from fanzha_training.trained import (
     BOOSTER_FILE,
     TrainedFolder,
@@ -41,6 +45,8 @@ def export(
     *,
     command: str,
     convert: Callable[[xgb.Booster], ModelProto] = to_onnx,
+    signer: Signer | None = None,
+    policy: Path = DEFAULT_POLICY,
 ) -> dict[str, Any]:
     """Write `<models>/<name>/<version>` in one step and return a summary.
 
@@ -51,6 +57,8 @@ def export(
         version: its version, of the same form.
         command: the command line, for the manifest.
         convert: turns the booster into a graph.
+        signer: signs the model; None: it stays unsigned, and no service will load it.
+        policy: at whose thresholds golden rows are to lie.
 
     Raises:
         SetupError: a name is unfit, the trained model is damaged, or the version exists already.
@@ -65,7 +73,8 @@ def export(
     trained = load_trained(model)
     graph = convert(trained.booster).SerializeToString(deterministic=True)
     seed = int(trained.record["seed"])
-    vectors, expected = golden_rows(trained.booster, trained.sample, seed)
+    limits = margins_at(decision_points(policy), trained.calibration)
+    vectors, expected = golden_rows(trained.booster, trained.sample, seed, limits)
     worst = check_parity(open_graph(graph, GRAPH_FILE), vectors, expected)
     with published_folder(models / name / version) as draft:
         (draft / GRAPH_FILE).write_bytes(graph)
@@ -74,6 +83,8 @@ def export(
         manifest = _manifest(trained, name, version, command, draft)
         (draft / MANIFEST_FILE).write_text(json_text(asdict(manifest)), encoding="utf-8")
         (draft / CARD_FILE).write_text(card_text(manifest, trained.booster), encoding="utf-8")
+        if signer is not None:
+            sign_model(draft, signer)
     return {
         "version": manifest.label,
         "folder": str(models / name / version),
@@ -82,6 +93,7 @@ def export(
         "graph_bytes": len(graph),
         "graph_sha256": manifest.files_sha256[GRAPH_FILE],
         "evaluated": bool(manifest.metrics),
+        "signed_by": signer.name if signer is not None else None,
     }
 
 

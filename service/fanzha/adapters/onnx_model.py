@@ -76,7 +76,11 @@ class OnnxModel:
 
     def _check_golden(self, folder: Path) -> None:
         try:
-            with np.load(folder / "golden.npz", allow_pickle=False) as golden:
+            # The file is opened here: of a damaged one numpy would leave it open.
+            with (
+                (folder / "golden.npz").open("rb") as file,
+                np.load(file, allow_pickle=False) as golden,
+            ):
                 vectors, margins = golden["vectors"], golden["margins"]
             differences = np.abs(self.margins(vectors.astype(np.float32)) - margins)
         except Exception as error:

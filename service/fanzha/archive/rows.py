@@ -106,6 +106,12 @@ def _decision(body: bytes) -> dict[str, Any]:
             "margin": score.margin,
             "probability": score.probability,
         }
+    if (shadow := record.shadow) is not None:
+        row |= {
+            "shadow_version": shadow.model_version,
+            "shadow_margin": shadow.margin,
+            "shadow_points": shadow.points,
+        }
     return row
 
 
