@@ -10,6 +10,7 @@ from fanzha_training.commands.build import build
 from fanzha_training.commands.evaluate import evaluate
 from fanzha_training.commands.export import export
 from fanzha_training.commands.gate import gate
+from fanzha_training.commands.shadow_report import shadow_report
 from fanzha_training.commands.simulate import simulate
 from fanzha_training.commands.skew import skew
 from fanzha_training.commands.train import train
@@ -22,7 +23,7 @@ app = typer.Typer(
 )
 
 
-for command in (simulate, build, train, evaluate, export, gate, skew):
+for command in (simulate, build, train, evaluate, export, gate, skew, shadow_report):
     app.command()(command)
 app.command("ablate")(ablate_families)
 
