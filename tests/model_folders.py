@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from onnx import numpy_helper
 from tests.people import a_person
 
+from fanzha.features.manifest import FEATURE_INDEX
 from fanzha.registry.changes import Registrar
 from fanzha.registry.keys import Signer, read_trusted
 from fanzha.registry.model_folder import read_model_folder, sign_model
@@ -80,7 +80,32 @@ def make_slow(folder: Path, signer: Signer) -> None:
     ]
     graph.node.extend(nodes)
     onnx.save(model, folder / "model.onnx")
-    ort.InferenceSession(folder / "model.onnx")
+    change_manifest(folder, signer)
+
+
+def make_fail_above(folder: Path, signer: Signer, amount_minor: int) -> None:
+    """Have a model fail for amounts beyond all golden ones; below, it gives the same as before."""
+    model = onnx.load(folder / "model.onnx")
+    graph = model.graph
+    name, margin = graph.input[0].name, graph.output[0].name
+    graph.node[0].output[0] = "good"
+    for tensor, array in (
+        ("first", np.array([FEATURE_INDEX["amount_minor"]], np.int64)),
+        ("limit", np.array([amount_minor], np.float32)),
+        ("one_zero", np.zeros(1, np.float32)),
+    ):
+        graph.initializer.append(numpy_helper.from_array(array, tensor))
+    graph.node.extend(
+        [
+            onnx.helper.make_node("Gather", [name, "first"], ["amount"], axis=1),
+            onnx.helper.make_node("Greater", ["amount", "limit"], ["beyond"]),
+            onnx.helper.make_node("Cast", ["beyond"], ["place"], to=onnx.TensorProto.INT64),
+            # Place 1 of a tensor with one element: the runtime refuses it.
+            onnx.helper.make_node("Gather", ["one_zero", "place"], ["nothing"]),
+            onnx.helper.make_node("Add", ["good", "nothing"], [margin]),
+        ]
+    )
+    onnx.save(model, folder / "model.onnx")
     change_manifest(folder, signer)
 
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from tests.builders import a_request
 from tests.conftest import Service
-from tests.model_folders import Bank, a_bank, a_model, make_slow
+from tests.model_folders import Bank, a_bank, a_model, make_fail_above, make_slow
 
 from fanzha.adapters.codec import decode_record
 from fanzha.adapters.embedded_redis import EmbeddedRedis
@@ -205,6 +205,31 @@ def test_a_shadow_is_journaled_beside_the_live_score_and_changes_nothing(
     assert after.decision == before.decision
     changed = [row["body"] for row in rows if row["kind"] == "model_change"]
     assert any(b"shadow" in body and b"fraud/2" in body for body in changed)
+
+
+def test_a_shadow_that_fails_harms_no_answer(
+    bank: Bank, workers: list[Service], redis: EmbeddedRedis, tmp_path: Path
+) -> None:
+    make_fail_above(bank.models / "fraud" / "2", bank.pipeline, 10**13)
+    models(bank, "shadow", "fraud/2", who="anna")
+    logs = [worker.data_dir / "serve.log" for worker in workers]
+    deadline = time.monotonic() + 60
+    while not all("shadow: model fraud/2 takes over" in log.read_text() for log in logs):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    stub = scoring_pb2_grpc.ScoringServiceStub(workers[0].channel)
+
+    good = stub.ScoreTransfer(a_request(amount=100.0))
+    bad = [stub.ScoreTransfer(a_request(amount=10**12)) for _ in range(30)]
+
+    rows = {row["decision_id"]: row for row in archived(redis, tmp_path / "archive")
+            if row["kind"] == "decision"}  # fmt: skip
+    assert rows[good.decision_id]["shadow_version"] == "fraud/2"
+    for answer in bad:
+        assert answer.versions.model_version == "fraud/1"
+        assert list(answer.degraded_parts) == []
+        assert rows[answer.decision_id]["shadow_version"] is None
+    assert "left alone until another is named" in logs[0].read_text()
 
 
 def test_promotions_at_the_same_time_do_not_lose_each_other(bank: Bank) -> None:
