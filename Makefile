@@ -73,21 +73,34 @@ reference: $(READY) ## Make the tables of docs/reference again from the code
 	@$(BIN)/python -m tests.reference
 
 TRAINING = $(BIN)/fanzha-training
+MODELS = $(BIN)/fanzha models
 MODEL_BUILD := build/model
+MODEL_KEYS := $(MODEL_BUILD)/private
+AS = --as $(1) --key $(MODEL_KEYS)/$(1).key --models $(MODEL_BUILD)/models
 # One model: version, seed of its world, options of its world, options of its gate.
 define TRAIN_MODEL
 	$(TRAINING) simulate --out $(MODEL_BUILD)/$(1)/world --seed $(2) $(3)
 	$(TRAINING) build --table $(MODEL_BUILD)/$(1)/world --out $(MODEL_BUILD)/$(1)/dataset.parquet
 	$(TRAINING) train --dataset $(MODEL_BUILD)/$(1)/dataset.parquet --out $(MODEL_BUILD)/$(1)/trained --seed 7
 	$(TRAINING) evaluate --dataset $(MODEL_BUILD)/$(1)/dataset.parquet --model $(MODEL_BUILD)/$(1)/trained
-	$(TRAINING) export --model $(MODEL_BUILD)/$(1)/trained --name fraud --version $(1) --models $(MODEL_BUILD)/models
-	$(TRAINING) gate --candidate $(MODEL_BUILD)/models/fraud/$(1) --dataset $(MODEL_BUILD)/$(1)/dataset.parquet --report $(MODEL_BUILD)/$(1)/gate.json $(4)
-	$(TRAINING) promote --models $(MODEL_BUILD)/models --candidate fraud/$(1) --proposed-by trainer --approved-by reviewer --gate-report $(MODEL_BUILD)/$(1)/gate.json
+	$(call PUBLISH_MODEL,$(1),$(4))
+endef
+# One model that was trained and evaluated: version, options of its gate.
+define PUBLISH_MODEL
+	$(TRAINING) export --model $(MODEL_BUILD)/$(1)/trained --name fraud --version $(1) --models $(MODEL_BUILD)/models --as pipeline --sign-with $(MODEL_KEYS)/pipeline.key
+	$(TRAINING) gate --candidate $(MODEL_BUILD)/models/fraud/$(1) --dataset $(MODEL_BUILD)/$(1)/dataset.parquet --report $(MODEL_BUILD)/$(1)/gate.json $(2)
+	$(MODELS) promote fraud/$(1) --gate-report $(MODEL_BUILD)/$(1)/gate.json $(call AS,modeller)
+	$(MODELS) promote fraud/$(1) --approve $(call AS,reviewer)
 endef
 
 .PHONY: model
-model: $(READY) ## Train the shipped models again, from the simulator, into build/model/models
-	@rm -rf $(MODEL_BUILD) && mkdir -p $(MODEL_BUILD)
+model: $(READY) ## Train and sign the shipped models again, from the simulator, into build/model/models
+	@rm -rf $(MODEL_BUILD)
+	@# The private keys are for this once: whoever goes on with these models adds keys of their own.
+	$(MODELS) key --name pipeline --out $(MODEL_KEYS)/pipeline.key --machine
+	$(MODELS) key --name modeller --out $(MODEL_KEYS)/modeller.key
+	$(MODELS) key --name reviewer --out $(MODEL_KEYS)/reviewer.key
+	@mkdir -p $(MODEL_BUILD)/models/keys && cp $(MODEL_KEYS)/*.pub $(MODEL_BUILD)/models/keys
 	$(call TRAIN_MODEL,2026-08-31.1,20260831,--customers 500 --days 30 --fraud-per-million 2000 --fraud-mix impersonated_authority=1,)
 	$(call TRAIN_MODEL,2026-11-22.1,20261122,--customers 4000 --days 45 --fraud-per-million 2000,--champion $(MODEL_BUILD)/models/fraud/2026-08-31.1)
 

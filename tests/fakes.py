@@ -13,7 +13,7 @@ from fanzha.domain.ids import counterparty_of
 from fanzha.domain.model import Head
 from fanzha.domain.record import DecisionRecord
 from fanzha.domain.transfer import Transfer, link_tokens
-from fanzha.pipeline.ports import Committed, Findings, Model
+from fanzha.pipeline.ports import Committed, Findings, Model, ServedModels
 
 
 class FrozenClock:
@@ -53,8 +53,8 @@ class OneModel:
     def __init__(self, model: Model | None) -> None:
         self._model = model
 
-    def champion(self) -> Model | None:
-        return self._model
+    def current(self) -> ServedModels:
+        return ServedModels(self._model)
 
 
 class FakeStore:

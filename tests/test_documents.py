@@ -9,6 +9,7 @@ ready.
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -90,7 +91,7 @@ class Clone:
 
     def __post_init__(self) -> None:
         (self.folder / ".venv").symlink_to(sys.prefix)
-        (self.folder / "models").symlink_to(ROOT / "models")
+        shutil.copytree(ROOT / "models", self.folder / "models")
         for name, text in _FILES.items():
             (self.folder / name).write_text(text, "utf-8")
 

@@ -1,4 +1,4 @@
-"""The command line: `fanzha serve`, `archive`, `kernel`, `lists`, `mapping`, `replay-file`."""
+"""The command line: the commands of `fanzha`, one or one group a module of `commands`."""
 
 import sys
 
@@ -8,6 +8,7 @@ from fanzha.commands.archive import archive
 from fanzha.commands.kernel import kernel
 from fanzha.commands.lists_import import lists
 from fanzha.commands.mapping_check import mapping
+from fanzha.commands.models import models
 from fanzha.commands.replay_file import replay_file
 from fanzha.commands.serve import serve
 from fanzha.domain.errors import FanzhaError
@@ -24,6 +25,7 @@ app.command()(replay_file)
 app.command()(kernel)
 app.add_typer(lists, name="lists")
 app.add_typer(mapping, name="mapping")
+app.add_typer(models, name="models")
 
 
 def main() -> None:

@@ -28,11 +28,12 @@ from fanzha.adapters.spool import SpoolFile
 from fanzha.archive.decisions import FoundDecisions
 from fanzha.domain.errors import SetupError, StoreUnavailableError
 from fanzha.domain.evidence import WatchlistEntry
-from fanzha.domain.record import ListImportRecord, ModelChangeRecord
+from fanzha.domain.record import ListImportRecord, ModelChangeRecord, ModelRole
 from fanzha.features.kernel_cache import KERNEL_CACHE
 from fanzha.pipeline.aftermath import Reporter
 from fanzha.pipeline.assess import Assessor
 from fanzha.pipeline.record import Recorder
+from fanzha.pipeline.shadow import Shadows
 from fanzha.pipeline.validate import Rules
 from fanzha.policy.load import DEFAULT_POLICY, load_policy
 from fanzha.policy.prompts import DEFAULT_PROMPTS, load_prompts
@@ -97,7 +98,12 @@ class App:
         self.spool = ResendingSpool(file, self.store, clock.now_ms, outage)
         self._closing.callback(self.relay.close)
         self._closing.callback(self.spool.close)
-        self.models = ModelRegistry(settings.models, self._model_changed)
+        self.models = ModelRegistry(
+            settings.models,
+            settings.model_keys_dir,
+            settings.model_budget_us,
+            self._model_changed,
+        )
         self._closing.callback(self.models.close)
         decisions = FoundDecisions(self.store, settings.archive_dir, clock.now_ms)
         reporter = Reporter(clock, decisions, self.store)
@@ -109,6 +115,7 @@ class App:
             policy=policy,
             prompts=prompts,
             recorder=Recorder(self.spool, self.store, Codec()),
+            shadows=Shadows(settings.model_budget_us),
             rules=Rules(settings.base_currency),
             zone=zone,
             idempotency_window_ms=lives.window_ms,
@@ -167,9 +174,9 @@ class App:
         self.lists.refresh()
         return done
 
-    def _model_changed(self, before: str, after: str, cause: str) -> None:
-        log.info("model %s takes over from %s", after, before or "none")
-        note = ModelChangeRecord(before, after, cause, SystemClock().now_ms())
+    def _model_changed(self, role: ModelRole, before: str, after: str, cause: str) -> None:
+        log.info("%s: model %s takes over from %s", role, after or "none", before or "none")
+        note = ModelChangeRecord(before, after, cause, SystemClock().now_ms(), role)
         try:
             self.link.run([("XADD", keys.journal(0), "*", "k", "model_change", "b", encode(note))])
         except StoreUnavailableError:

@@ -30,6 +30,12 @@ class Settings(BaseSettings):
     """Folder of the archive; `archive` in the data folder when not given."""
     models: Path = Path("models")
     """Folder of the models and their registry."""
+    model_keys: Path | None = None
+    """Folder of the public keys trusted to sign models and their promotion; `keys` in the models'
+    folder when not given. Mount it read only: who can write there decides who decides."""
+    model_budget_us: Annotated[int, Field(ge=1, le=1_000_000)] = 1_000
+    """What a model may take for one transfer, in microseconds of processor time; a slower one is
+    refused."""
     policy: Path | None = None
     """Policy file; the one that comes with the service when not given."""
     prompts: Path | None = None
@@ -85,6 +91,11 @@ class Settings(BaseSettings):
     def archive_dir(self) -> Path:
         """Folder of the archive."""
         return self.archive or self.data_dir / "archive"
+
+    @property
+    def model_keys_dir(self) -> Path:
+        """Folder of the trusted public keys."""
+        return self.model_keys or self.models / "keys"
 
 
 def read_settings(**given: object) -> Settings:

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from tests.bench import explanation, feature_build, one_row
 from tests.bench.machine import Spread, describe, pin_to_one_core
+from tests.model_folders import champion_folder
 
 ROOT = Path(__file__).parents[2]
 HANDBOOK = ROOT.parent / "shared" / "data" / "handbook" / "transactions.parquet"
@@ -21,11 +22,10 @@ def main() -> None:
     """Measure everything."""
     console = Console(stderr=True)
     machine = describe(pin_to_one_core())
-    champion = json.loads((ROOT / "models" / "registry.json").read_text("utf-8"))["champion"]
     with console.status("one row: kernel and ONNX beside an empty graph"):
-        figures: dict[str, Spread] = one_row.measure(ROOT / "models" / champion)
+        figures: dict[str, Spread] = one_row.measure(champion_folder(ROOT / "models"))
     with console.status("reasons: contributions of the champion, and of 500 trees of depth 8"):
-        figures |= explanation.measure(ROOT / "models" / champion)
+        figures |= explanation.measure(champion_folder(ROOT / "models"))
     if HANDBOOK.exists():
         with console.status("many rows: the handbook set, through its mapping"):
             figures |= feature_build.measure(HANDBOOK)

@@ -1,6 +1,5 @@
 """Plays a story through `Assessor.assess`, with fakes for everything outside."""
 
-import json
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from tests.fakes import (
     MemorySpool,
     OneModel,
 )
+from tests.model_folders import champion_folder
 from tests.scenarios.staging import ZONE, Staging
 from tests.scenarios.story import PaymentPart
 
@@ -40,6 +40,7 @@ from fanzha.pipeline.assess import Assessor
 from fanzha.pipeline.ports import Model
 from fanzha.pipeline.record import Recorder
 from fanzha.pipeline.score import utc_offset_s
+from fanzha.pipeline.shadow import Shadows
 from fanzha.pipeline.validate import Rules
 from fanzha.policy.load import load_policy
 from fanzha.policy.prompts import load_prompts
@@ -141,6 +142,7 @@ def _assessor(
         policy=_POLICY,
         prompts=_PROMPTS,
         recorder=Recorder(spool, journal, Codec()),
+        shadows=Shadows(budget_us=1_000),
         rules=Rules("CNY"),
         zone=ZONE,
         idempotency_window_ms=7_200_000,
@@ -150,5 +152,4 @@ def _assessor(
 
 @cache
 def _default_model() -> OnnxModel:
-    champion = json.loads((MODELS / "registry.json").read_text())["champion"]
-    return OnnxModel(MODELS / champion)
+    return OnnxModel(champion_folder(MODELS))

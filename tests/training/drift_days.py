@@ -18,8 +18,8 @@ from fanzha.domain.vocabulary import Channel, CustomerSegment, DecisionKind, Out
 from fanzha.features.facts import FACTS, PAYER_LIST_GRADE, UNKNOWN
 from fanzha.features.links import LINKS
 from fanzha.features.manifest import FEATURE_INDEX
-from fanzha_training.drift.reference import points_of
 from fanzha_training.export import export
+from fanzha_training.points import points_of
 from fanzha_training.scorer import Scorer, load_scorer
 from fanzha_training.trained import save_trained
 

@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
+from tests.people import a_person
 from tests.training.learnable import a_dataset
 from typer.testing import CliRunner
 
+from fanzha.__main__ import app as service
 from fanzha_training.__main__ import app
 from fanzha_training.simulate.parameters import Parameters
 from fanzha_training.simulate.run import simulate
@@ -16,9 +19,9 @@ from fanzha_training.simulate.writer import write
 WORLD = Parameters(customers=300, days=24, seed=3, fraud_per_million=20_000)
 
 
-def run(*words: object, code: int = 0) -> dict[str, Any]:
+def run(*words: object, code: int = 0, of: typer.Typer = app) -> dict[str, Any]:
     """Run a command with --json and return the last line of its output."""
-    result = CliRunner().invoke(app, [*map(str, words), "--json"])
+    result = CliRunner().invoke(of, [*map(str, words), "--json"])
     assert result.exit_code == code, result.output
     summary: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
     return summary
@@ -28,6 +31,10 @@ def test_a_simulated_world_becomes_a_promoted_model(tmp_path: Path) -> None:
     write(simulate(WORLD), tmp_path / "world")
     dataset, models = tmp_path / "dataset.parquet", tmp_path / "models"
     report = tmp_path / "gate.json"
+    keys = {}
+    for name in ("pipeline", "anna", "bo"):
+        a_person(name, tmp_path / "private", models / "keys", is_machine=name == "pipeline")
+        keys[name] = tmp_path / "private" / f"{name}.key"
 
     built = run("build", "--table", tmp_path / "world", "--out", dataset, "--label-delay-days", "3")
     trained = run(
@@ -40,14 +47,18 @@ def test_a_simulated_world_becomes_a_promoted_model(tmp_path: Path) -> None:
     )  # fmt: skip
     exported = run(
         "export", "--model", tmp_path / "model", "--name", "fraud", "--version", "1",
-        "--models", models,
+        "--models", models, "--as", "pipeline", "--sign-with", keys["pipeline"],
     )  # fmt: skip
     gated = run(
         "gate", "--candidate", models / "fraud" / "1", "--dataset", dataset, "--report", report
     )
+    proposed = run(
+        "models", "promote", "fraud/1", "--models", models, "--gate-report", report,
+        "--as", "anna", "--key", keys["anna"], of=service,
+    )  # fmt: skip
     promoted = run(
-        "promote", "--models", models, "--candidate", "fraud/1", "--proposed-by", "A",
-        "--approved-by", "B", "--gate-report", report,
+        "models", "promote", "fraud/1", "--models", models, "--approve",
+        "--as", "bo", "--key", keys["bo"], of=service,
     )  # fmt: skip
 
     assert built["simulated"]
@@ -56,6 +67,8 @@ def test_a_simulated_world_becomes_a_promoted_model(tmp_path: Path) -> None:
     assert evaluated["base_rate"] == 0.0001
     assert exported["evaluated"]
     assert gated["passed"]
+    assert exported["signed_by"] == "pipeline"
+    assert proposed["champion"] is None
     assert promoted["champion"] == "fraud/1"
     assert evaluated == json.loads((tmp_path / "report" / "report.json").read_text())
     card = (models / "fraud" / "1" / "card.md").read_text()
@@ -114,6 +127,7 @@ def test_errors_name_cause_and_remedy_and_exit_with_2(tmp_path: Path) -> None:
         (["evaluate", "--dataset", "nowhere", "--model", "m"], "cannot be read"),
         (["evaluate", "--dataset", "d", "--model", "m", "--base-rate", "2"], "--base-rate is 2"),
         (["evaluate", "--dataset", "d", "--model", "m", "--assume", "x=1"], "no such assumption"),
+        (["export", "--model", "m", "--version", "1", "--models", "x", "--as", "a"], "give both"),
     ],
 )
 def test_wrong_options_are_explained(

@@ -21,9 +21,10 @@ from fanzha_training.drift.intervals import count_interval, rate_interval, times
 from fanzha_training.drift.limits import Limits
 from fanzha_training.drift.models import load_one
 from fanzha_training.drift.psi import by_chance, chance_bound, psi, psi_of_counts
-from fanzha_training.drift.reference import Reference, points_of, read_reference, reference_text
+from fanzha_training.drift.reference import Reference, read_reference, reference_text
 from fanzha_training.drift.score_checks import score_drift
 from fanzha_training.drift.thresholds import load_lines
+from fanzha_training.points import points_of
 
 LIMITS = Limits()
 COUNTS = arrays(np.float64, st.integers(2, 12), elements=st.integers(0, 1000))

@@ -14,8 +14,8 @@ from fanzha.policy.load import load_policy
 from fanzha_training.dataset import DAY_MS
 from fanzha_training.evaluation.assumptions import Assumptions, assumptions_of
 from fanzha_training.evaluation.cases import cases_of
-from fanzha_training.evaluation.sample import points_of
 from fanzha_training.evaluation.thresholds import GRID, PolicyLimits, policy_limits
+from fanzha_training.points import points_of
 
 ONE_CASE = {
     "label": [1, 1, 1] + [0] * 997,

@@ -120,7 +120,7 @@ class TestGolden:
     def test_hold_missing_values_and_thresholds(self) -> None:
         booster = a_booster()
 
-        golden = golden_of([booster], None, some_vectors(64), seed=1)
+        golden = golden_of([booster], None, some_vectors(64), 1, np.array([-1.0, 0.5]))
 
         vectors = golden.vectors
         assert vectors.dtype == np.float32
@@ -141,7 +141,7 @@ class TestGolden:
     def test_betray_a_graph_that_is_a_little_wrong(self, attribute: str, value: object) -> None:
         booster = a_booster()
         graph = broken(booster, attribute, value)
-        golden = golden_of([booster], None, some_vectors(64), seed=1)
+        golden = golden_of([booster], None, some_vectors(64), 1, np.array([-1.0, 0.5]))
 
         session = open_graph(graph.SerializeToString(), "graph")
 

@@ -1,23 +1,30 @@
 import json
+import shutil
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.model_folders import change_manifest, make_slow
+from tests.people import a_person, a_stranger
 from tests.training.learnable import DELAY_DAYS, QUICK, a_dataset, long_test, trained_on
 from tests.training.streams import DAY_MS
 
-from fanzha.domain.errors import SetupError
+from fanzha.domain.errors import ModelRefusedError, SetupError
+from fanzha.registry.gate_report import passed_report
+from fanzha.registry.keys import Signer, load_signer, read_trusted
+from fanzha.registry.model_folder import read_model_folder, sign_model
 from fanzha_training.dataset import Dataset
 from fanzha_training.export import export
 from fanzha_training.gate import Margins, gate
-from fanzha_training.registry import champion_of, promote
-from fanzha_training.trained import json_text, save_trained, sha256_of
+from fanzha_training.gate_checks import Demands
+from fanzha_training.scorer import load_scorer
+from fanzha_training.thresholds import decision_points, margins_at
+from fanzha_training.trained import json_text, save_trained
 
-NOW = datetime(2026, 11, 22, 8, 30, tzinfo=UTC)
 GOOD = replace(QUICK, shares=long_test())
+DECIDED = "golden rows decided otherwise"
 STRICT = Margins(value_detection=0.0, average_precision=0.0, calibration=0.0)
 
 
@@ -30,10 +37,11 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 def models(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset) -> Path:
     """Exported: fraud/good, and fraud/worse with three shallow trees."""
     folder = tmp_path_factory.mktemp("models")
+    signer = a_person("pipeline", folder / "private", folder / "models" / "keys", is_machine=True)
     worse = replace(GOOD, trees_max=3, depth=1)
     for version, options in (("good", GOOD), ("worse", worse)):
         save_trained(folder / version, trained_on(dataset, options))
-        export(folder / version, folder / "models", "fraud", version, command="")
+        export(folder / version, folder / "models", "fraud", version, command="", signer=signer)
     return folder / "models"
 
 
@@ -43,13 +51,16 @@ class TestGate:
     def test_a_better_model_passes(self, models: Path, dataset: Dataset) -> None:
         # Three stumps predict little more than the base rate, and are well calibrated at that.
         margins = Margins(calibration=0.02)
-        report = gate(models / "fraud" / "good", models / "fraud" / "worse", dataset, margins)
+        report = gate(
+            models / "fraud" / "good", models / "fraud" / "worse", dataset, margins, asked(models)
+        )
 
         assert report["passed"]
         assert report["candidate"] == "fraud/good"
         assert report["champion"] == "fraud/worse"
         assert {check["name"] for check in report["checks"]} == {
-            "feature hash", "parity with XGBoost", "frauds in the window",
+            "feature hash", "signature", "parity with XGBoost", DECIDED,
+            "microseconds for one transfer", "newest outcomes known", "frauds in the window",
             "value detection at 1 per 1,000", "value detection at 5 per 1,000",
             "average precision", "expected calibration error",
         }  # fmt: skip
@@ -57,7 +68,9 @@ class TestGate:
     def test_a_worse_model_fails_and_the_report_says_where(
         self, models: Path, dataset: Dataset
     ) -> None:
-        report = gate(models / "fraud" / "worse", models / "fraud" / "good", dataset, Margins())
+        report = gate(
+            models / "fraud" / "worse", models / "fraud" / "good", dataset, Margins(), asked(models)
+        )
 
         assert not report["passed"]
         failed = {check["name"] for check in report["checks"] if not check["passed"]}
@@ -69,7 +82,9 @@ class TestGate:
         self, models: Path, dataset: Dataset
     ) -> None:
         margins = Margins(budgets_per_1000=(20.0, 50.0))
-        report = gate(models / "fraud" / "good", models / "fraud" / "worse", dataset, margins)
+        report = gate(
+            models / "fraud" / "good", models / "fraud" / "worse", dataset, margins, asked(models)
+        )
 
         assert list(report["at_budgets"]) == ["20", "50"]
         checks = {check["name"]: check for check in report["checks"]}
@@ -81,14 +96,14 @@ class TestGate:
     def test_only_days_later_than_both_trainings_count(
         self, models: Path, dataset: Dataset
     ) -> None:
-        report = gate(models / "fraud" / "good", None, dataset, STRICT)
+        report = gate(models / "fraud" / "good", None, dataset, STRICT, asked(models))
 
         stored = json.loads((models / "fraud" / "good" / "manifest.json").read_text())
         cut_ms = stored["trained"]["times"]["cut_ms"]
         assert report["figures"]["candidate"]["transfers"] == int((dataset.time_ms >= cut_ms).sum())
         early = dataset.rows(dataset.time_ms < cut_ms)
         with pytest.raises(SetupError, match="holds no transfer between the training cut"):
-            gate(models / "fraud" / "good", None, early, STRICT)
+            gate(models / "fraud" / "good", None, early, STRICT, asked(models))
 
     def test_days_whose_labels_are_not_mature_do_not_count(
         self, models: Path, dataset: Dataset
@@ -96,7 +111,7 @@ class TestGate:
         as_of_ms = int(dataset.time_ms[-1])
         early = replace(dataset, meta=replace(dataset.meta, as_of_ms=as_of_ms))
 
-        report = gate(models / "fraud" / "good", None, early, STRICT)
+        report = gate(models / "fraud" / "good", None, early, STRICT, asked(models))
 
         until_ms = as_of_ms - round(DELAY_DAYS * DAY_MS)
         stored = json.loads((models / "fraud" / "good" / "manifest.json").read_text())
@@ -105,16 +120,18 @@ class TestGate:
         assert report["figures"]["candidate"]["transfers"] == int(expected.sum())
 
     def test_too_few_frauds_prove_nothing(self, models: Path, dataset: Dataset) -> None:
-        report = gate(models / "fraud" / "good", None, dataset, Margins(frauds_min=10**6))
+        report = gate(
+            models / "fraud" / "good", None, dataset, Margins(frauds_min=10**6), asked(models)
+        )
 
         assert not report["passed"]
 
     def test_a_model_of_other_features_fails(
         self, models: Path, dataset: Dataset, tmp_path: Path
     ) -> None:
-        folder = copied(models / "fraud" / "good", tmp_path, feature_hash="0" * 16)
+        folder = copied(models, "good", tmp_path, feature_hash="0" * 16)
 
-        report = gate(folder, models / "fraud" / "worse", dataset, Margins())
+        report = gate(folder, models / "fraud" / "worse", dataset, Margins(), asked(models))
 
         assert not report["passed"]
         assert [check["name"] for check in report["checks"]] == ["feature hash"]
@@ -122,13 +139,13 @@ class TestGate:
     def test_a_model_without_parity_fails(
         self, models: Path, dataset: Dataset, tmp_path: Path
     ) -> None:
-        folder = copied(models / "fraud" / "good", tmp_path)
+        folder = copied(models, "good", tmp_path)
         with np.load(folder / "golden.npz") as golden:
             changed = dict(golden) | {"margins": golden["margins"] + 1e-4}
         np.savez(folder / "golden.npz", **changed)
-        rehash(folder)
+        change_manifest(folder, pipeline_of(models))
 
-        report = gate(folder, None, dataset, Margins())
+        report = gate(folder, None, dataset, Margins(), asked(models))
 
         parity = next(x for x in report["checks"] if x["name"] == "parity with XGBoost")
         assert not parity["passed"]
@@ -136,127 +153,121 @@ class TestGate:
 
     def test_the_champion_cannot_challenge_itself(self, models: Path, dataset: Dataset) -> None:
         with pytest.raises(SetupError, match="is the champion already"):
-            gate(models / "fraud" / "good", models / "fraud" / "good", dataset, Margins())
+            gate(
+                models / "fraud" / "good",
+                models / "fraud" / "good",
+                dataset,
+                Margins(),
+                asked(models),
+            )
+
+    def test_without_a_trusted_signature_a_model_fails(
+        self, models: Path, dataset: Dataset, tmp_path: Path
+    ) -> None:
+        folder = copied(models, "good", tmp_path)
+        (folder / "signature.json").unlink()
+        unsigned = gate(folder, None, dataset, Margins(), asked(models))
+        sign_model(folder, a_stranger("pipeline", tmp_path))
+        foreign = gate(folder, None, dataset, Margins(), asked(models))
+
+        for report, cause in ((unsigned, "is not signed"), (foreign, "does not count")):
+            check = check_of(report, "signature")
+            assert not check["passed"]
+            assert cause in check["candidate"]
+            assert not report["passed"]
+
+    @pytest.mark.parametrize("name", ["model.onnx", "golden.npz", "victim.ubj"])
+    def test_a_damaged_model_gets_no_report(
+        self, models: Path, dataset: Dataset, tmp_path: Path, name: str
+    ) -> None:
+        folder = copied(models, "good", tmp_path)
+        (folder / name).write_bytes((folder / name).read_bytes()[:-10])
+
+        with pytest.raises(ModelRefusedError, match="SHA-256"):
+            gate(folder, None, dataset, Margins(), asked(models))
+
+    def test_a_slow_model_fails(self, models: Path, dataset: Dataset, tmp_path: Path) -> None:
+        folder = copied(models, "good", tmp_path)
+        make_slow(folder, pipeline_of(models))
+
+        report = gate(folder, None, dataset, Margins(), asked(models))
+
+        check = check_of(report, "microseconds for one transfer")
+        assert not check["passed"]
+        assert check["candidate"] > 1_000
+        assert check_of(report, "parity with XGBoost")["passed"]
+        assert not report["passed"]
+
+    def test_rows_near_the_thresholds_are_golden_and_decided_alike(
+        self, models: Path, dataset: Dataset, tmp_path: Path
+    ) -> None:
+        folder = copied(models, "good", tmp_path)
+        assert check_of(gate(folder, None, dataset, Margins(), asked(models)), DECIDED)["passed"]
+        calibration = load_scorer(folder).calibration
+        golden = np.load(folder / "golden.npz")
+        limits = margins_at(decision_points(), calibration)
+        # One margin moves across the nearest threshold; XGBoost would have decided otherwise.
+        arrays = {name: golden[name] for name in golden.files}
+        margins = arrays["margins"].reshape(len(arrays["vectors"]), -1)
+        row = int(np.abs(margins[:, 0] - limits[0]).argmin())
+        other_side = np.nextafter(limits[0], -np.inf) if margins[row, 0] >= limits[0] else limits[0]
+        margins[row, 0] = other_side
+        np.savez(folder / "golden.npz", **arrays)
+        change_manifest(folder, pipeline_of(models))
+
+        report = gate(folder, None, dataset, Margins(), asked(models))
+
+        assert check_of(report, DECIDED)["candidate"] == 1
+        assert not report["passed"]
+
+    def test_older_knowledge_than_the_candidates_own_proves_nothing(
+        self, models: Path, dataset: Dataset
+    ) -> None:
+        older = replace(dataset, meta=replace(dataset.meta, as_of_ms=dataset.meta.as_of_ms - 1))
+
+        report = gate(models / "fraud" / "good", None, older, Margins(), asked(models))
+
+        assert [x["name"] for x in report["checks"] if not x["passed"]] == ["newest outcomes known"]
+
+    def test_the_report_states_its_margins_and_names_both_models_by_their_files(
+        self, models: Path, dataset: Dataset
+    ) -> None:
+        good, worse = models / "fraud" / "good", models / "fraud" / "worse"
+        report = gate(good, worse, dataset, STRICT, asked(models))
+
+        assert report["margins"]["calibration"] == 0.0
+        assert report["manifest_sha256"] == read_model_folder(good).manifest_sha256
+        assert report["champion_manifest_sha256"] == read_model_folder(worse).manifest_sha256
+
+    def test_what_the_report_says_is_what_a_proposal_rests_on(
+        self, models: Path, dataset: Dataset, tmp_path: Path
+    ) -> None:
+        """The file that the gate writes is the file that promote reads."""
+        report = gate(models / "fraud" / "good", None, dataset, Margins(), asked(models))
+        file = tmp_path / "gate.json"
+        file.write_text(json_text(report))
+
+        result = passed_report(file, read_model_folder(models / "fraud" / "good"))
+
+        assert result.checks == report["checks"]
+        assert result.champion == ""
 
 
-def copied(folder: Path, place: Path, **changes: str) -> Path:
+def asked(models: Path) -> Demands:
+    return Demands(read_trusted(models / "keys"))
+
+
+def pipeline_of(models: Path) -> Signer:
+    return load_signer("pipeline", models.parent / "private" / "pipeline.key")
+
+
+def check_of(report: dict[str, Any], name: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(check for check in report["checks"] if check["name"] == name)
+    return found
+
+
+def copied(models: Path, version: str, place: Path, **changes: str) -> Path:
     copy = place / "fraud" / "copy"
-    copy.mkdir(parents=True)
-    for file in folder.iterdir():
-        (copy / file.name).write_bytes(file.read_bytes())
-    stored = json.loads((copy / "manifest.json").read_text())
-    (copy / "manifest.json").write_text(json.dumps(stored | {"version": "copy"} | changes))
+    shutil.copytree(models / "fraud" / version, copy)
+    change_manifest(copy, pipeline_of(models), version="copy", **changes)
     return copy
-
-
-def rehash(folder: Path) -> None:
-    stored = json.loads((folder / "manifest.json").read_text())
-    stored["files_sha256"] = {name: sha256_of(folder / name) for name in stored["files_sha256"]}
-    (folder / "manifest.json").write_text(json.dumps(stored))
-
-
-class TestPromote:
-    """Two different people, and a passed gate report of exactly this candidate."""
-
-    @pytest.fixture
-    def registered(self, models: Path, tmp_path: Path) -> Path:
-        for version in ("good", "worse"):
-            place = tmp_path / "models" / "fraud" / version
-            place.mkdir(parents=True)
-            for file in (models / "fraud" / version).iterdir():
-                (place / file.name).write_bytes(file.read_bytes())
-        return tmp_path / "models"
-
-    def report(self, models: Path, dataset: Dataset, version: str, champion: str | None) -> Path:
-        old = None if champion is None else models / "fraud" / champion
-        found = gate(models / "fraud" / version, old, dataset, Margins(calibration=0.02))
-        file = models.parent / f"gate-{version}.json"
-        file.write_text(json_text(found))
-        return file
-
-    def promote(self, models: Path, report: Path, **changes: str) -> dict[str, Any]:
-        words = {"candidate": "fraud/good", "proposed_by": "Li Wei", "approved_by": "Wang Fang"}
-        words |= changes
-        candidate = words.pop("candidate")
-        return promote(models, candidate, gate_report=report, now=NOW, **words)
-
-    def test_writes_champion_and_history(self, registered: Path, dataset: Dataset) -> None:
-        assert champion_of(registered) is None
-        worse = self.report(registered, dataset, "worse", None)
-        self.promote(registered, worse, candidate="fraud/worse")
-        good = self.report(registered, dataset, "good", "worse")
-
-        self.promote(registered, good)
-
-        registry = json.loads((registered / "registry.json").read_text())
-        assert registry["champion"] == champion_of(registered) == "fraud/good"
-        assert [entry["version"] for entry in registry["history"]] == ["fraud/worse", "fraud/good"]
-        last = registry["history"][-1]
-        assert last["time"] == "2026-11-22T08:30:00Z"
-        assert (last["proposed_by"], last["approved_by"]) == ("Li Wei", "Wang Fang")
-        assert last["gate"]["passed"]
-        assert sorted(path.name for path in registered.iterdir()) == ["fraud", "registry.json"]
-
-    @pytest.mark.parametrize(
-        ("changes", "message"),
-        [
-            ({"approved_by": "Li Wei"}, "cannot both propose and approve"),
-            ({"approved_by": " li wei "}, "cannot both propose and approve"),
-            ({"proposed_by": " "}, "must each name a person"),
-            ({"candidate": "good"}, "write name/version"),
-            ({"candidate": "../good"}, "write name/version"),
-            ({"candidate": "fraud/none"}, "cannot be used"),
-            ({"candidate": "fraud/worse"}, "is the gate report of fraud/good"),
-        ],
-    )
-    def test_refuses_what_two_people_did_not_agree_on(
-        self, registered: Path, dataset: Dataset, changes: dict[str, str], message: str
-    ) -> None:
-        report = self.report(registered, dataset, "good", None)
-
-        with pytest.raises(SetupError, match=message):
-            self.promote(registered, report, **changes)
-
-        assert not (registered / "registry.json").exists()
-
-    def test_refuses_a_candidate_that_failed(self, registered: Path, dataset: Dataset) -> None:
-        good = self.report(registered, dataset, "good", None)
-        self.promote(registered, good)
-        before = (registered / "registry.json").read_bytes()
-        worse = self.report(registered, dataset, "worse", "good")
-
-        with pytest.raises(SetupError, match=r"did not pass the gate .*average precision"):
-            self.promote(registered, worse, candidate="fraud/worse")
-
-        assert (registered / "registry.json").read_bytes() == before
-
-    def test_refuses_a_report_of_other_files_or_another_champion(
-        self, registered: Path, dataset: Dataset
-    ) -> None:
-        report = self.report(registered, dataset, "good", "worse")
-
-        with pytest.raises(SetupError, match="but the champion is None"):
-            self.promote(registered, report)
-        forged = json.loads(report.read_text()) | {"graph_sha256": "0" * 64}
-        report.write_text(json.dumps(forged))
-        with pytest.raises(SetupError, match="with other files"):
-            self.promote(registered, report)
-
-    @pytest.mark.parametrize("content", ["", "[]", "{}", '{"passed": true}'])
-    def test_refuses_what_is_no_report(self, registered: Path, content: str) -> None:
-        file = registered.parent / "report.json"
-        file.write_text(content)
-
-        with pytest.raises(SetupError, match="is no gate report"):
-            self.promote(registered, file)
-
-    def test_a_damaged_registry_is_not_overwritten(
-        self, registered: Path, dataset: Dataset
-    ) -> None:
-        report = self.report(registered, dataset, "good", None)
-        (registered / "registry.json").write_text("{")
-
-        with pytest.raises(SetupError, match="is damaged"):
-            self.promote(registered, report)
-
-        assert (registered / "registry.json").read_text() == "{"

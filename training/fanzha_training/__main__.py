@@ -11,7 +11,7 @@ from fanzha_training.commands.drift import drift
 from fanzha_training.commands.evaluate import evaluate
 from fanzha_training.commands.export import export
 from fanzha_training.commands.gate import gate
-from fanzha_training.commands.promote import promote
+from fanzha_training.commands.shadow_report import shadow_report
 from fanzha_training.commands.simulate import simulate
 from fanzha_training.commands.skew import skew
 from fanzha_training.commands.train import train
@@ -24,7 +24,8 @@ app = typer.Typer(
 )
 
 
-for command in (simulate, build, train, evaluate, export, gate, promote, skew, drift):
+commands = (simulate, build, train, evaluate, export, gate, skew, shadow_report, drift)
+for command in commands:
     app.command()(command)
 app.command("ablate")(ablate_families)
 

@@ -43,9 +43,13 @@ class Calibration:
         """The base rate, if training was told one; None if it is the calibration days' own."""
         return self.base_rate if self.prior_shift else None
 
+    def log_odds(self, margin: Floats) -> Floats:
+        """Return calibrated log-odds at the true base rate."""
+        return self.slope * margin + self.intercept
+
     def probability(self, margin: Floats) -> Floats:
         """Return probabilities at the true base rate."""
-        return sigmoid(self.slope * margin + self.intercept)
+        return sigmoid(self.log_odds(margin))
 
     def probability_in_data(self, margin: Floats) -> Floats:
         """Return probabilities at the fraud rate of the calibration days."""

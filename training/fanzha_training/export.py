@@ -17,6 +17,9 @@ from fanzha.domain.errors import SetupError
 from fanzha.domain.model import HeadManifest, ModelManifest
 from fanzha.explain.trees import trees_file
 from fanzha.features.manifest import FEATURE_NAMES, manifest_hash
+from fanzha.policy.load import DEFAULT_POLICY
+from fanzha.registry.keys import Signer
+from fanzha.registry.model_folder import sign_model
 from fanzha_training.atomic import published_folder
 from fanzha_training.card import card_text
 from fanzha_training.drift.reference import REFERENCE_FILE
@@ -28,6 +31,7 @@ from fanzha_training.published import (
     MANIFEST_FILE,
     TYPOLOGY_GRAPH_FILE,
 )
+from fanzha_training.thresholds import decision_points, margins_at
 from fanzha_training.trained import TrainedFolder, json_text, load_trained, sha256_of
 from fanzha_training.tree_arrays import explain_arrays, save_trees
 
@@ -42,6 +46,8 @@ def export(
     *,
     command: str,
     convert: Convert = to_onnx,
+    signer: Signer | None = None,
+    policy: Path = DEFAULT_POLICY,
 ) -> dict[str, Any]:
     """Write `<models>/<name>/<version>` in one step and return a summary.
 
@@ -52,6 +58,8 @@ def export(
         version: its version, of the same form.
         command: the command line, for the manifest.
         convert: turns boosters into a graph.
+        signer: signs the model; None: it stays unsigned, and no service will load it.
+        policy: at whose thresholds golden rows are to lie.
 
     Raises:
         SetupError: a name is unfit, the trained model is damaged, or the version exists already.
@@ -65,7 +73,9 @@ def export(
             )
     trained = load_trained(model)
     boosters = [head.booster for head in trained.heads.values()]
-    golden = golden_of(boosters, trained.typology, trained.sample, int(trained.record["seed"]))
+    limits = margins_at(decision_points(policy), trained.victim.calibration)
+    seed = int(trained.record["seed"])
+    golden = golden_of(boosters, trained.typology, trained.sample, seed, limits)
     graph = _graph(convert, boosters, golden.vectors, golden.margins)
     worst = graph.worst_difference
     with published_folder(models / name / version) as draft:
@@ -82,6 +92,8 @@ def export(
         manifest = _manifest(trained, name, version, command, draft)
         (draft / MANIFEST_FILE).write_text(json_text(asdict(manifest)), encoding="utf-8")
         (draft / CARD_FILE).write_text(card_text(manifest, boosters[0]), encoding="utf-8")
+        if signer is not None:
+            sign_model(draft, signer)
     return {
         "version": manifest.label,
         "folder": str(models / name / version),
@@ -93,6 +105,7 @@ def export(
         "graph_bytes": len(graph.content),
         "graph_sha256": manifest.files_sha256[GRAPH_FILE],
         "evaluated": bool(manifest.metrics),
+        "signed_by": signer.name if signer is not None else None,
     }
 
 

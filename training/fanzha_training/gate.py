@@ -1,7 +1,7 @@
 """Decides whether a candidate may take the champion's place, on days that neither has learned from.
 
-Every check states both figures and its limit. Without a champion only the candidate's own checks
-are made.
+Every check states both figures and its limit. Without a champion, or with one of other features,
+only the candidate's own checks are made.
 """
 
 from dataclasses import asdict, dataclass
@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from fanzha.domain.errors import SetupError
-from fanzha.domain.model import ModelManifest
 from fanzha.features.manifest import manifest_hash
+from fanzha.registry.model_folder import ModelFolder, read_model_folder
 from fanzha_training.dataset import Dataset
 from fanzha_training.evaluate import evaluate, later_than, scored_by
-from fanzha_training.golden import TOLERANCE, check_parity, load_golden
+from fanzha_training.gate_checks import Check, Demands, feature_hash, own_checks
+from fanzha_training.gate_heads import HeadMargins, head_checks
 from fanzha_training.metrics import at_budget
-from fanzha_training.onnx_graph import open_graph
-from fanzha_training.published import GRAPH_FILE, read_manifest
+from fanzha_training.published import read_manifest
 from fanzha_training.scorer import Scorer, load_scorer
 
 
@@ -34,134 +34,108 @@ class Margins:
     over-sampled, a budget below the fraud rate leaves the choice among frauds to chance."""
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One check of the gate."""
-
-    name: str
-    passed: bool
-    candidate: float | str
-    champion: float | str | None
-    limit: str
-
-
 def gate(
-    candidate: Path, champion: Path | None, dataset: Dataset, margins: Margins
+    candidate: Path, champion: Path | None, dataset: Dataset, margins: Margins, demands: Demands
 ) -> dict[str, Any]:
     """Compare two exported models and return the report.
 
-    The report names the candidate's graph by its hash, so that it cannot be used for another file.
-    `at_budgets` says for each of the margins' budgets what `candidate` and `champion` find there.
+    The report names both models by the hash of their manifests, so that it cannot be used for other
+    files. `at_budgets` says for each of the margins' budgets what `candidate` and `champion` find
+    there, `figures` what they are worth altogether, in one and the same window.
 
     Args:
         candidate: folder of the candidate.
         champion: folder of the champion; None when there is none yet.
         dataset: data with transfers later than both training cuts.
         margins: how much worse the candidate may be.
+        demands: what it has to meet in any case.
 
     Raises:
-        SetupError: a model is damaged, has other features, or there are no later transfers.
+        SetupError: a model is damaged, or there are no later transfers.
 
     """
-    manifest = read_manifest(candidate)
-    if manifest.feature_hash != manifest_hash():
-        checks = [
-            Check("feature hash", False, manifest.feature_hash, manifest_hash(), "must be equal")
-        ]
-        return _report(candidate, None, dataset, checks, {})
+    model = read_model_folder(candidate)
+    theirs = read_model_folder(champion) if champion is not None else None
+    if theirs is not None and theirs.label == model.label:
+        raise SetupError(f"{model.label} is the champion already; name another candidate")
+    features = feature_hash(read_manifest(candidate).feature_hash)
+    if not features.passed:
+        return _report(model, theirs, dataset, margins, [features], {})
     new = load_scorer(candidate)
-    if champion is not None and (theirs := read_manifest(champion)).feature_hash != manifest_hash():
-        # A new version of the features ends the old model's time: it cannot score these vectors.
-        return _without_comparison(candidate, theirs, new, dataset, margins)
-    old = load_scorer(champion) if champion is not None else None
-    if old is not None and old.label == new.label:
-        raise SetupError(f"{new.label} is the champion already; name another candidate")
-    cut_ms = max(new.cut_ms, old.cut_ms) if old is not None else new.cut_ms
+    # A new version of the features ends the old model's time: it cannot score these vectors.
+    outdated = champion is not None and read_manifest(champion).feature_hash != manifest_hash()
+    old = load_scorer(champion) if champion is not None and not outdated else None
+    cut_ms = new.cut_ms if old is None else max(new.cut_ms, old.cut_ms)
     later = later_than(dataset, cut_ms)
     figures = evaluate(new, later)
     against = evaluate(old, later) if old is not None else None
     budgets = _at_budgets(new, old, later.data, margins)
+    more_checks, heads = head_checks(
+        candidate,
+        champion if old is not None else None,
+        dataset,
+        cut_ms,
+        HeadMargins(margins.average_precision, margins.calibration, margins.frauds_min),
+    )
     checks = [
-        Check("feature hash", True, manifest.feature_hash, manifest_hash(), "must be equal"),
-        _parity(candidate),
-        Check(
-            "frauds in the window",
-            figures["frauds"] >= margins.frauds_min,
-            figures["frauds"],
-            None,
-            f"at least {margins.frauds_min}",
-        ),
+        features,
+        *own_checks(model, dataset, demands),
+        _frauds(figures, margins),
+        *([_other_features(champion)] if champion is not None and outdated else []),
         *(
-            [
-                *_value_detection(budgets, margins),
-                *_comparisons(figures, against, margins),
-            ]
-            if old is not None and against is not None
+            [*_value_detection(budgets, margins), *_comparisons(figures, against, margins)]
+            if against is not None
             else [_lift(figures)]
         ),
-    ]
-    label = old.label if old is not None else None
-    report = {"figures": {"candidate": figures, "champion": against}, "at_budgets": budgets}
-    return _report(candidate, label, dataset, checks, report)
-
-
-def _without_comparison(
-    candidate: Path, champion: ModelManifest, new: Scorer, dataset: Dataset, margins: Margins
-) -> dict[str, Any]:
-    later = later_than(dataset, new.cut_ms)
-    figures = evaluate(new, later)
-    checks = [
-        Check(
-            "champion has other features",
-            True,
-            manifest_hash(),
-            champion.feature_hash,
-            "not comparable; the candidate's own checks decide",
-        ),
-        _parity(candidate),
-        Check(
-            "frauds in the window",
-            figures["frauds"] >= margins.frauds_min,
-            figures["frauds"],
-            None,
-            f"at least {margins.frauds_min}",
-        ),
-        _lift(figures),
+        *more_checks,
     ]
     more = {
-        "figures": {"candidate": figures, "champion": None},
-        "at_budgets": _at_budgets(new, None, later.data, margins),
+        "figures": {"candidate": figures, "champion": against},
+        "at_budgets": budgets,
+        "heads": heads,
     }
-    return _report(candidate, champion.label, dataset, checks, more)
+    return _report(model, theirs, dataset, margins, checks, more)
 
 
 def _report(
-    candidate: Path,
-    champion: str | None,
+    candidate: ModelFolder,
+    champion: ModelFolder | None,
     dataset: Dataset,
+    margins: Margins,
     checks: list[Check],
     more: dict[str, Any],
 ) -> dict[str, Any]:
-    manifest = read_manifest(candidate)
     return {
-        "candidate": manifest.label,
-        "champion": champion,
+        "candidate": candidate.label,
+        "champion": champion.label if champion is not None else None,
         "passed": all(check.passed for check in checks),
         "checks": [asdict(check) for check in checks],
-        "graph_sha256": manifest.files_sha256[GRAPH_FILE],
+        "margins": asdict(margins),
+        "manifest_sha256": candidate.manifest_sha256,
+        "champion_manifest_sha256": champion.manifest_sha256 if champion is not None else None,
         "data_fingerprint": dataset.fingerprint(),
         **more,
     }
 
 
-def _parity(folder: Path) -> Check:
-    golden = load_golden(folder)
-    session = open_graph((folder / GRAPH_FILE).read_bytes(), folder / GRAPH_FILE)
-    try:
-        worst = check_parity(session, golden.vectors, golden.margins)
-    except SetupError as error:
-        return Check("parity with XGBoost", False, str(error), None, f"at most {TOLERANCE:g}")
-    return Check("parity with XGBoost", True, worst, None, f"at most {TOLERANCE:g}")
+def _other_features(champion: Path) -> Check:
+    return Check(
+        "champion has other features",
+        True,
+        manifest_hash(),
+        read_manifest(champion).feature_hash,
+        "not comparable; the candidate's own checks decide",
+    )
+
+
+def _frauds(figures: dict[str, Any], margins: Margins) -> Check:
+    return Check(
+        "frauds in the window",
+        figures["frauds"] >= margins.frauds_min,
+        figures["frauds"],
+        None,
+        f"at least {margins.frauds_min}",
+    )
 
 
 def _at_budgets(

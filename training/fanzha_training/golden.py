@@ -28,6 +28,9 @@ GOLDEN_FILE: Final = "golden.npz"
 _OUTAGE_ROWS = 16
 _EXPLAINED_ROWS = 24
 _THRESHOLDS = 48
+_CROSSED_PAIRS = 16
+_NEAR_LIMIT_ROWS = 4
+"""On each side of each limit."""
 
 Vectors = npt.NDArray[np.float32]
 Margins = npt.NDArray[np.float64]
@@ -49,12 +52,25 @@ class Golden:
 
 
 def golden_of(
-    heads: Sequence[xgb.Booster], typology: xgb.Booster | None, sample: Vectors, seed: int
+    heads: Sequence[xgb.Booster],
+    typology: xgb.Booster | None,
+    sample: Vectors,
+    seed: int,
+    limits: Margins,
 ) -> Golden:
     """Return golden rows.
 
-    They are the sample, some of it with history missing, one row of nothing but NaN, and rows with
-    one feature on a split's threshold, just below it and just above it.
+    They are the sample, some of it with history missing, one row of nothing but NaN, rows with one
+    feature on a split's threshold, just below it and just above it, and rows whose margins lie just
+    below and just above the limits at which decisions change.
+
+    Args:
+        heads: in the order of the graph's columns, the victim's first.
+        typology: the types of fraud.
+        sample: vectors of real transfers.
+        seed: for what is chosen by chance.
+        limits: margins of the first head at which decisions change.
+
     """
     randomness = np.random.default_rng(seed)
     boosters = [*heads, *([] if typology is None else [typology])]
@@ -65,6 +81,7 @@ def golden_of(
         rows.append(degraded)
     rows.append(np.full((1, sample.shape[1]), np.nan, np.float32))
     rows += [_on_thresholds(booster, sample, randomness) for booster in boosters]
+    rows.append(_near_limits(heads[0], sample, limits, randomness))
     vectors = np.concatenate(rows)
     types = np.empty((len(vectors), 0)) if typology is None else margins(typology, vectors)
     return Golden(
@@ -98,6 +115,32 @@ def _on_thresholds(
         )
         rows.append(near)
     return np.concatenate(rows)
+
+
+def _near_limits(
+    booster: xgb.Booster, sample: Vectors, limits: Margins, randomness: np.random.Generator
+) -> Vectors:
+    """Return the rows nearest to each limit on either side, of the sample and of crosses of it.
+
+    A cross takes its first features from a row with a high margin and the others from one with a
+    low: on the way from one to the other, margins pass the limits in small steps.
+    """
+    order = np.argsort(margins(booster, sample), kind="stable")
+    pairs = min(_CROSSED_PAIRS, len(sample) // 2)
+    cut = len(sample) - pairs
+    low, high = sample[order[:cut]], sample[order[cut:]]
+    taken = np.tri(sample.shape[1], dtype=np.bool_)
+    others = low[randomness.integers(len(low), size=pairs)]
+    crosses = np.where(taken, high[:, np.newaxis], others[:, np.newaxis])
+    all_rows = np.concatenate([sample, crosses.reshape(-1, sample.shape[1])])
+    found = margins(booster, all_rows)
+    chosen: list[int] = []
+    for limit in limits:
+        for side in (found < limit, found >= limit):
+            rows = np.flatnonzero(side)
+            nearest = rows[np.argsort(np.abs(found[rows] - limit), kind="stable")]
+            chosen += nearest[:_NEAR_LIMIT_ROWS].tolist()
+    return all_rows[np.unique(np.array(chosen, np.int64))]
 
 
 def check_parity(session: ort.InferenceSession, vectors: Vectors, expected: Margins) -> float:

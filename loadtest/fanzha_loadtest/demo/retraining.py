@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from fanzha_loadtest.commands import CommandError, run
 from fanzha_loadtest.demo.options import Options
+from fanzha_loadtest.demo.people import People
 from fanzha_loadtest.demo.screen import Screen
 
 _TRAINING: Final = "fanzha_training"
@@ -39,7 +40,13 @@ class Retrained:
 
 
 def retrain(
-    archive: Path, models: Path, champion: str, work: Path, options: Options, screen: Screen
+    archive: Path,
+    models: Path,
+    champion: str,
+    people: People,
+    work: Path,
+    options: Options,
+    screen: Screen,
 ) -> Retrained:
     """Build, train, evaluate, export and gate, each by its command.
 
@@ -47,6 +54,7 @@ def retrain(
         archive: what was served so far.
         models: folder of the models; gains the new one.
         champion: name/version of the model that decides now; empty when there is none.
+        people: of whom the modeller signs.
         work: folder for everything in between.
         options: sizes.
         screen: is told of every step.
@@ -79,7 +87,7 @@ def retrain(
     with screen.stage("export as ONNX"):
         exported = run(
             _TRAINING, "export", "--model", trained, "--models", models,
-            "--name", _NAME, "--version", _VERSION,
+            "--name", _NAME, "--version", _VERSION, *people.signing("modeller"),
         )  # fmt: skip
     report = work / "gate.json"
     with screen.stage("gate: new against old on later days") as note:
@@ -97,10 +105,13 @@ def retrain(
     return Retrained(exported["version"], built, training, gate, report)
 
 
-def promote(models: Path, retrained: Retrained) -> None:
-    """Make the new model the champion; the service picks it up by itself."""
+def promote(models: Path, people: People, retrained: Retrained) -> None:
+    """Have two people make the new model the champion; the service picks it up by itself."""
     run(
-        _TRAINING, "promote", "--models", models, "--candidate", retrained.version,
-        "--proposed-by", "demo.modeller", "--approved-by", "demo.lead",
-        "--gate-report", retrained.gate_report,
+        "fanzha", "models promote", retrained.version, "--models", models,
+        "--gate-report", retrained.gate_report, *people.speaking("modeller"),
+    )  # fmt: skip
+    run(
+        "fanzha", "models promote", retrained.version, "--models", models,
+        "--approve", *people.speaking("lead"),
     )  # fmt: skip

@@ -1,6 +1,5 @@
 """The story of the demo, from an empty folder to a checked archive; every part of it is real."""
 
-import json
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from fanzha_loadtest.clients import ClientError
 from fanzha_loadtest.commands import import_list, run
 from fanzha_loadtest.demo.count_check import Count, ask_again, count_archive
 from fanzha_loadtest.demo.options import Options
+from fanzha_loadtest.demo.people import People
 from fanzha_loadtest.demo.retraining import Retrained, promote, retrain
 from fanzha_loadtest.demo.screen import Screen
 from fanzha_loadtest.demo.watchlists import write_billers, write_involved
@@ -75,14 +75,15 @@ def tell(options: Options, work: Path, screen: Screen) -> Told:
         )
     models = work / "models"
     shutil.copytree(options.models, models)
-    champion = _start_from(options.champion, models)
+    people = People.new(work / "people", models / "keys")
+    champion = _start_from(options.champion, models, people)
     with ExitStack() as running:
         with screen.stage("start service and Redis"):
             service = running.enter_context(Service(work / "data", models, work / "service.log"))
         player = running.enter_context(
             closing(Player(service.address, world.outcomes_by_request(), options.seed))
         )
-        demo = _Demo(options, work, screen, world, models, service, player)
+        demo = _Demo(options, work, screen, world, models, people, service, player)
         try:
             return demo.tell(said, champion)
         except ClientError:
@@ -101,6 +102,7 @@ class _Demo:
         screen: Screen,
         world: World,
         models: Path,
+        people: People,
         service: Service,
         player: Player,
     ) -> None:
@@ -109,6 +111,7 @@ class _Demo:
         self._screen = screen
         self._world = world
         self._models = models
+        self._people = people
         self._service = service
         self._player = player
         self._journal_records = 0
@@ -124,7 +127,13 @@ class _Demo:
             self._archive()
             note(f"{self._journal_records:,} records")
         retrained = retrain(
-            self._service.archive, self._models, champion, self._work, self._options, screen
+            self._service.archive,
+            self._models,
+            champion,
+            self._people,
+            self._work,
+            self._options,
+            screen,
         )
         with screen.watching(tally.live):
             before = len(tally.answers)
@@ -189,7 +198,7 @@ class _Demo:
         with self._screen.stage("go on scoring; promote at noon if the gate was passed") as note:
             self._play(begin_ms, noon_ms)
             if retrained.gate_passed:
-                promote(self._models, retrained)
+                promote(self._models, self._people, retrained)
                 note(f"promoted {retrained.version} without a restart")
                 self._play_until_it_decides(noon_ms, end_ms, retrained.version)
             else:
@@ -245,13 +254,16 @@ def _simulate(options: Options, folder: Path) -> dict[str, Any]:
     )  # fmt: skip
 
 
-def _start_from(wished: str, models: Path) -> str:
-    """Make a shipped model the champion of the demo's own registry; return who decides at first."""
-    path = models / "registry.json"
-    if not path.exists():
-        return ""
-    registry = json.loads(path.read_text(encoding="utf-8"))
-    if (models / wished / "manifest.json").exists():
-        registry["champion"] = wished
-        path.write_text(json.dumps(registry, indent=2), encoding="utf-8")
-    return str(registry.get("champion") or "")
+def _start_from(wished: str, models: Path, people: People) -> str:
+    """Go back to a shipped model in the demo's own registry; return who decides at first."""
+    registry = run("fanzha", "models list", "--models", models)
+    champions = [each["model"] for each in registry["models"] if each["state"] == "former"]
+    if wished in champions:
+        reason = "the demo starts where retraining has something to do"
+        return str(
+            run(
+                "fanzha", "models rollback", "--to", wished, "--models", models,
+                "--reason", reason, *people.speaking("lead"),
+            )["champion"]
+        )  # fmt: skip
+    return str(registry["champion"] or "")

@@ -113,7 +113,11 @@ class OnnxModel:
 
     def _check_golden(self, folder: Path) -> None:
         try:
-            with np.load(folder / GOLDEN_FILE, allow_pickle=False) as golden:
+            # The file is opened here: of a damaged one numpy would leave it open.
+            with (
+                (folder / GOLDEN_FILE).open("rb") as file,
+                np.load(file, allow_pickle=False) as golden,
+            ):
                 vectors = golden["vectors"].astype(np.float32)
                 worst = np.abs(self.margins(vectors) - golden["margins"]).max()
                 if self._typology is not None:

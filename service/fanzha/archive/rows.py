@@ -120,6 +120,12 @@ def _decision(body: bytes) -> dict[str, Any]:
             "payee_mule_points": None if score.payee_mule is None else score.payee_mule.points,
             "payer_mule_points": None if score.payer_mule is None else score.payer_mule.points,
         }
+    if (shadow := record.shadow) is not None:
+        row |= {
+            "shadow_version": shadow.model_version,
+            "shadow_margin": shadow.margin,
+            "shadow_points": shadow.points,
+        }
     return row
 
 

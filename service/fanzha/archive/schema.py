@@ -66,6 +66,9 @@ _FIELDS: "Final[list[pa.Field[Any]]]" = [
     pa.field("in_control_share", pa.bool_()),
     pa.field("model_version", pa.string()),
     pa.field("policy_version", pa.string()),
+    pa.field("shadow_version", pa.string()),
+    pa.field("shadow_margin", pa.float64()),
+    pa.field("shadow_points", pa.int16()),
     pa.field("payer_seq", pa.int64()),
     pa.field("payee_seq", pa.int64()),
     pa.field("links", pa.list_(pa.binary(16))),
@@ -85,5 +88,6 @@ _FIELDS: "Final[list[pa.Field[Any]]]" = [
 SCHEMA: Final = pa.schema(_FIELDS)
 """`payer_seq` and `payee_seq` name the states that a decision's vector was computed from; -1 when
 that side could not be read or does not exist. So do `link_seqs` for the tokens in `links`, one for
-each of `fanzha.features.links.LINKS`, null where it was not given. `facts` has one int64 for each
+each of `fanzha.features.links.LINKS`, null where it was not given. `shadow_*` is what a model said
+that scored beside the one of `model_version`, null without one. `facts` has one int64 for each
 name in `fanzha.features.facts.FACTS`, `vector` one float32 for each feature of the manifest."""

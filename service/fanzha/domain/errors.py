@@ -11,6 +11,7 @@ FanzhaError
 ├── NotRecordedError         the decision could be recorded nowhere and is not given
 └── SetupError               a command cannot start: names the cause and the remedy
     ├── ModelRefusedError    a model's files are corrupt or do not fit
+    ├── RegistryRefusedError the registry of models says what nobody was entitled to say
     └── FileRefusedError   a policy, prompt or mapping file has faults, all of them at once
 """
 
@@ -99,6 +100,10 @@ class SetupError(FanzhaError):
 
 class ModelRefusedError(SetupError):
     """A model's files are corrupt or do not fit this service."""
+
+
+class RegistryRefusedError(SetupError):
+    """The registry of models is damaged, or says what nobody was entitled to say."""
 
 
 class FileRefusedError(SetupError):

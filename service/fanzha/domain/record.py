@@ -1,8 +1,9 @@
 """What the journal holds: decisions with all they stood on, and everything that happened after."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
-from fanzha.domain.decision import Decision
+from fanzha.domain.decision import Decision, Score
 from fanzha.domain.evidence import ListHit, WatchlistEntry
 from fanzha.domain.transfer import Transfer
 from fanzha.domain.vocabulary import ExecutionStatus, FraudType, OutcomeSource, OutcomeType
@@ -34,6 +35,8 @@ class DecisionRecord:
     """Tokens of links, and the SIGHTING of the payer's or payee's account that each is to take."""
     shadow_reasons: tuple[str, ...] = ()
     """Codes of shadow rules that held."""
+    shadow: Score | None = None
+    """What the shadow model says; it was asked after the decision was made."""
     step_us: dict[str, int] = field(default_factory=dict)
     """Time taken by each step so far, in microseconds."""
 
@@ -102,11 +105,21 @@ class ListImportRecord:
     record_time_ms: int
 
 
+class ModelRole(StrEnum):
+    """What a model is served for."""
+
+    CHAMPION = "champion"
+    """It decides."""
+    SHADOW = "shadow"
+    """It scores beside the champion, without any effect."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelChangeRecord:
-    """The model that a worker serves changed. Empty: none."""
+    """A model that a worker serves changed. Empty: none."""
 
     from_version: str
     to_version: str
     cause: str
     record_time_ms: int
+    role: ModelRole = ModelRole.CHAMPION

@@ -14,6 +14,7 @@ from fanzha.pipeline.gather import gather, missing_parts
 from fanzha.pipeline.ports import Clock, Models, Randomness, Store
 from fanzha.pipeline.record import Recorder, Recording, to_record
 from fanzha.pipeline.score import score
+from fanzha.pipeline.shadow import Shadows
 from fanzha.pipeline.validate import Rules, validate
 from fanzha.policy.policy import Policy
 from fanzha.policy.prompts import PromptCatalogue
@@ -33,6 +34,7 @@ class Assessor:
     policy: Policy
     prompts: PromptCatalogue
     recorder: Recorder
+    shadows: Shadows
     rules: Rules
     zone: tzinfo
     idempotency_window_ms: int
@@ -54,7 +56,7 @@ class Assessor:
         """
         self.clock.observe(draft.transfer.create_time_ms)
         now_ms, steps = self.clock.now_ms(), Steps()
-        model = self.models.champion()
+        models = self.models.current()
 
         transfer = validate(draft, self.rules, now_ms)
         steps.done("validate")
@@ -63,7 +65,7 @@ class Assessor:
         if (stored := evidence.stored) is not None:
             return lambda: stored
 
-        scored, features = score(transfer, evidence, model, self.zone)
+        scored, features = score(transfer, evidence, models.champion, self.zone)
         steps.done("score")
         missing = missing_parts(transfer, evidence)
         decided = decide(
@@ -73,7 +75,7 @@ class Assessor:
             features,
             self.policy,
             self.prompts,
-            explainer(model, features),
+            explainer(models.champion, features),
             decision_id=new_decision_id(
                 now_ms, bucket_of(transfer.payer.account), self.randomness(9)
             ),
@@ -82,7 +84,10 @@ class Assessor:
             service_version=self.service_version,
         )
         steps.done("decide")
+        # Only now: what a shadow says, or that it fails, can no longer reach the decision.
+        shadow = self.shadows.score(models.shadow, features)
+        steps.done("shadow")
         entry = to_record(
-            transfer, evidence, scored, decided.decision, decided.shadow_reasons, steps.us
+            transfer, evidence, scored, decided.decision, decided.shadow_reasons, shadow, steps.us
         )
         return Recording(entry, self.recorder, now_ms).finish

@@ -84,11 +84,21 @@ class Model(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class ServedModels:
+    """The models of one moment; a decision reads them once, so that it never mixes versions."""
+
+    champion: Model | None = None
+    """Decides; None when none could be loaded."""
+    shadow: Model | None = None
+    """Scores beside the champion, without any effect."""
+
+
 class Models(Protocol):
     """The models that are served."""
 
-    def champion(self) -> Model | None:
-        """Return the model that decides, None when none could be loaded."""
+    def current(self) -> ServedModels:
+        """Return the models of this moment."""
         ...
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fanzha.domain.decision import Decision
+from fanzha.domain.decision import Decision, Score
 from fanzha.domain.errors import NotRecordedError, RequestIdReusedError, StoreUnavailableError
 from fanzha.domain.evidence import AccountState, Evidence, LinkState
 from fanzha.domain.record import DecisionRecord
@@ -34,6 +34,7 @@ def to_record(
     scored: Scored,
     decision: Decision,
     shadow_reasons: tuple[str, ...],
+    shadow: Score | None,
     step_us: dict[str, int],
 ) -> DecisionRecord:
     """Return the record of a decision with everything that it stood on and leaves behind."""
@@ -53,6 +54,7 @@ def to_record(
         payer_sightings=changes.payer_sightings,
         payee_sightings=changes.payee_sightings,
         shadow_reasons=shadow_reasons,
+        shadow=shadow,
         step_us=step_us,
     )
 

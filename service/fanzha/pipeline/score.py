@@ -9,15 +9,12 @@ import numpy.typing as npt
 
 from fanzha.domain.decision import HeadScore
 from fanzha.domain.evidence import Evidence
+from fanzha.domain.points import DECADES_BELOW_EVEN, POINTS_MAX, POINTS_PER_DECADE
 from fanzha.domain.scored import Scored
 from fanzha.domain.transfer import Transfer
 from fanzha.features.facts import request_facts
 from fanzha.features.kernel import feature_vector
 from fanzha.pipeline.ports import Model
-
-POINTS_MAX = 1000
-_POINTS_PER_DECADE = 125
-_DECADES_BELOW_EVEN = 6
 
 
 def score(
@@ -65,6 +62,6 @@ def head_score(margin: float, slope: float, intercept: float) -> HeadScore:
     else:
         grown = math.exp(max(log_odds, -700.0))
         probability = grown / (1.0 + grown)
-    points = _POINTS_PER_DECADE * (log_odds / math.log(10) + _DECADES_BELOW_EVEN)
+    points = POINTS_PER_DECADE * (log_odds / math.log(10) + DECADES_BELOW_EVEN)
     shown = round(min(float(POINTS_MAX), max(0.0, points)))
     return HeadScore(margin, probability, shown)

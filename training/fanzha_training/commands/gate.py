@@ -6,11 +6,15 @@ from typing import Annotated, Any
 import typer
 
 from fanzha.domain.errors import SetupError
+from fanzha.policy.load import DEFAULT_POLICY
+from fanzha.registry.keys import read_trusted
+from fanzha.registry.registry_file import KEYS_FOLDER
 from fanzha_training.atomic import replaced_file
 from fanzha_training.commands.console import AsJson, show, stages
 from fanzha_training.dataset import load_dataset
 from fanzha_training.gate import Margins
 from fanzha_training.gate import gate as gate_models
+from fanzha_training.gate_checks import BUDGET_US, Demands
 from fanzha_training.trained import json_text
 
 FAILED = 3
@@ -46,6 +50,21 @@ def gate(
         list[float],
         typer.Option(help="Alerts for each 1,000 transfers to compare value detection at."),
     ] = list(_DEFAULT.budgets_per_1000),  # noqa: B006 - typer copies it
+    keys: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="FANZHA_MODEL_KEYS", help="Folder of the trusted keys; <models>/keys without it."
+        ),
+    ] = None,
+    policy: Annotated[
+        Path, typer.Option(help="Policy at whose thresholds decisions must agree.")
+    ] = DEFAULT_POLICY,
+    budget_us: Annotated[
+        int,
+        typer.Option(
+            min=1, envvar="FANZHA_MODEL_BUDGET_US", help="Microseconds that one transfer may take."
+        ),
+    ] = BUDGET_US,
     as_json: AsJson = False,
 ) -> None:
     """Compare a candidate with the champion on days that neither has learned from.
@@ -59,9 +78,11 @@ def gate(
         frauds_min=min_frauds,
         budgets_per_1000=tuple(_checked_budget(budget) for budget in alert_budget),
     )
+    trusted = read_trusted(keys or candidate.parent.parent / KEYS_FOLDER)
+    demands = Demands(trusted, policy, budget_us)
     with stages() as say:
         say("loading and scoring")
-        found = gate_models(candidate, champion, load_dataset(dataset), margins)
+        found = gate_models(candidate, champion, load_dataset(dataset), margins, demands)
     if report is not None:
         with replaced_file(report) as draft:
             draft.write_text(json_text(found), encoding="utf-8")

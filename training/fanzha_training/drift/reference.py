@@ -18,15 +18,13 @@ from fanzha.features.manifest import FEATURE_INDEX, FEATURE_NAMES, manifest_hash
 from fanzha_training.calibrate import Calibration
 from fanzha_training.drift.bins import Bins, Values, bins_of
 from fanzha_training.drift.psi import Floats
+from fanzha_training.points import points_of
 from fanzha_training.split import Part, Split, joined
 
 REFERENCE_FILE: Final = "reference.json"
 
 _ROWS_MAX: Final = 200_000
 """Of more rows every n-th is looked at: shares are then still right to a tenth of a percent."""
-_POINTS_PER_DECADE: Final = 125
-_DECADES_BELOW_EVEN: Final = 6
-_POINTS_MAX: Final = 1000
 _DIGITS: Final = 9
 
 Group = tuple[Channel, CustomerSegment]
@@ -93,7 +91,7 @@ def reference_of(split: Split, calibration: Calibration, margin: Floats) -> Refe
     learned = joined(_thinned(split.fit), _thinned(split.tune))
     vectors = np.asarray(learned.vectors)
     weights = _weights(learned, calibration)
-    points = _some(points_of(calibration.slope * margin + calibration.intercept))
+    points = _some(points_of(calibration.log_odds(margin)))
     part = _thinned(split.calibration)
     part_weights = _weights(part, calibration)
     mean = float(np.average(points, weights=part_weights))
@@ -123,13 +121,6 @@ def reference_of(split: Split, calibration: Calibration, margin: Floats) -> Refe
         points_deviation=round(variance**0.5, _DIGITS),
         points_by_group=_by_group(np.asarray(part.vectors), points, part_weights),
     )
-
-
-def points_of(log_odds: Floats) -> npt.NDArray[np.int64]:
-    """Return the points that the service shows: 125 × (log10 odds + 6), rounded, 0 to 1000."""
-    points = _POINTS_PER_DECADE * (log_odds / np.log(10) + _DECADES_BELOW_EVEN)
-    shown: npt.NDArray[np.int64] = np.round(np.clip(points, 0, _POINTS_MAX)).astype(np.int64)
-    return shown
 
 
 def _some(rows: Any) -> Any:  # noqa: ANN401 - an array, or vectors in a file

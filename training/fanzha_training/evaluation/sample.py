@@ -11,6 +11,7 @@ from fanzha_training.calibrate import Calibration
 from fanzha_training.dataset import DAY_MS, Dataset
 from fanzha_training.evaluation.cases import Cases, Ints, cases_of
 from fanzha_training.metrics import Scored, tie_ends
+from fanzha_training.points import points_of
 
 Floats = npt.NDArray[np.float64]
 
@@ -80,7 +81,7 @@ def sample_of(
     return Sample(
         margin=margin,
         probability=scored.probability[order],
-        points=points_of(calibration.slope * margin + calibration.intercept),
+        points=points_of(calibration.log_odds(margin)),
         fraud=fraud,
         fraud_rows=np.flatnonzero(fraud),
         amount=scored.amount_minor[order].astype(np.float64),
@@ -101,12 +102,3 @@ def _accounts(data: Dataset, head: Head) -> Ints:
         return data.payer
     # Withdrawals and the like have no payee: each is on its own.
     return np.where(data.payee == 0, -1 - np.arange(len(data)), data.payee)
-
-
-def points_of(log_odds: Floats) -> npt.NDArray[np.int64]:
-    """Return the points that the service shows: 125 × (log10(odds) + 6), rounded, 0 to 1000.
-
-    As `fanzha.pipeline.score.head_score`; a test holds both together.
-    """
-    points: Floats = np.rint(125 * (log_odds / np.log(10) + 6))
-    return np.clip(points, 0, POINTS_MAX).astype(np.int64)
