@@ -85,7 +85,7 @@ class TestModelSignature:
     def test_counts(self, bank: Bank) -> None:
         assert self.signed_by(bank) == "pipeline"
 
-    @pytest.mark.parametrize("name", ["model.onnx", "booster.ubj", "golden.npz"])
+    @pytest.mark.parametrize("name", ["model.onnx", "victim.ubj", "golden.npz"])
     def test_covers_every_file(self, bank: Bank, name: str) -> None:
         file = bank.models / "fraud" / "2" / name
         file.write_bytes(file.read_bytes() + b"\0")
