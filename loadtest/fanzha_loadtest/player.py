@@ -20,6 +20,7 @@ from fanzha.v1.outcomes_pb2 import (
     OutcomeType,
     RecordOutcomesRequest,
     ReportExecutionRequest,
+    WithdrawOutcomeRequest,
 )
 from fanzha.v1.transfer_pb2 import FraudType
 from fanzha_loadtest.clients import CALL_TIMEOUT_S, Client, ClientError, Stubs, Window, with_retries
@@ -46,7 +47,8 @@ _STREAM_EVERY_MS: Final = 3_600_000
 _CLOCK_SLACK_MS: Final = 9 * 60_000
 """The service accepts times up to 10 minutes after its clock."""
 
-Due: TypeAlias = tuple[int, int, ReportExecutionRequest | Outcome]
+Report: TypeAlias = ReportExecutionRequest | Outcome | WithdrawOutcomeRequest
+Due: TypeAlias = tuple[int, int, Report]
 """Time in ms, a number that keeps the order among equals, and the report."""
 
 
@@ -139,10 +141,8 @@ class Player:
         after = aftermath(row, response, self._seed)
         self.tally.answered(row, response, latency_ms, money_left=after.money_left)
         reports = list(_reports(row, response.decision_id, after))
-        reports += [
-            (outcome["report_time_ms"], _outcome(row, response.decision_id, outcome, after))
-            for outcome in self._outcomes.get(row["request_id"], ())
-        ]
+        for known in self._outcomes.get(row["request_id"], ()):
+            reports += _outcome_reports(row, response.decision_id, known, after)
         with self._lock:
             self._service_clock_ms = max(row["time_ms"], self._service_clock_ms)
             for time_ms, report in reports:
@@ -163,13 +163,18 @@ class Player:
             self._next_stream_ms = now_ms + _STREAM_EVERY_MS
 
     def _hand_out_due(self, now_ms: int) -> None:
-        due: list[ReportExecutionRequest | Outcome] = []
+        due: list[Report] = []
         with self._lock:
             while self._due and self._due[0][0] <= now_ms:
                 due.append(heapq.heappop(self._due)[2])
         for report in due:
             if isinstance(report, Outcome):
                 self._for_stream.append(report)
+            elif isinstance(report, WithdrawOutcomeRequest):
+                # One client works at the case desk: what is taken back was recorded before.
+                self._stream_outcomes()
+                self._window.enter()
+                self._case_desk.put(partial(self._withdraw_outcome, report))
             else:
                 self._window.enter()
                 self._core.put(partial(self._report_execution, report))
@@ -180,6 +185,13 @@ class Player:
         )
         with_retries(call, self.tally.retried)
         self.tally.reported_execution(request.decision_id)
+        self._window.leave()
+
+    def _withdraw_outcome(self, request: WithdrawOutcomeRequest, stubs: Stubs) -> None:
+        call: Callable[[], Any] = partial(
+            stubs.outcomes.WithdrawOutcome, request, timeout=CALL_TIMEOUT_S
+        )
+        with_retries(call, self.tally.retried)
         self._window.leave()
 
     def _stream_outcomes(self) -> None:
@@ -205,9 +217,7 @@ class Player:
         self._window.leave()
 
 
-def _reports(
-    row: Row, decision_id: str, after: Aftermath
-) -> Iterable[tuple[int, ReportExecutionRequest | Outcome]]:
+def _reports(row: Row, decision_id: str, after: Aftermath) -> Iterable[tuple[int, Report]]:
     """Yield what the bank reports by itself, and when."""
     if after.status != ExecutionStatus.EXECUTION_STATUS_UNSPECIFIED:
         execution = ReportExecutionRequest(decision_id=decision_id, status=after.status)
@@ -222,6 +232,20 @@ def _reports(
         )
         outcome.report_time.FromMilliseconds(after.time_ms)
         yield after.time_ms, outcome
+
+
+def _outcome_reports(
+    row: Row, decision_id: str, known: Mapping[str, Any], after: Aftermath
+) -> Iterable[tuple[int, Report]]:
+    """Yield an outcome of the table, and its withdrawal by whoever stated it."""
+    outcome = _outcome(row, decision_id, known, after)
+    yield known["report_time_ms"], outcome
+    if known["withdrawn_time_ms"] is not None:
+        withdrawal = WithdrawOutcomeRequest(
+            decision_id=decision_id, outcome_id=outcome.outcome_id, source=outcome.source
+        )
+        withdrawal.report_time.FromMilliseconds(known["withdrawn_time_ms"])
+        yield known["withdrawn_time_ms"], withdrawal
 
 
 def _outcome(row: Row, decision_id: str, known: Mapping[str, Any], after: Aftermath) -> Outcome:
