@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.training.learnable import DELAY_DAYS, QUICK, a_dataset, long_test, trained_on
+from tests.training.learnable import DELAY_DAYS, QUICK, a_dataset, long_test, saved, trained_on
 from tests.training.streams import DAY_MS
 
 from fanzha.domain.errors import SetupError
@@ -14,7 +14,7 @@ from fanzha_training.dataset import Dataset
 from fanzha_training.export import export
 from fanzha_training.gate import Margins, gate
 from fanzha_training.registry import champion_of, promote
-from fanzha_training.trained import json_text, save_trained, sha256_of
+from fanzha_training.trained import json_text, sha256_of
 
 NOW = datetime(2026, 11, 22, 8, 30, tzinfo=UTC)
 GOOD = replace(QUICK, shares=long_test())
@@ -32,7 +32,7 @@ def models(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset) -> Path:
     folder = tmp_path_factory.mktemp("models")
     worse = replace(GOOD, trees_max=3, depth=1)
     for version, options in (("good", GOOD), ("worse", worse)):
-        save_trained(folder / version, trained_on(dataset, options))
+        saved(folder / version, trained_on(dataset, options))
         export(folder / version, folder / "models", "fraud", version, command="")
     return folder / "models"
 

@@ -33,6 +33,11 @@ class ManyMachines:
         """Take a connected client."""
         self._client = client
 
+    @property
+    def processes(self) -> int:
+        """How many workers there are."""
+        return len(workers_of(self._client))
+
     def matrix(self, layers: Sequence[Layer], like: Any = None) -> Any:  # noqa: ANN401
         """See `Machines.matrix`. Chunk by chunk, the rows are shared out to the workers in turn."""
         workers = workers_of(self._client)

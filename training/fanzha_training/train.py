@@ -9,6 +9,7 @@ import numpy.typing as npt
 import xgboost as xgb
 
 from fanzha.domain.errors import SetupError
+from fanzha.features.manifest import FEATURES
 from fanzha_training.augment import with_missing_history
 from fanzha_training.calibrate import Calibration, calibrate
 from fanzha_training.dataset import Dataset
@@ -80,6 +81,11 @@ def grow(dataset: Dataset, options: TrainOptions, progress: Progress, machines: 
 
     """
     _check(options)
+    if len(dataset.features_without_values) == len(FEATURES):
+        raise SetupError(
+            "every feature has one value in all rows of the data set, so that there is nothing to "
+            "learn from; build it from more transfers"
+        )
     delay_days = options.delay_days
     if delay_days is None:
         delay_days = dataset.meta.label_delay_days
@@ -135,7 +141,15 @@ def train(
         "calibration": asdict(calibration),
         "rows": _counts(split),
         "frauds_unknown_in_time": split.frauds_unknown_in_time,
-        "data": asdict(dataset.meta) | {"fingerprint": dataset.fingerprint(), "rows": len(dataset)},
+        "data": asdict(dataset.meta)
+        | {
+            "fingerprint": dataset.fingerprint(),
+            "rows": len(dataset),
+            "from_ms": int(dataset.time_ms[0]),
+            "until_ms": int(dataset.time_ms[-1]),
+            "features_without_values": list(dataset.features_without_values),
+            "repaired": dataset.repaired,
+        },
     }
     return Trained(booster, calibration, _sample(split.calibration, grown.randomness), record)
 

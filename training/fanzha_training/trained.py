@@ -1,14 +1,14 @@
 """The folder of a trained model that is not yet exported.
 
 `booster.ubj` is XGBoost's own file, `sample.npy` the vectors that the export is proved with,
-`training.json` says how to train it again, and `evaluation.json`, once it was evaluated, how good
-it is.
+`training.json` says how to train it again, `provenance.json` who trained it, where and when, and
+`evaluation.json`, once it was evaluated, how good it is.
 """
 
 import hashlib
 import json
 import platform
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +21,7 @@ from fanzha.domain.errors import SetupError
 from fanzha.features.manifest import FEATURE_NAMES, manifest_hash
 from fanzha_training.atomic import published_folder, replaced_file
 from fanzha_training.calibrate import Calibration
+from fanzha_training.provenance import PROVENANCE_FILE, Provenance, read_provenance
 from fanzha_training.train import Trained
 
 BOOSTER_FILE: Final = "booster.ubj"
@@ -62,8 +63,13 @@ def json_text(value: object) -> str:
     return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def save_trained(folder: Path, trained: Trained) -> None:
+def save_trained(folder: Path, trained: Trained, made: Provenance) -> None:
     """Write the folder in one step.
+
+    Args:
+        folder: where to.
+        trained: the model.
+        made: who trained it, where and when.
 
     Raises:
         SetupError: it exists already, or cannot be written.
@@ -82,6 +88,7 @@ def save_trained(folder: Path, trained: Trained) -> None:
             name: sha256_of(draft / name) for name in (BOOSTER_FILE, SAMPLE_FILE)
         }
         (draft / RECORD_FILE).write_text(json_text(record), encoding="utf-8")
+        (draft / PROVENANCE_FILE).write_text(json_text(asdict(made)), encoding="utf-8")
 
 
 def save_evaluation(folder: Path, evaluation: dict[str, Any]) -> None:
@@ -115,6 +122,7 @@ def load_trained(folder: Path) -> TrainedFolder:
             f"{folder} was trained with features {feature_hash}, this code has {manifest_hash()}; "
             "train again"
         )
+    record["made"] = read_provenance(folder)
     booster = xgb.Booster()
     booster.load_model(folder / BOOSTER_FILE)
     return TrainedFolder(booster, sample, record, evaluation)
