@@ -19,7 +19,7 @@ from distributed import Client, get_worker
 
 from fanzha.features.manifest import FEATURES
 from fanzha_training.cluster import workers_of
-from fanzha_training.matrix import Layer, rows_of
+from fanzha_training.matrix import Layer, rows_of, weights_of
 from fanzha_training.one_machine import METRIC, Progress
 from fanzha_training.vectors import ROWS_PER_BATCH, Vectors
 
@@ -43,6 +43,7 @@ class ManyMachines:
         workers = workers_of(self._client)
         rows = min(ROWS_PER_BATCH, -(-rows_of(layers) // len(workers)))
         chunks = [chunk for layer in layers for chunk in _chunks(layer, rows)]
+        weighted = weights_of(layers) is not None
         vectors, labels, weights = [], [], []
         for number, chunk in enumerate(chunks):
             worker = workers[number % len(workers)]
@@ -55,12 +56,13 @@ class ManyMachines:
                     )
                 )
                 labels.append(array.from_array(chunk.label, chunks=-1))
-                weights.append(array.from_array(_weight(chunk), chunks=-1))
+                if weighted:
+                    weights.append(array.from_array(_weight(chunk), chunks=-1))
         return xgboost.dask.DaskQuantileDMatrix(
             self._client,
             array.concatenate(vectors),
             array.concatenate(labels),
-            weight=array.concatenate(weights),
+            weight=array.concatenate(weights) if weighted else None,
             missing=np.nan,
             ref=like,
         )

@@ -11,7 +11,7 @@ import typer
 from fanzha.domain.errors import SetupError
 from fanzha_training.cluster import cluster
 from fanzha_training.commands.console import AsJson, command_text, counted, show
-from fanzha_training.dataset import load_dataset
+from fanzha_training.dataset import ROWS_IN_MEMORY, load_dataset
 from fanzha_training.many_machines import ManyMachines
 from fanzha_training.one_machine import Machines, one_machine
 from fanzha_training.provenance import Recorder
@@ -106,7 +106,8 @@ def train(
 def _trained(
     dataset: Path, out: Path, options: TrainOptions, recorder: Recorder, dask: str | None
 ) -> Trained:
-    data = load_dataset(dataset)
+    # On a cluster workers read the file themselves, however small it is.
+    data = load_dataset(dataset, ROWS_IN_MEMORY if dask is None else 0)
     with _machines(dask, out.parent) as machines, counted("trees") as progress:
         trained = train_model(data, options, progress, machines)
         made = recorder.ended(machines.processes)
