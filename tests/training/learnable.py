@@ -1,5 +1,6 @@
 """Small data sets that a model can learn something from, without any transfer behind them."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,10 @@ from tests.training.streams import DAY_MS, START_MS
 from fanzha.features.manifest import FEATURE_INDEX, FEATURES
 from fanzha_training.dataset import Dataset, DatasetMeta, load_dataset, vector_column, write_dataset
 from fanzha_training.grow import TrainOptions
+from fanzha_training.provenance import Recorder
 from fanzha_training.split import Shares
 from fanzha_training.train import Trained, train
+from fanzha_training.trained import save_trained
 
 DAYS = 40
 DELAY_DAYS = 5.0
@@ -60,6 +63,15 @@ def a_dataset(file: Path, *, rows: int = 6000, seed: int = 1, noise: float = 1.0
     meta = DatasetMeta("table", True, "fanzha-training build", as_of_ms, DELAY_DAYS)
     write_dataset(file, columns, meta)
     return load_dataset(file)
+
+
+def a_recorder() -> Recorder:
+    """Somebody whose trainings take no time."""
+    return Recorder("A. Trainer", "a test", lambda: datetime(2026, 11, 20, tzinfo=UTC))
+
+
+def saved(folder: Path, trained: Trained) -> None:
+    save_trained(folder, trained, a_recorder().ended())
 
 
 def trained_on(dataset: Dataset, options: TrainOptions = QUICK) -> Trained:

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 import xgboost as xgb
-from tests.training.learnable import QUICK, a_dataset, trained_on
+from tests.training.learnable import QUICK, a_dataset, saved, trained_on
 
 from fanzha.adapters.onnx_model import OnnxModel
 from fanzha.domain.errors import ModelRefusedError, SetupError
@@ -18,14 +18,14 @@ from fanzha_training.grow import margins
 from fanzha_training.onnx_graph import open_graph, run_graph, split_conditions, to_onnx
 from fanzha_training.published import read_manifest
 from fanzha_training.scorer import load_scorer
-from fanzha_training.trained import load_trained, save_evaluation, save_trained
+from fanzha_training.trained import load_trained, save_evaluation
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("export")
     dataset = a_dataset(folder / "dataset.parquet", rows=8000)
-    save_trained(folder / "model", trained_on(dataset, replace(QUICK, base_rate=0.001)))
+    saved(folder / "model", trained_on(dataset, replace(QUICK, base_rate=0.001)))
     return folder / "model"
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tests.model_folders import change_manifest, make_slow
 from tests.people import a_person, a_stranger
-from tests.training.learnable import DELAY_DAYS, QUICK, a_dataset, long_test, trained_on
+from tests.training.learnable import DELAY_DAYS, QUICK, a_dataset, long_test, saved, trained_on
 from tests.training.streams import DAY_MS
 
 from fanzha.domain.errors import ModelRefusedError, SetupError
@@ -21,7 +21,7 @@ from fanzha_training.gate import Margins, gate
 from fanzha_training.gate_checks import Demands
 from fanzha_training.scorer import load_scorer
 from fanzha_training.thresholds import decision_points, margins_at
-from fanzha_training.trained import json_text, save_trained
+from fanzha_training.trained import json_text
 
 GOOD = replace(QUICK, shares=long_test())
 DECIDED = "golden rows decided otherwise"
@@ -40,7 +40,7 @@ def models(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset) -> Path:
     signer = a_person("pipeline", folder / "private", folder / "models" / "keys", is_machine=True)
     worse = replace(GOOD, trees_max=3, depth=1)
     for version, options in (("good", GOOD), ("worse", worse)):
-        save_trained(folder / version, trained_on(dataset, options))
+        saved(folder / version, trained_on(dataset, options))
         export(folder / version, folder / "models", "fraud", version, command="", signer=signer)
     return folder / "models"
 

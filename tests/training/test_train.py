@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.training.learnable import QUICK, a_dataset, trained_on
+from tests.training.learnable import QUICK, a_dataset, saved, trained_on
 
 from fanzha.domain.errors import SetupError
 from fanzha.domain.model import Head
@@ -18,7 +18,7 @@ from fanzha_training.evaluate import later_than
 from fanzha_training.grow import margins
 from fanzha_training.matrix import Layer, batches, labels_of
 from fanzha_training.metrics import Scored, metrics_of
-from fanzha_training.trained import load_trained, save_trained
+from fanzha_training.trained import load_trained
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 @pytest.fixture(scope="module")
 def model(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained") / "model"
-    save_trained(folder, trained_on(dataset))
+    saved(folder, trained_on(dataset))
     return folder
 
 
@@ -37,9 +37,9 @@ class TestTrain:
     """XGBoost on one thread, time split, missing-history augmentation."""
 
     def test_the_same_seed_gives_the_same_bytes(self, dataset: Dataset, tmp_path: Path) -> None:
-        save_trained(tmp_path / "first", trained_on(dataset))
-        save_trained(tmp_path / "second", trained_on(dataset))
-        save_trained(tmp_path / "other", trained_on(dataset, replace(QUICK, seed=8)))
+        saved(tmp_path / "first", trained_on(dataset))
+        saved(tmp_path / "second", trained_on(dataset))
+        saved(tmp_path / "other", trained_on(dataset, replace(QUICK, seed=8)))
 
         for name in (
             "victim.ubj", "payee_mule.ubj", "typology.ubj", "sample.npy", "training.json",
@@ -137,7 +137,7 @@ class TestFolder:
 
     def test_keeps_margins_and_calibration(self, dataset: Dataset, tmp_path: Path) -> None:
         trained = trained_on(dataset)
-        save_trained(tmp_path / "model", trained)
+        saved(tmp_path / "model", trained)
 
         loaded = load_trained(tmp_path / "model")
 
@@ -164,7 +164,7 @@ class TestFolder:
 
     def test_an_existing_folder_is_not_overwritten(self, dataset: Dataset, tmp_path: Path) -> None:
         with pytest.raises(SetupError, match="exists already"):
-            save_trained(tmp_path, trained_on(dataset))
+            saved(tmp_path, trained_on(dataset))
 
         assert not list(tmp_path.iterdir())
 

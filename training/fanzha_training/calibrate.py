@@ -103,7 +103,8 @@ def calibrate(margin: Floats, label: npt.NDArray[np.int8], base_rate: float | No
     if base_rate is not None and not 0 < base_rate < 1:
         raise SetupError(f"--base-rate is {base_rate:g}; it must be above 0 and below 1")
     slope, intercept = _platt(margin, label)
-    if slope <= 0:
+    # Of margins that are all the same, any slope says the same.
+    if slope <= 0 or margin.min() == margin.max():
         raise SetupError(
             "on the calibration days fraud gets no higher margins than the rest: the model learned "
             "nothing that holds later; train on more days or more fraud"

@@ -11,6 +11,7 @@ import xgboost as xgb
 from fanzha.domain.model import Head, ModelManifest
 from fanzha_training.evaluate import iso_time
 from fanzha_training.golden import TOLERANCE
+from fanzha_training.provenance import provenance_rows
 
 _FEATURES_SHOWN = 15
 
@@ -41,7 +42,7 @@ def card_text(manifest: ModelManifest, booster: xgb.Booster) -> str:
         "## Data",
         _table(_data_rows(trained)),
         "## Training",
-        _table(_training_rows(trained)),
+        _table([*provenance_rows(trained["made"]), *_training_rows(trained)]),
         _commands(trained),
         "## Heads",
         _heads(trained),
@@ -63,8 +64,11 @@ def _data_rows(trained: dict[str, Any]) -> list[tuple[str, object]]:
     data, times, rows = trained["data"], trained["times"], trained["heads"][Head.VICTIM]["rows"]
     return [
         ("source", f"{data['source']}{', simulated' if data['simulated'] else ''}"),
+        ("transfers",
+         f"{data['rows']:,}, {iso_time(data['from_ms'])} to {iso_time(data['until_ms'])}"),
         ("fingerprint (BLAKE2b)", f"`{data['fingerprint']}`"),
         ("features", f"`{data['feature_hash']}`"),
+        ("features of one value, or none", len(data["features_without_values"])),
         ("labels known at", iso_time(data["as_of_ms"])),
         ("label delay", f"{trained['delay_days']:g} days"),
         ("trees grown on", _span(times["fit_from_ms"], times["tune_from_ms"], rows["fit"])),
@@ -83,14 +87,12 @@ def _span(start_ms: int, end_ms: int, counts: dict[str, int]) -> str:
 
 
 def _training_rows(trained: dict[str, Any]) -> list[tuple[str, object]]:
-    libraries = ", ".join(f"{name} {number}" for name, number in trained["libraries"].items())
     return [
         ("rows without history", f"{trained['augment_share']:.0%} for each kind of outage"),
+        ("sampling", "every labelled transfer of these days, once"),
         ("seed", trained["seed"]),
         ("threads", trained["threads"]),
         ("graph name", f"`{trained['graph_name']}`"),
-        ("libraries", libraries),
-        ("platform", trained["platform"]),
     ]
 
 

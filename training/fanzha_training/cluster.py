@@ -1,7 +1,8 @@
 """Connects to a Dask cluster, or starts one on this machine.
 
 Workers read and write files by the same paths as this process, so a cluster of several machines
-needs a shared folder; nothing that has a row for each transfer is sent over the network.
+needs a shared folder; transfers and vectors are never sent over the network, only the places of
+rows, their labels and weights.
 """
 
 import re

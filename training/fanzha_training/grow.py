@@ -8,6 +8,7 @@ import numpy.typing as npt
 import xgboost as xgb
 
 from fanzha.domain.errors import SetupError
+from fanzha.features.manifest import FEATURES
 from fanzha_training.augment import with_missing_history
 from fanzha_training.dataset import Dataset
 from fanzha_training.matrix import THREADS, Layer
@@ -64,6 +65,11 @@ def grow(dataset: Dataset, options: TrainOptions, progress: Progress, machines: 
 
     """
     _check(options)
+    if len(dataset.features_without_values) == len(FEATURES):
+        raise SetupError(
+            "every feature has one value in all rows of the data set, so that there is nothing to "
+            "learn from; build it from more transfers"
+        )
     delay_days = options.delay_days
     if delay_days is None:
         delay_days = dataset.meta.label_delay_days

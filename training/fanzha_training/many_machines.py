@@ -19,7 +19,7 @@ from distributed import Client, get_worker
 
 from fanzha.features.manifest import FEATURES
 from fanzha_training.cluster import workers_of
-from fanzha_training.matrix import Layer, rows_of
+from fanzha_training.matrix import Layer, rows_of, weights_of
 from fanzha_training.one_machine import METRIC, Progress
 from fanzha_training.vectors import ROWS_PER_BATCH, Vectors
 
@@ -33,11 +33,17 @@ class ManyMachines:
         """Take a connected client."""
         self._client = client
 
+    @property
+    def processes(self) -> int:
+        """How many workers there are."""
+        return len(workers_of(self._client))
+
     def matrix(self, layers: Sequence[Layer], like: Any = None) -> Any:  # noqa: ANN401
         """See `Machines.matrix`. Chunk by chunk, the rows are shared out to the workers in turn."""
         workers = workers_of(self._client)
         rows = min(ROWS_PER_BATCH, -(-rows_of(layers) // len(workers)))
         chunks = [chunk for layer in layers for chunk in _chunks(layer, rows)]
+        weighted = weights_of(layers) is not None
         vectors, labels, weights = [], [], []
         for number, chunk in enumerate(chunks):
             worker = workers[number % len(workers)]
@@ -50,12 +56,13 @@ class ManyMachines:
                     )
                 )
                 labels.append(array.from_array(chunk.label, chunks=-1))
-                weights.append(array.from_array(_weight(chunk), chunks=-1))
+                if weighted:
+                    weights.append(array.from_array(_weight(chunk), chunks=-1))
         return xgboost.dask.DaskQuantileDMatrix(
             self._client,
             array.concatenate(vectors),
             array.concatenate(labels),
-            weight=array.concatenate(weights),
+            weight=array.concatenate(weights) if weighted else None,
             missing=np.nan,
             ref=like,
         )

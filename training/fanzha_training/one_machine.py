@@ -20,6 +20,10 @@ METRIC = "logloss"
 class Machines(Protocol):
     """What trees are grown on."""
 
+    @property
+    def processes(self) -> int:
+        """How many processes that is."""
+
     def matrix(self, layers: Sequence[Layer], like: Any = None) -> Any:  # noqa: ANN401 - XGBoost's
         """Return rows to learn from; `like` as in `fanzha_training.matrix.matrix_of`."""
 
@@ -49,6 +53,8 @@ class Machines(Protocol):
 
 class OneMachine:
     """One process and one thread."""
+
+    processes = 1
 
     def __init__(self, cache: Path) -> None:
         """Take a folder for bins that do not fit memory."""

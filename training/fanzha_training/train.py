@@ -101,7 +101,15 @@ def train(
         "heads": records,
         "heads_left_out": left_out,
         "typology": None if typology is None else typology.record,
-        "data": asdict(dataset.meta) | {"fingerprint": dataset.fingerprint(), "rows": len(dataset)},
+        "data": asdict(dataset.meta)
+        | {
+            "fingerprint": dataset.fingerprint(),
+            "rows": len(dataset),
+            "from_ms": int(dataset.time_ms[0]),
+            "until_ms": int(dataset.time_ms[-1]),
+            "features_without_values": list(dataset.features_without_values),
+            "repaired": dataset.repaired,
+        },
     }
     sample = _sample(split.calibration, np.random.default_rng(options.seed))
     margin = margins(victim.booster, split.calibration.vectors)

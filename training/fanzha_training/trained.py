@@ -2,14 +2,14 @@
 
 `victim.ubj` and its like are XGBoost's own files, one for each head and one for the types of fraud,
 `sample.npy` the vectors that the export is proved with, `reference.json` what drift is measured
-against, `training.json` says how to train it again, and `evaluation.json`, once it was evaluated,
-how good it is.
+against, `training.json` says how to train it again, `provenance.json` who trained it, where and
+when, and `evaluation.json`, once it was evaluated, how good it is.
 """
 
 import hashlib
 import json
 import platform
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +24,7 @@ from fanzha.features.manifest import FEATURE_NAMES, manifest_hash
 from fanzha_training.atomic import published_folder, replaced_file
 from fanzha_training.calibrate import Calibration
 from fanzha_training.drift.reference import REFERENCE_FILE, reference_text
+from fanzha_training.provenance import PROVENANCE_FILE, Provenance, read_provenance
 from fanzha_training.train import Trained, TrainedHead
 
 TYPOLOGY_FILE: Final = "typology.ubj"
@@ -80,8 +81,13 @@ def json_text(value: object) -> str:
     return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def save_trained(folder: Path, trained: Trained) -> None:
+def save_trained(folder: Path, trained: Trained, made: Provenance) -> None:
     """Write the folder in one step.
+
+    Args:
+        folder: where to.
+        trained: the model.
+        made: who trained it, where and when.
 
     Raises:
         SetupError: it exists already, or cannot be written.
@@ -104,6 +110,7 @@ def save_trained(folder: Path, trained: Trained) -> None:
         files = sorted(file.name for file in draft.iterdir())
         record["files_sha256"] = {name: sha256_of(draft / name) for name in files}
         (draft / RECORD_FILE).write_text(json_text(record), encoding="utf-8")
+        (draft / PROVENANCE_FILE).write_text(json_text(asdict(made)), encoding="utf-8")
 
 
 def save_evaluation(folder: Path, evaluation: dict[str, Any]) -> None:
@@ -137,6 +144,7 @@ def load_trained(folder: Path) -> TrainedFolder:
             f"{folder} was trained with features {feature_hash}, this code has {manifest_hash()}; "
             "train again"
         )
+    record["made"] = read_provenance(folder)
     heads = {
         head: TrainedHead(
             _booster(folder / booster_file(head)),

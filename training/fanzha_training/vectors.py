@@ -125,7 +125,8 @@ def stamp_of(path: Path) -> tuple[int, int]:
 
 def stored_vectors(path: Path, count: int) -> StoredVectors:
     """Return all vectors of a data set's file that has so many rows."""
-    return StoredVectors(path, np.arange(count), stamp_of(path))
+    # Absolute: it may be read by a process that was started elsewhere.
+    return StoredVectors(path.absolute(), np.arange(count), stamp_of(path))
 
 
 def batches_of(vectors: AnyVectors, rows: int = ROWS_PER_BATCH) -> Iterator[Vectors]:

@@ -12,6 +12,7 @@ from fanzha_training.building.numbered_transfers import (
     NumberedTransfers,
     Spread,
     one_after_another,
+    parts_for,
     vectors_of,
 )
 from fanzha_training.building.options import BuildOptions, Say, label_columns, label_counts
@@ -66,8 +67,9 @@ def build_dataset(
     meta = DatasetMeta(
         source.name, source.simulated, source.command, as_of_ms, options.label_delay_days
     )
+    parts = options.parts or max(options.parts_min, parts_for(len(known), known.subjects))
     with dataset_writer(out, meta) as writer:
-        for rows, vectors in vectors_of(known, options.parts, out.parent, say, spread):
+        for rows, vectors in vectors_of(known, parts, out.parent, say, spread):
             part = known.columns(_COPIED, rows)
             writer.write(
                 {

@@ -132,7 +132,7 @@ def one_after_another(work: Work, say: Say) -> None:
 
 def vectors_of(
     numbered: NumberedTransfers,
-    parts: int | None,
+    parts: int,
     folder: Path,
     say: Say,
     spread: Spread = one_after_another,
@@ -141,14 +141,13 @@ def vectors_of(
 
     Args:
         numbered: the transfers.
-        parts: into how many parts to cut the subjects; None: as their number asks for.
+        parts: into how many parts to cut the subjects.
         folder: where to put aside what does not fit memory.
         say: told what is being done.
         spread: computes the parts where there are several.
 
     """
     count = len(numbered)
-    parts = parts or parts_for(count, numbered.subjects)
     named = Named.of(numbered)
     if parts == 1:
         say("computing the vectors")

@@ -26,6 +26,8 @@ class BuildOptions:
     Archives carry their own offsets."""
     parts: int | None = None
     """Into how many parts to cut the subjects; None: as the number of transfers asks for."""
+    parts_min: int = 1
+    """Where `parts` is None, at least so many: one for each worker."""
     currency: str = "CNY"
     simulated: bool | None = None
     """Whether the data were simulated; None: as the input says."""

@@ -129,8 +129,10 @@ def read_table(folder: Path, currency: str) -> Table:
     repaired["rows_out_of_order"] = transfers.select(
         (pl.col("time_ms").diff() < 0).sum()
     ).item()  # fmt: skip
+    repeated = transfers.filter(pl.col("request_id").is_duplicated())
+    repaired["rows_contradicting"] = len(repeated.unique()) - repeated["request_id"].n_unique()
     transfers = transfers.unique("request_id", keep="first", maintain_order=True)
-    repaired["rows_duplicated"] = before - len(transfers)
+    repaired["rows_duplicated"] = before - len(transfers) - repaired["rows_contradicting"]
     if transfers.is_empty():
         raise SetupError(
             f"{folder / TRANSFERS_FILE} has no valid transfer in {currency}; it needs rows with "
@@ -154,7 +156,8 @@ def read_table(folder: Path, currency: str) -> Table:
 def _matched(
     outcomes: pl.DataFrame, transfers: pl.DataFrame, repaired: dict[str, int]
 ) -> pl.DataFrame:
-    outcomes = _kept(outcomes, pl.col("report_time_ms") >= 0, repaired, "outcomes_invalid")
+    valid = (pl.col("report_time_ms") >= 0) & (pl.col("outcome") > 0)
+    outcomes = _kept(outcomes, valid, repaired, "outcomes_invalid")
     before = len(outcomes)
     outcomes = outcomes.unique("outcome_id", keep="first", maintain_order=True)
     repaired["outcomes_duplicated"] = before - len(outcomes)
@@ -208,7 +211,11 @@ def _read(
     frame = frame.with_columns(pl.lit(None).alias(name) for name in absent)
     for name, kind in types.items():
         try:
+            given = frame[name]
             frame = frame.with_columns(pl.col(name).cast(kind))
+            # A cast drops fractions in silence; yuan would pass for fen.
+            if given.dtype.is_float() and (frame[name] != given).any():
+                raise pl.exceptions.InvalidOperationError("fractions")
         except pl.exceptions.PolarsError as error:
             raise SetupError(
                 f"{file}: column {name} is {present[name]} with values that are no "

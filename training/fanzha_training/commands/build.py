@@ -1,6 +1,9 @@
 """`fanzha-training build`: makes a data set from a table, a bank's own file, or an archive."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +15,10 @@ from fanzha.mapping.sources import is_zone
 from fanzha_training.building.from_archive import build_from_archive
 from fanzha_training.building.from_file import build_from_file
 from fanzha_training.building.from_table import build_from_table
+from fanzha_training.building.numbered_transfers import Spread, one_after_another
+from fanzha_training.building.on_cluster import on_cluster
 from fanzha_training.building.options import BuildOptions
+from fanzha_training.cluster import cluster, workers_of
 from fanzha_training.commands.console import AsJson, command_text, show, stages, time_ms_of
 
 _Out = Annotated[Path, typer.Option(help="Data set to write, a Parquet file.")]
@@ -58,6 +64,14 @@ _AllowDifferences = Annotated[
     bool, typer.Option(help="Build even if served vectors differ from recomputed ones.")
 ]
 
+_Dask = Annotated[
+    str | None,
+    typer.Option(
+        help="Compute vectors of --table or --file on a cluster: local:N, or a scheduler's "
+        "tcp://HOST:PORT. They are the same."
+    ),
+]
+
 
 def build(
     *,
@@ -73,6 +87,7 @@ def build(
     currency: _Currency = "CNY",
     simulated: _Simulated = None,
     allow_differences: _AllowDifferences = False,
+    dask: _Dask = None,
     as_json: AsJson = False,
 ) -> None:
     """Build a data set: one row for each transfer, with its vector, its label and what was served.
@@ -81,6 +96,8 @@ def build(
     """
     _check_sources(table, file, mapping, archive)
     _check_values(label_delay_days, zone, currency)
+    if dask is not None and archive is not None:
+        raise SetupError("--dask is for --table and --file; build an archive's data set without it")
     command = command_text(
         "build",
         {
@@ -107,16 +124,29 @@ def build(
         allow_differences=allow_differences,
     )
     start = time.monotonic()
-    with stages() as say:
+    with _spread(dask) as (spread, parts_min), stages() as say:
+        options = replace(options, parts_min=parts_min)
         if table is not None:
-            summary = build_from_table(table, out, options, say)
+            summary = build_from_table(table, out, options, say, spread)
         elif file is not None and mapping is not None:
-            summary = build_from_file(file, mapping, out, options, say, skip_bad_rows=skip_bad_rows)
+            summary = build_from_file(
+                file, mapping, out, options, say, spread, skip_bad_rows=skip_bad_rows
+            )
         elif archive is not None:
             summary = build_from_archive(archive, out, options, say)
     seconds = time.monotonic() - start
     summary["rows_per_s"] = round(int(str(summary["rows"])) / seconds)
     show({"dataset": str(out), **summary}, as_json=as_json)
+
+
+@contextmanager
+def _spread(dask: str | None) -> Iterator[tuple[Spread, int]]:
+    """Yield what computes the parts, and how many there should be at least."""
+    if dask is None:
+        yield one_after_another, 1
+    else:
+        with cluster(dask) as client:
+            yield on_cluster(client), len(workers_of(client))
 
 
 def _check_sources(
