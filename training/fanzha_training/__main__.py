@@ -6,6 +6,7 @@ import typer
 
 from fanzha.domain.errors import SetupError
 from fanzha_training.commands.ablate import ablate_families
+from fanzha_training.commands.benchmark import benchmark
 from fanzha_training.commands.build import build
 from fanzha_training.commands.evaluate import evaluate
 from fanzha_training.commands.export import export
@@ -23,7 +24,7 @@ app = typer.Typer(
 )
 
 
-for command in (simulate, build, train, evaluate, export, gate, promote, skew):
+for command in (simulate, build, train, evaluate, export, gate, promote, skew, benchmark):
     app.command()(command)
 app.command("ablate")(ablate_families)
 

@@ -105,7 +105,9 @@ def _of_receipts(now, in_ring, reports, last_happened, out):
         if age > 37 * DAY_MS:
             continue
         # Most accounts have no reports: nothing is searched for them.
-        reported = 1 if last_happened >= 0 and _is_reported(reports, in_ring[i, at.EVENT_ID], now) else 0
+        reported = (
+            1 if last_happened >= 0 and _is_reported(reports, in_ring[i, at.EVENT_ID], now) else 0
+        )
         received_30d += 1
         reported_30d += reported
         if age <= 14 * DAY_MS:

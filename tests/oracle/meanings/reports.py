@@ -67,9 +67,7 @@ def _reported_share(span_ms: int, request: Request, account: Account) -> Fractio
 
 def _had_time(request: Request, account: Account) -> list[Event]:
     """Return what was received more than 7 days ago."""
-    return [
-        event for event in account.receipts() if event.time_ms < request.time_ms - 7 * DAY_MS
-    ]
+    return [event for event in account.receipts() if event.time_ms < request.time_ms - 7 * DAY_MS]
 
 
 def _naming_mule(request: Request, account: Account) -> list[Report]:
