@@ -115,6 +115,11 @@ ablation: $(READY) ## Train without each family of features in turn, into docs/r
 	$(TRAINING) ablate --dataset $(ABLATION)/1.parquet --dataset $(ABLATION)/2.parquet --dataset $(ABLATION)/3.parquet --out docs/reference/ablation.json
 	@$(BIN)/python -m tests.reference
 
+HANDBOOK ?= ../shared/data/handbook/transactions.parquet
+.PHONY: benchmark-quality
+benchmark-quality: $(READY) ## Measure on the Fraud Detection Handbook's card set (HANDBOOK=file); last line is JSON
+	@$(TRAINING) benchmark --file $(HANDBOOK) --json
+
 COMPILE = $(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-header \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options --no-annotate
 

@@ -18,6 +18,7 @@ from tests.oracle.meanings import (
     reports,
     session,
     totals,
+    usual,
     velocity,
 )
 from tests.oracle.records import Request
@@ -99,6 +100,7 @@ FEATURES: dict[str, Meaning] = {
     **_of_request(calendar.MEANINGS),
     **_of_request(lists.MEANINGS),
     **_of_payer(velocity.MEANINGS),
+    **_of_payer(usual.MEANINGS),
     **_of_payer(escalation.MEANINGS),
     **_of_payer(pair.MEANINGS),
     **_of_payer(inflow.MEANINGS),

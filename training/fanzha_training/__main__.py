@@ -6,6 +6,7 @@ import typer
 
 from fanzha.domain.errors import SetupError
 from fanzha_training.commands.ablate import ablate_families
+from fanzha_training.commands.benchmark import benchmark
 from fanzha_training.commands.build import build
 from fanzha_training.commands.drift import drift
 from fanzha_training.commands.evaluate import evaluate
@@ -24,7 +25,7 @@ app = typer.Typer(
 )
 
 
-commands = (simulate, build, train, evaluate, export, gate, skew, shadow_report, drift)
+commands = (simulate, build, train, evaluate, export, gate, skew, shadow_report, drift, benchmark)
 for command in commands:
     app.command()(command)
 app.command("ablate")(ablate_families)

@@ -39,6 +39,10 @@ class TrainOptions:
     depth: int = 6
     learning_rate: float = 0.05
     min_child_weight: float = 1.0
+    subsample: float = 1.0
+    """Share of the rows, drawn anew by the seed for each tree."""
+    colsample: float = 1.0
+    """Share of the features, drawn anew by the seed for each tree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ def grow(dataset: Dataset, options: TrainOptions, progress: Progress, machines: 
     if delay_days is None:
         delay_days = dataset.meta.label_delay_days
     split = split_by_time(dataset, delay_days, options.shares)
-    parameters = _parameters(options, split)
+    parameters = parameters_of(options, split.fit)
     randomness = np.random.default_rng(options.seed)
 
     trees, tuned = _best_tree_count(parameters, split, options, progress, machines, randomness)
@@ -107,6 +111,8 @@ def _check(options: TrainOptions) -> None:
         ("--trees", options.trees_max, 1, 10_000),
         ("--depth", options.depth, 1, 12),
         ("--learning-rate", options.learning_rate, 0.001, 1),
+        ("the share of rows for each tree", options.subsample, 0.01, 1),
+        ("the share of features for each tree", options.colsample, 0.01, 1),
         ("--augment-share", options.augment_share, 0, 1),
         ("--seed", options.seed, 0, 2**31 - 1),
         ("--delay-days", options.delay_days or 0, 0, 365),
@@ -120,16 +126,18 @@ def _check(options: TrainOptions) -> None:
         raise SetupError("; ".join(wrong))
 
 
-def _parameters(options: TrainOptions, split: Split) -> dict[str, Any]:
+def parameters_of(options: TrainOptions, part: Part) -> dict[str, Any]:
+    """Return XGBoost's parameters for trees that begin at a part's share of fraud."""
     return {
         "objective": "binary:logistic",
         "tree_method": "hist",
         "max_depth": options.depth,
         "eta": options.learning_rate,
         "min_child_weight": options.min_child_weight,
-        "subsample": 1.0,
+        "subsample": options.subsample,
+        "colsample_bytree": options.colsample,
         # Stated, because XGBoost would otherwise estimate it.
-        "base_score": split.fit.frauds / len(split.fit.label),
+        "base_score": part.frauds / len(part.label),
         "eval_metric": METRIC,
         "nthread": THREADS,
         "seed": options.seed,

@@ -23,6 +23,7 @@ from fanzha.features import (
     reports,
     session,
     totals,
+    usual,
     velocity,
 )
 from fanzha.features.compiled import compiled
@@ -34,7 +35,8 @@ _CUSTOMER = _SESSION + len(session.FEATURES)
 _CALENDAR = _CUSTOMER + len(customer.FEATURES)
 _LISTS = _CALENDAR + len(calendar.FEATURES)
 PAYER_START = len(REQUEST_FEATURES)
-_ESCALATION = PAYER_START + len(velocity.FEATURES)
+_USUAL = PAYER_START + len(velocity.FEATURES)
+_ESCALATION = _USUAL + len(usual.FEATURES)
 _PAIR = _ESCALATION + len(escalation.FEATURES)
 _INFLOW = _PAIR + len(pair.FEATURES)
 _PAYER_TOTALS = _INFLOW + len(inflow.FEATURES)
@@ -65,13 +67,14 @@ def request_part(facts, vector):
 def payer_part(facts, out_ring, in_ring, pair_record, report_ring, hours, days, vector):
     """Write the payer's part; rings and totals int64[:, 5], pair int64[0 or 4]."""
     vector[PAYER_START:PAYEE_START] = np.nan
-    velocity.compute(facts, out_ring, vector[PAYER_START:_ESCALATION])
+    velocity.compute(facts, out_ring, vector[PAYER_START:_USUAL])
+    usual.compute(facts, out_ring, vector[_USUAL:_ESCALATION])
     escalation.compute(facts, out_ring, vector[_ESCALATION:_PAIR])
     pair.compute(facts, out_ring, in_ring, pair_record, vector[_PAIR:_INFLOW])
     inflow.compute(facts, in_ring, vector[_INFLOW:_PAYER_TOTALS])
     totals.compute_payer(facts, hours, days, vector[_PAYER_TOTALS:_PAYER_FLOW])
     flow.compute(facts, out_ring, in_ring, vector[_PAYER_FLOW:_PAYER_REPORTS])
-    reports.compute(facts, report_ring, vector[_PAYER_REPORTS:PAYEE_START])
+    reports.compute(facts, in_ring, report_ring, vector[_PAYER_REPORTS:PAYEE_START])
 
 
 @compiled()
@@ -80,7 +83,7 @@ def payee_part(facts, out_ring, in_ring, report_ring, days, vector):
     vector[PAYEE_START:LINKS_START] = np.nan
     totals.compute_payee(facts, days, vector[PAYEE_START:_PAYEE_FLOW])
     flow.compute(facts, out_ring, in_ring, vector[_PAYEE_FLOW:_PAYEE_REPORTS])
-    reports.compute(facts, report_ring, vector[_PAYEE_REPORTS:LINKS_START])
+    reports.compute(facts, in_ring, report_ring, vector[_PAYEE_REPORTS:LINKS_START])
 
 
 @compiled()

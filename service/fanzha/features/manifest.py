@@ -14,6 +14,7 @@ from fanzha.features import (
     pair,
     session,
     totals,
+    usual,
     velocity,
 )
 from fanzha.features.feature import Feature
@@ -29,6 +30,7 @@ REQUEST_FEATURES: Final = (
 )
 PAYER_FEATURES: Final = (
     *velocity.FEATURES,
+    *usual.FEATURES,
     *escalation.FEATURES,
     *pair.FEATURES,
     *inflow.FEATURES,
