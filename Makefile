@@ -81,7 +81,7 @@ AS = --as $(1) --key $(MODEL_KEYS)/$(1).key --models $(MODEL_BUILD)/models
 define TRAIN_MODEL
 	$(TRAINING) simulate --out $(MODEL_BUILD)/$(1)/world --seed $(2) $(3)
 	$(TRAINING) build --table $(MODEL_BUILD)/$(1)/world --out $(MODEL_BUILD)/$(1)/dataset.parquet
-	$(TRAINING) train --dataset $(MODEL_BUILD)/$(1)/dataset.parquet --out $(MODEL_BUILD)/$(1)/trained --seed 7
+	$(TRAINING) train --dataset $(MODEL_BUILD)/$(1)/dataset.parquet --out $(MODEL_BUILD)/$(1)/trained --seed 7 --by "the maintainers" --where "a build machine"
 	$(TRAINING) evaluate --dataset $(MODEL_BUILD)/$(1)/dataset.parquet --model $(MODEL_BUILD)/$(1)/trained
 	$(call PUBLISH_MODEL,$(1),$(4))
 endef

@@ -37,7 +37,8 @@ def report_features(side: str) -> tuple[Feature, ...]:
                 f"{unread}, or nothing received then"),
         Feature(f"{side}_in_unreported_since", "known_fraud", "events",
                 "Payments in the ring received more than 7 days ago and after the last one that is "
-                "known as fraud.", f"{unread}, or no report names the account as the receiving one"),
+                "known as fraud.",
+                f"{unread}, or no report names the account as the receiving one"),
         Feature(f"{side}_in_reported_run", "known_fraud", "events",
                 "Of the same payments: length of the row of frauds, one directly after another, "
                 "that ends with the last one known as fraud.",
