@@ -27,6 +27,7 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NOT_RUN = {
     "make demo": "takes minutes; tests/integration/test_demo_command.py plays its fast form",
     "make test": "runs this very test",
+    "make benchmark-quality": "needs the handbook set; tests/training/test_benchmark.py runs it",
 }
 ADDRESS = "127.0.0.1:7443"
 DATA = "/tmp/fanzha"  # noqa: S108 - as the documents write it
