@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from tests.training.learnable import QUICK, a_dataset, trained_on
+from tests.training.learnable import QUICK, a_dataset, saved, trained_on
 
 from fanzha.archive import schema
 from fanzha.domain.ids import new_decision_id
@@ -21,7 +21,6 @@ from fanzha.features.manifest import FEATURE_INDEX
 from fanzha_training.export import export
 from fanzha_training.points import points_of
 from fanzha_training.scorer import Scorer, load_scorer
-from fanzha_training.trained import save_trained
 
 DAY = date(2026, 8, 3)
 DAY_MS = 86_400_000
@@ -45,7 +44,7 @@ class World:
 def a_world(folder: Path, rows: int = 12_000) -> World:
     """Train and export a model; other transfers of the same kind are what its service sees."""
     dataset = a_dataset(folder / "dataset.parquet", rows=rows)
-    save_trained(folder / "trained", trained_on(dataset, replace(QUICK, seed=3)))
+    saved(folder / "trained", trained_on(dataset, replace(QUICK, seed=3)))
     export(folder / "trained", folder / "models", "fraud", "1", command="fanzha-training export")
     later = a_dataset(folder / "later.parquet", rows=rows, seed=2)
     scorer = load_scorer(folder / "models" / "fraud" / "1")

@@ -24,7 +24,7 @@ def test_hidden_features_are_unknown_and_the_others_are_as_they_were(tmp_path: P
 
 
 def test_families_that_fraud_follows_from_are_told_from_the_others(tmp_path: Path) -> None:
-    dataset = a_dataset(tmp_path / "d.parquet", rows=4000, noise=0.5)
+    dataset = a_dataset(tmp_path / "d.parquet", rows=8000, noise=0.3)
 
     found = ablate([dataset], QUICK, lambda _done, _total: None)
 

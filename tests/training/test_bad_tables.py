@@ -273,7 +273,7 @@ class TestDatasets:
             ("decision", 77, "a decision that is in no vocabulary"),
             ("label", 2, "values of label other than 0, 1 and null"),
             ("payee_mule", 3, "values of payee_mule other than 0, 1 and null"),
-            ("payee_mule", 1, "a payee_mule without payee_mule_known_ms"),
+            ("payee_mule_known_ms", None, "a payee_mule without payee_mule_known_ms"),
             ("label_known_ms", None, "a label without label_known_ms"),
             ("label_known_ms", START_MS + 999 * DAY_MS, "a label that became known later than"),
             ("weight", 0.0, "a weight that is not above 0"),

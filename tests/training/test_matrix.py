@@ -80,11 +80,11 @@ def test_a_model_does_not_tell_where_its_vectors_were(in_memory: Dataset, on_dis
 
     one, other = trained_on(in_memory), trained_on(on_disk)
 
-    assert one.booster.save_raw("ubj") == other.booster.save_raw("ubj")
+    assert one.victim.booster.save_raw("ubj") == other.victim.booster.save_raw("ubj")
     assert one.record == other.record
     assert one.sample.tobytes() == other.sample.tobytes()
-    assert margins(one.booster, on_disk.stored_vectors).tobytes() == (
-        margins(one.booster, in_memory.vectors).tobytes()
+    assert margins(one.victim.booster, on_disk.stored_vectors).tobytes() == (
+        margins(one.victim.booster, in_memory.vectors).tobytes()
     )
 
 
@@ -95,8 +95,8 @@ def test_early_stopping_on_disk_stops_at_the_same_tree(
     monkeypatch.setattr("fanzha_training.one_machine.matrix_of", _always_on_disk)
 
     assert trained_on(on_disk).record == alone
-    assert alone["tree_count_tuned"]
-    assert alone["trees"] < QUICK.trees_max
+    assert alone["heads"]["victim"]["tree_count_tuned"]
+    assert alone["heads"]["victim"]["trees"] < QUICK.trees_max
 
 
 def _always_on_disk(layers: list[Layer], cache: Path, *, like: xgb.DMatrix | None) -> xgb.DMatrix:

@@ -14,7 +14,10 @@ from fanzha.domain.errors import SetupError
 from fanzha_training.export import export
 from fanzha_training.provenance import PROVENANCE_FILE, Recorder, read_provenance
 
-SAME_BYTES = ("booster.ubj", "model.onnx", "golden.npz")
+SAME_BYTES = (
+    "victim.ubj", "payee_mule.ubj", "typology.ubj", "model.onnx", "typology.onnx", "golden.npz",
+    "victim.trees.npz", "payee_mule.trees.npz", "reference.json",
+)  # fmt: skip
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
@@ -29,7 +32,7 @@ def command(folder: Path, *words: str) -> None:
 
 
 def test_two_processes_give_the_same_model_bytes(tmp_path: Path) -> None:
-    a_dataset(tmp_path / "dataset.parquet", rows=3000)
+    a_dataset(tmp_path / "dataset.parquet", rows=8000)
     for run in ("first", "second"):
         folder = tmp_path / run
         folder.mkdir()
