@@ -17,9 +17,12 @@ import numpy as np
 from tests.builders import a_request
 from tests.conftest import Service
 from tests.contract.test_served_parity import archive, wait_until_relayed
+from tests.model_folders import Bank
+from tests.people import a_person
 from tests.training.drift_days import MODEL, a_world
 
 from fanzha.adapters.embedded_redis import EmbeddedRedis
+from fanzha.registry.model_folder import sign_model
 from fanzha.v1 import scoring_pb2_grpc
 
 BEFORE, DURING = 30, 6
@@ -55,7 +58,12 @@ def test_a_served_day_is_told_with_its_outage(
     start_service: Callable[..., Service], short_dir: Path
 ) -> None:
     world = a_world(short_dir / "world", rows=3_000)
-    (world.models / "registry.json").write_text(json.dumps({"champion": MODEL, "history": []}))
+    private = short_dir / "private"
+    keys = world.models / "keys"
+    pipeline = a_person("pipeline", private, keys, is_machine=True)
+    sign_model(world.models / MODEL, pipeline)
+    people = (a_person(name, private, keys) for name in ("anna", "bo"))
+    Bank(world.models, private, pipeline, *people).promote(MODEL)
     limits = short_dir / "limits.yaml"
     limits.write_text("rows_min: 2\ndegraded: {warn: 0.01, alarm: 0.9}\n")
     folder = short_dir / "archive"

@@ -97,12 +97,14 @@ class OnnxModel:
         """Return the types that a fraud with this vector, float32 (features,), may be of.
 
         The likeliest first; probabilities add up to 1 over all that the model knows. Empty when it
-        knows none.
+        knows none, or when what it gives is no number.
         """
         if self._typology is None:
             return ()
         (margins,) = self._typology.run(self._outputs, {self._input: vector[np.newaxis, :]})
         shown = margins[0].astype(np.float64)
+        if not np.isfinite(shown).all():
+            return ()
         grown = np.exp(shown - shown.max())
         likely = (grown / grown.sum()).tolist()
         guesses = [

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, tzinfo
 import numpy as np
 import numpy.typing as npt
 
-from fanzha.domain.decision import HeadScore
+from fanzha.domain.decision import HeadScore, Score
 from fanzha.domain.evidence import Evidence
 from fanzha.domain.points import DECADES_BELOW_EVEN, POINTS_MAX, POINTS_PER_DECADE
 from fanzha.domain.scored import Scored
@@ -31,12 +31,20 @@ def score(
     offset = utc_offset_s(transfer.create_time_ms, zone)
     facts = request_facts(transfer, evidence.list_hits, offset)
     features = feature_vector(facts, evidence.payer, evidence.payee, evidence.links)
-    says = None if model is None else model.score(features)
-    if says is not None and not math.isfinite(says.margin):
-        says = None
-    if says is not None and says.payee_mule is not None and not has_payee(transfer):
-        says = replace(says, payee_mule=None)
+    says = None if model is None else _usable(model.score(features), transfer)
     return Scored(facts.tobytes(), features.tobytes(), says), features
+
+
+def _usable(says: Score, transfer: Transfer) -> Score | None:
+    """Return what the model says without what is no number, and nothing of a payee there is not."""
+    if not math.isfinite(says.margin):
+        return None
+    payee, payer = says.payee_mule, says.payer_mule
+    if payee is not None and not (has_payee(transfer) and math.isfinite(payee.margin)):
+        says = replace(says, payee_mule=None)
+    if payer is not None and not math.isfinite(payer.margin):
+        says = replace(says, payer_mule=None)
+    return says
 
 
 def has_payee(transfer: Transfer) -> bool:
