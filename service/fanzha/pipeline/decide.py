@@ -227,14 +227,16 @@ def _prompt(
 ) -> Prompt | None:
     """Return the words for the gravest finding that has a topic.
 
-    What is blocked is spoken of first, then types of fraud, then other situations. Where the model
-    is sure enough of a type of fraud, its word counts above the rules'.
+    What is blocked is spoken of first, then types of fraud, then other situations. The model's word
+    on the type counts where no rule names one, and above the rules' where it is sure.
     """
     if kind == DecisionKind.ALLOW:
         return None
     topic, best = PromptTopic.GENERAL, (False, False, DecisionKind.UNSPECIFIED)
-    if fraud_types and fraud_types[0].probability >= policy.typology_min:
-        topic, best = topic_of(fraud_types[0].fraud_type), (False, True, DecisionKind.BLOCK)
+    if fraud_types and fraud_types[0].probability >= policy.typology.min_probability:
+        is_sure = fraud_types[0].probability >= policy.typology.over_rules
+        grave = DecisionKind.BLOCK if is_sure else DecisionKind.UNSPECIFIED
+        topic, best = topic_of(fraud_types[0].fraud_type), (False, True, grave)
     for finding in findings:
         if finding.topic is None:
             continue

@@ -20,7 +20,14 @@ from fanzha.policy.guards import (
     compiled_atoms,
     holds_for,
 )
-from fanzha.policy.policy import NoticeTexts, Policy, Rule, RuleClass, Thresholds
+from fanzha.policy.policy import (
+    NoticeTexts,
+    Policy,
+    Rule,
+    RuleClass,
+    Thresholds,
+    TypologyLimits,
+)
 from fanzha.policy.policy_file import (
     ControlShareShape,
     NoticeShape,
@@ -39,8 +46,8 @@ BEIJING: Final = timezone(timedelta(hours=8))
 SCORE_CONFIRM_CODE: Final = "MODEL_SCORE_CONFIRM"
 SCORE_PAUSE_CODE: Final = "MODEL_SCORE_PAUSE"
 ESSENTIAL_CODE: Final = "ESSENTIAL_PAYMENT"
-TYPOLOGY_MIN: Final = 0.5
-"""Probability of a type from which the prompt speaks of it, unless the file says otherwise."""
+TYPOLOGY: Final = TypologyLimits(min_probability=0.5, over_rules=0.75)
+"""Unless the file says otherwise."""
 
 _HOUR_MS: Final = 3_600_000
 _ALWAYS_MS: Final = 2**62
@@ -66,7 +73,7 @@ def load_policy(path: Path = DEFAULT_POLICY, zone: tzinfo = BEIJING) -> Policy:
     reasons = _score_reasons(document)
     essential = _essential(document)
     notice = _notice(document)
-    typology_min = _typology_min(document)
+    typology = _typology(document)
     control_share = _control_share(document, zone)
     checked = _rules(document)
     program = _program(document, checked)
@@ -91,7 +98,7 @@ def load_policy(path: Path = DEFAULT_POLICY, zone: tzinfo = BEIJING) -> Policy:
         score_pause=reasons[1],
         essential=essential,
         notice=notice,
-        typology_min=typology_min,
+        typology=typology,
         control_share=control_share,
     )
 
@@ -182,11 +189,16 @@ def _notice(document: Document) -> NoticeTexts | None:
     )
 
 
-def _typology_min(document: Document) -> float:
+def _typology(document: Document) -> TypologyLimits:
     if document.at("typology") is None:
-        return TYPOLOGY_MIN
+        return TYPOLOGY
     shape = document.parse(TypologyShape, "typology")
-    return TYPOLOGY_MIN if shape is None else shape.min_probability
+    if shape is None:
+        return TYPOLOGY
+    if shape.over_rules < shape.min_probability:
+        text = "over_rules lies below min_probability; it takes more to count above a rule"
+        document.fault(("typology", "over_rules"), text)
+    return TypologyLimits(shape.min_probability, shape.over_rules)
 
 
 def _control_share(document: Document, zone: tzinfo) -> ControlShare | None:

@@ -45,6 +45,16 @@ class Thresholds:
 
 
 @dataclass(frozen=True, slots=True)
+class TypologyLimits:
+    """Probabilities of a type of fraud from which the prompt speaks of it, 0 to 1."""
+
+    min_probability: float
+    """Where no rule that holds names a type."""
+    over_rules: float
+    """Whatever the rules name."""
+
+
+@dataclass(frozen=True, slots=True)
 class NoticeTexts:
     """The fixed words of every notice."""
 
@@ -117,8 +127,7 @@ class Policy:
     score_pause: ReasonTemplate
     essential: Reason
     notice: NoticeTexts
-    typology_min: float
-    """Probability of a type of fraud from which the prompt speaks of it."""
+    typology: TypologyLimits
     control_share: ControlShare | None
     """None: everyone is prompted who is to be."""
 

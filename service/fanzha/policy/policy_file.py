@@ -92,7 +92,14 @@ class TypologyShape(Shape):
     """When the model's guess of the type of fraud chooses the words."""
 
     min_probability: float = Field(
-        ge=0.2, le=1, description="probability from which the prompt speaks of a type, 0.2 to 1"
+        ge=0.2,
+        le=1,
+        description="probability from which the prompt speaks of a type that no rule names, 0.2 to 1",
+    )
+    over_rules: float = Field(
+        ge=0.2,
+        le=1,
+        description="probability from which its word counts above the rules', 0.2 to 1",
     )
 
 

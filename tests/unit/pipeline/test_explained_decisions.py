@@ -134,6 +134,23 @@ class TestTypology:
         assert prompt is not None
         assert (prompt.fraud_type is FraudType.SEXTORTION) is spoken
 
+    @pytest.mark.parametrize(
+        ("probability", "spoken"),
+        [(0.75, FraudType.SEXTORTION), (0.74, FraudType.FAKE_CUSTOMER_SERVICE)],
+    )
+    def test_a_rule_s_word_counts_unless_the_model_is_sure(
+        self, probability: float, spoken: FraudType
+    ) -> None:
+        guess = FraudTypeGuess(FraudType.SEXTORTION, probability)
+        vector = a_vector(screen_shared=1, pair_times_paid=0)
+
+        prompt = decided(
+            vector=vector, points=600, explained=Explanation((), (guess,))
+        ).decision.prompt
+
+        assert prompt is not None
+        assert prompt.fraud_type is spoken
+
     def test_what_is_blocked_is_spoken_of_first(self) -> None:
         prompt = decided(
             evidence=an_evidence(PAYEE_INVOLVED),

@@ -26,8 +26,8 @@ class Says:
         return self._says
 
 
-def told(transfer: Transfer, **changes: Any) -> Score | None:
-    model: Any = Says(replace(a_score(600), payee_mule=MULE, payer_mule=MULE, **changes))
+def told(transfer: Transfer) -> Score | None:
+    model: Any = Says(replace(a_score(600), payee_mule=MULE, payer_mule=MULE))
     return score(transfer, an_evidence(), model, UTC)[0].score
 
 

@@ -65,7 +65,7 @@ def policy_limits(path: Path = DEFAULT_POLICY) -> PolicyLimits:
     confirm, pause = np.empty(shape, np.int64), np.empty(shape, np.int64)
     for place, limits in policy.thresholds.items():
         confirm[place], pause[place] = limits.confirm_points, limits.pause_points
-    return PolicyLimits(policy.version, confirm, pause, policy.typology_min)
+    return PolicyLimits(policy.version, confirm, pause, policy.typology.min_probability)
 
 
 def thresholds_of(sample: Sample, limits: PolicyLimits | None, stop_rate: float) -> Thresholds:
