@@ -22,7 +22,7 @@ LARGE_TREES, LARGE_DEPTH, LARGE_ROWS = 500, 8, 20_000
 
 def measure(model: Path) -> dict[str, Spread]:
     """Return microseconds a vector, and the nodes of both boosters."""
-    vectors, _ = load_golden(model)
+    vectors = load_golden(model).vectors
     texts = load_reason_texts()
     champion = explain_arrays(xgb.Booster(model_file=model / "victim.ubj"))
     large = explain_arrays(a_large_booster())

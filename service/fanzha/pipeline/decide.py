@@ -105,9 +105,7 @@ def decide(
     explained = NO_EXPLANATION
     if kind != DecisionKind.ALLOW:
         explained = explain(_head_of(findings))
-    suspects_deceit = any(
-        finding.is_soft and finding.head is not Head.PAYER_MULE for finding in findings
-    )
+    suspects_deceit = any(_suspects_deceit(finding) for finding in findings)
     fraud_types = explained.fraud_types if suspects_deceit else ()
     reasons = [_told(finding.reason, finding.kind, kind) for finding in findings]
     if any(finding.kind < finding.wished for finding in findings) and is_spared:
@@ -203,6 +201,12 @@ def _of_score(
         confirm = DecisionKind.CONFIRM
         return _Finding(confirm, confirm, reason, 0, None, Head.VICTIM, is_soft=True)
     return None
+
+
+def _suspects_deceit(finding: _Finding) -> bool:
+    """Say whether a finding speaks of a deceived payer, not of one whose account others use."""
+    is_mule = finding.head is Head.PAYER_MULE or finding.topic is PromptTopic.ACCOUNT_LENDING
+    return finding.is_soft and not is_mule
 
 
 def _told(reason: Reason, cause: DecisionKind, kind: DecisionKind) -> Reason:

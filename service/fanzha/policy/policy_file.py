@@ -94,12 +94,12 @@ class TypologyShape(Shape):
     min_probability: float = Field(
         ge=0.2,
         le=1,
-        description="probability from which the prompt speaks of a type that no rule names, 0.2 to 1",
+        description="probability from which the prompt speaks of a type that no rule names",
     )
     over_rules: float = Field(
         ge=0.2,
         le=1,
-        description="probability from which its word counts above the rules', 0.2 to 1",
+        description="probability from which its word counts above the rules",
     )
 
 

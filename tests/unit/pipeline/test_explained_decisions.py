@@ -86,11 +86,11 @@ class TestMules:
     @pytest.mark.parametrize(
         ("score", "kind"),
         [
-            (scored(payee=619), DecisionKind.ALLOW),
-            (scored(payee=620), DecisionKind.CONFIRM),
+            (scored(payee=759), DecisionKind.ALLOW),
+            (scored(payee=760), DecisionKind.CONFIRM),
             (scored(payee=1000), DecisionKind.PAUSE),
-            (scored(payer=649), DecisionKind.ALLOW),
-            (scored(payer=650), DecisionKind.CONFIRM),
+            (scored(payer=759), DecisionKind.ALLOW),
+            (scored(payer=760), DecisionKind.CONFIRM),
             (scored(payer=1000), DecisionKind.PAUSE),
         ],
     )
@@ -99,7 +99,7 @@ class TestMules:
 
     def test_a_payer_who_may_be_a_mule_is_asked_about_the_account(self) -> None:
         decision = decided(
-            score=scored(payer=700), explained=Explanation((), LIKELY_REBATE)
+            score=scored(payer=800), explained=Explanation((), LIKELY_REBATE)
         ).decision
 
         assert decision.prompt is not None
@@ -108,7 +108,7 @@ class TestMules:
 
     def test_a_victim_of_a_mule_is_told_of_the_scam(self) -> None:
         decision = decided(
-            score=scored(payee=700), explained=Explanation((), LIKELY_REBATE)
+            score=scored(payee=800), explained=Explanation((), LIKELY_REBATE)
         ).decision
 
         assert decision.prompt is not None
@@ -145,8 +145,9 @@ class TestTypology:
         vector = a_vector(screen_shared=1, pair_times_paid=0)
 
         prompt = decided(
-            vector=vector, points=600, explained=Explanation((), (guess,))
-        ).decision.prompt
+            a_transfer(amount_minor=2_000_000), vector=vector, points=600,
+            explained=Explanation((), (guess,)),
+        ).decision.prompt  # fmt: skip
 
         assert prompt is not None
         assert prompt.fraud_type is spoken
@@ -185,10 +186,10 @@ class TestReasons:
     @pytest.mark.parametrize(
         ("score", "head"),
         [
-            (scored(600, payee=700), Head.VICTIM),
+            (scored(600, payee=800), Head.VICTIM),
             (scored(600, payee=1000), Head.PAYEE_MULE),
-            (scored(100, payer=660), Head.PAYER_MULE),
-            (scored(100, payee=640, payer=660), Head.PAYEE_MULE),
+            (scored(100, payer=780), Head.PAYER_MULE),
+            (scored(100, payee=780, payer=780), Head.PAYEE_MULE),
         ],
     )
     def test_the_gravest_score_is_explained_once(self, score: Score, head: Head) -> None:

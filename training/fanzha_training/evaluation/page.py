@@ -8,6 +8,7 @@ from typing import Any, Final
 from fanzha.domain.model import Head
 from fanzha_training.evaluation import plots
 from fanzha_training.evaluation.report import HEADLINE_BUDGET
+from fanzha_training.evaluation.types_page import fraud_types
 from fanzha_training.evaluation.wording import NONE, TITLES, money, per_million, signed, told
 from fanzha_training.html_page import cards, folded, image, note, picture, table, wide, write_page
 
@@ -45,7 +46,7 @@ def write_evaluation(file: Path, document: dict[str, Any]) -> None:
         note(f"Not measured: {_QUESTIONS[Head(name)]}", f"{cause}.")
         for name, cause in document["heads_left_out"].items()
     ]
-    body += _fraud_types(document["fraud_types"])
+    body += fraud_types(document["fraud_types"])
     body += _assumptions(document["assumptions"])
     body += [
         note(
@@ -103,40 +104,6 @@ def _head(head: Head, section: dict[str, Any]) -> list[str]:
         image("Scores", plots.score_distribution(figures)),
         *_thresholds(head, section),
     ]
-    return parts
-
-
-def _fraud_types(by_model: dict[str, dict[str, Any] | None]) -> list[str]:
-    told = {key: found for key, found in by_model.items() if found and found["frauds"]}
-    if not told:
-        return []
-    parts = ["<h2>Of which type is a fraud?</h2>"]
-    for key, found in told.items():
-        sure = found["right_when_sure"]
-        parts += [
-            note(
-                f"{'The model' if key == 'model' else 'The other model'}, on "
-                f"{found['frauds']:,} later frauds whose type was reported: the likeliest type is "
-                f"right for {found['right']:.0%}, among the three likeliest for "
-                f"{found['right_among_three']:.0%}. It is sure enough for the prompt to speak of a "
-                f"type (from {found['sure_from']:g} on) for {found['sure']:.0%} of them"
-                + ("." if sure is None else f", and then right for {sure:.0%}.")
-            ),
-            wide(
-                table(
-                    ["type", "frauds", "right", "taken for"],
-                    [
-                        [
-                            word,
-                            f"{kind['frauds']:,}",
-                            f"{kind['right']:.0%}",
-                            ", ".join(f"{other} {n}" for other, n in kind["taken_for"].items()),
-                        ]
-                        for word, kind in found["by_type"].items()
-                    ],
-                )
-            ),
-        ]
     return parts
 
 
