@@ -75,7 +75,7 @@ def gate(
         champion if old is not None else None,
         dataset,
         cut_ms,
-        HeadMargins(margins.average_precision, margins.calibration, margins.frauds_min),
+        HeadMargins(margins.average_precision, margins.calibration),
     )
     checks = [
         features,

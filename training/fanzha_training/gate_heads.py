@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from fanzha.domain.errors import SetupError
 from fanzha.domain.model import Head
 from fanzha_training.dataset import Dataset
@@ -13,6 +15,9 @@ from fanzha_training.scorer import Scorer, TypeScorer, load_scorers, load_type_s
 from fanzha_training.type_metrics import type_metrics
 
 MULES: Final = (Head.PAYEE_MULE, Head.PAYER_MULE)
+_ACCOUNTS_MIN: Final = 100
+"""Of fewer mules' accounts nothing is compared: their transfers come in bunches, and a handful of
+accounts would decide."""
 _TYPED_MIN: Final = 30
 """With fewer frauds of a known type the comparison would be chance."""
 _SURE: Final = 0.5
@@ -25,8 +30,6 @@ class HeadMargins:
 
     average_precision: float
     calibration: float
-    mules_min: int
-    """With fewer transfers of mules the comparison would be chance."""
 
 
 def head_checks(
@@ -76,10 +79,11 @@ def _compared(
     try:
         later = later_than(dataset.for_head(head), cut_ms)
     except SetupError:
-        return [_unmeasured(head, 0, margins.mules_min)], None
-    mules = int((later.data.label == 1).sum())
-    if mules < margins.mules_min:
-        return [_unmeasured(head, mules, margins.mules_min)], None
+        return [_unmeasured(head, 0)], None
+    account = later.data.payee if head is Head.PAYEE_MULE else later.data.payer
+    accounts = len(np.unique(account[later.data.label == 1]))
+    if accounts < _ACCOUNTS_MIN:
+        return [_unmeasured(head, accounts)], None
     mine = evaluate(new, later)
     theirs = evaluate(old, later) if old is not None else None
     precision = mine["average_precision"]
@@ -113,14 +117,14 @@ def _compared(
     return checks, {"candidate": mine, "champion": theirs}
 
 
-def _unmeasured(head: Head, mules: int, least: int) -> Check:
+def _unmeasured(head: Head, accounts: int) -> Check:
     """Return a check that says that nothing could be told, which is no fault of the candidate."""
     return Check(
         f"{head.value}: not measured",
         True,
-        mules,
+        accounts,
         None,
-        f"fewer than {least} transfers of known mules in the window",
+        f"fewer than {_ACCOUNTS_MIN} accounts of known mules in the window",
     )
 
 
