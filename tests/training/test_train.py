@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.training.learnable import QUICK, a_dataset, saved, trained_on
+from tests.training.learnable import DELAY_DAYS, QUICK, a_dataset, saved, trained_on
+from tests.training.streams import DAY_MS
 
 from fanzha.domain.errors import SetupError
 from fanzha.domain.model import Head
@@ -130,6 +131,37 @@ class TestTrain:
     ) -> None:
         with pytest.raises(SetupError, match=message):
             trained_on(dataset, replace(QUICK, **change))
+
+
+class TestRareFraud:
+    """Steps far beyond certainty are limited where, without limit, no tree is better than none."""
+
+    @pytest.mark.parametrize("look_alikes", [False, True])
+    def test_steps_are_limited_where_they_lead_too_far(
+        self, tmp_path: Path, *, look_alikes: bool
+    ) -> None:
+        rows = 20_000
+        dataset = a_dataset(tmp_path / "dataset.parquet", rows=rows)
+        rng = np.random.default_rng(3)
+        fraud = rng.random(rows) < 0.006
+        # As fraud looks, and others only in the later days: the leaf seems pure when it is grown.
+        later = np.arange(rows) > 0.42 * rows
+        alike = later & (rng.random(rows) < 0.01) & look_alikes
+        vectors = np.zeros_like(dataset.vectors)
+        vectors[:, 0] = fraud | alike
+        seen = replace(
+            dataset,
+            label=fraud.astype(np.int8),
+            label_known_ms=dataset.time_ms + round(DELAY_DAYS * DAY_MS),
+            stored_vectors=vectors,
+        )
+        options = replace(QUICK, learning_rate=1.0, min_child_weight=0.0, augment_share=0)
+
+        trained = trained_on(seen, options)
+
+        assert ("max_delta_step" in trained.record["heads"]["victim"]["parameters"]) == look_alikes
+        margin = margins(trained.victim.booster, vectors)
+        assert margin[fraud].mean() > margin[~fraud].mean() + 3
 
 
 class TestFolder:

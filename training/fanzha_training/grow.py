@@ -1,5 +1,6 @@
 """Grows gradient-boosted trees on one thread, so that the same data give the same bytes."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,13 @@ from fanzha_training.vectors import AnyVectors, batches_of
 
 _TUNING_FRAUDS_MIN = 5
 """With fewer, chance would decide where growing stops; then as many trees grow as allowed."""
+
+_STEP_MAX = 5.0
+"""Limit of a leaf's value before the learning rate, where steps without limit miss the goal.
+
+Where fraud is rare, a leaf of fraud alone gets the value 1 ÷ (share of fraud): Newton's step is
+straight where the loss is bent. In few rows XGBoost's `min_child_weight` keeps such leaves away; in
+millions it does not, and trees that lead far beyond certainty are worse than none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +89,9 @@ def grow(dataset: Dataset, options: TrainOptions, progress: Progress, machines: 
     parameters = parameters_of(options, split.fit)
     randomness = np.random.default_rng(options.seed)
 
-    trees, tuned = _best_tree_count(parameters, split, options, progress, machines, randomness)
+    trees, tuned, parameters = _best_tree_count(
+        parameters, split, options, progress, machines, randomness
+    )
     everything = layer_of(joined(split.fit, split.tune))
     layers = with_missing_history(everything, share=options.augment_share, randomness=randomness)
     booster = machines.grow(parameters, machines.matrix(layers), trees, progress)
@@ -151,18 +161,38 @@ def _best_tree_count(
     progress: Progress,
     machines: Machines,
     randomness: np.random.Generator,
-) -> tuple[int, bool]:
-    """Return how many trees to grow, and whether the tuning days could say it."""
+) -> tuple[int, bool, dict[str, Any]]:
+    """Return how many trees to grow, whether the tuning days could say it, and with what.
+
+    Parameters stay as they are, unless the tuning days fare no better with any number of trees than
+    with none, but do with steps that are limited.
+    """
     fit = with_missing_history(
         layer_of(split.fit),
         share=options.augment_share,
         randomness=randomness,
     )
     if split.tune.frauds < _TUNING_FRAUDS_MIN:
-        return options.trees_max, False
+        return options.trees_max, False, parameters
     rows = machines.matrix(fit)
     tune = machines.matrix([layer_of(split.tune)], like=rows)
-    count = machines.best_tree_count(
-        parameters, rows, tune, options.trees_max, options.patience, progress
-    )
-    return count, True
+
+    def best(tried: dict[str, Any]) -> tuple[int, float]:
+        return machines.best_tree_count(
+            tried, rows, tune, options.trees_max, options.patience, progress
+        )
+
+    count, loss = best(parameters)
+    none = _loss_without_trees(split.tune, parameters["base_score"])
+    if loss >= none:
+        limited = parameters | {"max_delta_step": _STEP_MAX}
+        limited_count, limited_loss = best(limited)
+        if limited_loss < none:
+            return limited_count, True, limited
+    return count, True, parameters
+
+
+def _loss_without_trees(part: Part, share: float) -> float:
+    """Return the METRIC of rows that all get one probability."""
+    loss = np.where(part.label == 1, -math.log(share), -math.log1p(-share))
+    return float(np.average(loss, weights=part.weight))

@@ -85,11 +85,11 @@ class ManyMachines:
         trees_max: int,
         patience: int,
         progress: Progress,
-    ) -> int:
+    ) -> tuple[int, float]:
         """See `Machines.best_tree_count`."""
         stop = xgb.callback.EarlyStopping(rounds=patience, metric_name=METRIC)
         booster = self._train(parameters, rows, trees_max, progress, [stop], evals=[(tune, "tune")])
-        return int(booster.best_iteration) + 1
+        return int(booster.best_iteration) + 1, float(booster.best_score)
 
     def _train(
         self,

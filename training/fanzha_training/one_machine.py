@@ -44,8 +44,8 @@ class Machines(Protocol):
         trees_max: int,
         patience: int,
         progress: Progress,
-    ) -> int:
-        """Return after how many trees the rows of `tune` fare best.
+    ) -> tuple[int, float]:
+        """Return after how many trees the rows of `tune` fare best, and their METRIC then.
 
         Growing stops after `patience` trees that made them fare no better.
         """
@@ -80,7 +80,7 @@ class OneMachine:
         trees_max: int,
         patience: int,
         progress: Progress,
-    ) -> int:
+    ) -> tuple[int, float]:
         """See `Machines.best_tree_count`."""
         stop = xgb.callback.EarlyStopping(rounds=patience, metric_name=METRIC)
         booster = xgb.train(
@@ -91,7 +91,7 @@ class OneMachine:
             callbacks=[stop, Told(progress, trees_max)],
             verbose_eval=False,
         )
-        return int(booster.best_iteration) + 1
+        return int(booster.best_iteration) + 1, float(booster.best_score)
 
 
 @contextmanager
