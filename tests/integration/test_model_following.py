@@ -124,6 +124,34 @@ def no_calibration(bank: Bank, folder: Path) -> None:
     sign_model(folder, bank.pipeline)
 
 
+def fewer_heads(bank: Bank, folder: Path) -> None:
+    heads = json.loads((folder / "manifest.json").read_text())["heads"]
+    change_manifest(folder, bank.pipeline, heads=heads[:1])
+
+
+def other_types(bank: Bank, folder: Path) -> None:
+    types = json.loads((folder / "manifest.json").read_text())["fraud_types"]
+    change_manifest(folder, bank.pipeline, fraud_types=types[:-1])
+
+
+def types_of_noise(bank: Bank, folder: Path) -> None:
+    (folder / "typology.onnx").write_bytes(bytes(range(256)) * 40)
+    change_manifest(folder, bank.pipeline)
+
+
+def explained_by_other_trees(bank: Bank, folder: Path) -> None:
+    shutil.copy(folder / "payee_mule.trees.npz", folder / "victim.trees.npz")
+    change_manifest(folder, bank.pipeline)
+
+
+def trees_that_lead_outside(bank: Bank, folder: Path) -> None:
+    with np.load(folder / "victim.trees.npz") as stored:
+        arrays = dict(stored)
+    arrays["feature"] = np.where(arrays["left"] >= 0, np.int32(10_000), arrays["feature"])
+    np.savez(folder / "victim.trees.npz", **arrays)
+    change_manifest(folder, bank.pipeline)
+
+
 def slow(bank: Bank, folder: Path) -> None:
     make_slow(folder, bank.pipeline)
 
@@ -160,6 +188,11 @@ FAULTS: dict[Callable[[Bank, Path], None], str] = {
     other_features: "trained on other features",
     fewer_features: "trained on other features",
     no_calibration: "",
+    fewer_heads: "golden rows",
+    other_types: "golden rows",
+    types_of_noise: "cannot be loaded",
+    explained_by_other_trees: "do not explain",
+    trees_that_lead_outside: "not sound",
     slow: "more than the budget of 1,000",
     unsigned: "is not signed",
     signed_by_a_stranger: "does not count",
@@ -170,7 +203,8 @@ FAULTS: dict[Callable[[Bank, Path], None], str] = {
 }
 BEFORE_THE_PROPOSAL = {
     graph_of_noise, golden_cut, golden_of_other_margins, other_features, fewer_features,
-    no_calibration, slow,
+    no_calibration, fewer_heads, other_types, types_of_noise, explained_by_other_trees,
+    trees_that_lead_outside, slow,
 }  # fmt: skip
 """Faults of a model that was signed and promoted as it is: only its content gives it away."""
 

@@ -39,7 +39,12 @@ def load_model(
         )
     check_signature(found, keys, number)
     model = OnnxModel(folder)
-    cost_us = golden_cost_us(model, folder, budget_us)
+    try:
+        cost_us = golden_cost_us(model, folder, budget_us)
+    except Exception as error:
+        raise ModelRefusedError(
+            f"{found.label} cannot score its golden rows: {error!r}; export the model again"
+        ) from error
     if cost_us > budget_us:
         raise ModelRefusedError(
             f"{found.label} takes {cost_us:,.0f} µs for one transfer, more than the budget of "

@@ -84,7 +84,7 @@ class ModelRegistry:
 
     def start(self) -> None:
         """Load what the registry names, and follow it."""
-        self.refresh()
+        self._look()
         self._thread.start()
 
     def close(self) -> None:
@@ -182,10 +182,13 @@ class ModelRegistry:
 
     def _follow(self) -> None:
         while not self._stop.wait(_POLL_S):
-            try:
-                self.refresh()
-            except Exception as error:  # noqa: BLE001 - no file may end the look-out
-                self._refuse(f"the registry's model cannot be looked at: {error!r}")
+            self._look()
+
+    def _look(self) -> None:
+        try:
+            self.refresh()
+        except Exception as error:  # noqa: BLE001 - no file may end the look-out, nor the start
+            self._refuse(f"the registry's model cannot be looked at: {error!r}")
 
 
 def _model(loaded: _Loaded | None) -> OnnxModel | None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -121,16 +122,18 @@ class OnnxModel:
                 np.load(file, allow_pickle=False) as golden,
             ):
                 vectors = golden["vectors"].astype(np.float32)
-                worst = np.abs(self.margins(vectors) - golden["margins"]).max()
+                rows, heads = len(vectors), len(self._heads)
+                worst = _worst(self.margins(vectors), golden["margins"], (rows, heads))
                 if self._typology is not None:
                     (types,) = self._typology.run(self._outputs, {self._input: vectors})
-                    worst = np.maximum(worst, np.abs(types - golden["types"]).max())
+                    shape = (rows, len(self._fraud_types))
+                    worst = max(worst, _worst(types, golden["types"], shape), key=_badness)
                 unexplained = self._unexplained(vectors, golden["contributions"])
         except Exception as error:
             raise ModelRefusedError(
                 f"{folder}: the golden rows cannot be scored ({error}); export the model again"
             ) from error
-        if not float(worst) <= MARGIN_TOLERANCE:
+        if not worst <= MARGIN_TOLERANCE:
             raise ModelRefusedError(
                 f"{folder}: the graph does not give the margins of the golden rows within "
                 f"{MARGIN_TOLERANCE}; export the model again with this onnxruntime"
@@ -146,6 +149,9 @@ class OnnxModel:
         self, vectors: npt.NDArray[np.float32], expected: npt.NDArray[np.float64]
     ) -> float:
         """Return the largest difference of a contribution from XGBoost's own."""
+        shape = (len(self._heads), len(expected[0]), len(FEATURE_NAMES) + 1)
+        if expected.shape != shape or not 0 < shape[1] <= len(vectors):
+            raise ValueError(f"contributions are of shape {expected.shape}")
         worst = 0.0
         for each, rows in zip(self._heads, expected, strict=True):
             for vector, row in zip(vectors, rows, strict=False):
@@ -153,6 +159,21 @@ class OnnxModel:
                 difference = float(np.abs(np.append(found, bias) - row).max())
                 worst = difference if not difference <= worst else worst
         return worst
+
+
+def _worst(
+    found: npt.NDArray[np.float32], expected: npt.NDArray[np.float64], shape: tuple[int, int]
+) -> float:
+    """Return the largest difference, NaN where one is no number."""
+    if found.shape != shape or expected.shape != shape or not shape[0]:
+        raise ValueError(
+            f"margins are of shape {found.shape}, golden {expected.shape}, not {shape}"
+        )
+    return float(np.abs(found - expected).max())
+
+
+def _badness(difference: float) -> float:
+    return math.inf if math.isnan(difference) else difference
 
 
 @cache
