@@ -34,6 +34,7 @@ from fanzha.policy.prompts import PromptCatalogue, PromptTopic, topic_of
 
 _ALL_UNKNOWN: Final = (UNKNOWN_NUMBER,) * len(FEATURES)
 _TYPES_SHOWN: Final = 3
+_OF_VICTIMS: Final = (None, Head.VICTIM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,8 @@ def _is_left_unprompted(
 ) -> bool:
     if policy.control_share is None or not fired.is_complete:
         return False
-    if not all(finding.is_soft for finding in findings):
+    # A mule's score speaks of a risk at the payee, or of the payer's own account.
+    if not all(finding.is_soft and finding.head in _OF_VICTIMS for finding in findings):
         return False
     families = frozenset(family for rule in fired.live for family in rule.evidence)
     return is_in_control_share(
