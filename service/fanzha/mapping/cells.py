@@ -19,7 +19,8 @@ Cell = Any
 _NUMBER: Final = re.compile(r"[+-]?\d{1,40}(\.\d{0,40})?([eE][+-]?\d{1,3})?\Z", re.ASCII)
 _GROUPED: Final = re.compile(r"[¥￥]? ?[+-]?(\d{1,3}(,\d{3})+|\d{1,40})(\.\d{0,40})?\Z", re.ASCII)
 """As people write money: ¥1,234.56."""
-_NOTHING: Final = frozenset({"NULL", "N/A", "\\N", "-", "--", "无"})
+NOTHING: Final = frozenset({"NULL", "N/A", "\\N", "-", "--", "无"})
+"""How exports write that nothing is known, in upper case."""
 FLOAT_EXACT_MAX: Final = 2**53
 # A double near 10^9 fen is this close to the fen it stands for.
 _NOISE_FEN: Final = Decimal("0.000001")
@@ -78,7 +79,7 @@ def to_text(cell: Cell) -> str:
     if isinstance(cell, bool):
         return str(cell).lower()
     text = str(cell).strip()
-    return "" if text.upper() in _NOTHING else text
+    return "" if text.upper() in NOTHING else text
 
 
 def _float_text(cell: float) -> str:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fanzha.mapping.cells import Cell, CellError, to_text
+from fanzha.mapping.cells import NOTHING, Cell, CellError, to_text
 from fanzha.mapping.fields import cell_reader, form_of
 from fanzha.mapping.sources import Choice, TextSource
 
@@ -96,7 +96,10 @@ def _as_texts(name: str, source: TextSource, cells: Any) -> "pa.Array[Any] | Non
     # A newline at the end passes `$`; no letter of a form is a blank, which would be stripped.
     empty = pc.any(pc.equal(texts, "")).as_py()
     has_newline = pc.any(pc.match_substring(prefixed, "\n")).as_py()
-    return prefixed if pc.all(plain).as_py() and not empty and not has_newline else None
+    nothing = pa.array(sorted(NOTHING), pa.string())
+    unknown = pc.any(pc.is_in(pc.utf8_upper(texts), value_set=nothing)).as_py()
+    is_plain = pc.all(plain).as_py() and not (empty or has_newline or unknown)
+    return prefixed if is_plain else None
 
 
 def _read_each(

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fanzha.mapping.amounts import Amounts, read_amount, read_amounts
@@ -91,6 +91,10 @@ def test_decimals(cells: list[Decimal]) -> None:
         min_size=1,
     )
 )
+@example(["-"])
+@example(["6222", "NULL"])
+@example(["6222", "null"])
+@example(["a", "--"])
 def test_identifiers(cells: list[str | None]) -> None:
     source = TextSource(column="a", prefix="p-")
     read = cell_reader("payer_account", source)
