@@ -52,7 +52,7 @@ def _measure_here(handbook: Path) -> dict[str, Spread]:
                 seconds_of(
                     lambda numbered=numbered: sum(
                         len(vectors)
-                        for _, vectors in vectors_of(numbered, None, Path(folder), _quiet)
+                        for _, vectors in vectors_of(numbered, 1, Path(folder), _quiet)
                     )
                 )
             )
