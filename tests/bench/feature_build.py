@@ -51,8 +51,7 @@ def _measure_here(handbook: Path) -> dict[str, Spread]:
             building.append(
                 seconds_of(
                     lambda numbered=numbered: sum(
-                        len(vectors)
-                        for _, vectors in vectors_of(numbered, 1, Path(folder), _quiet)
+                        len(vectors) for _, vectors in vectors_of(numbered, 1, Path(folder), _quiet)
                     )
                 )
             )
