@@ -28,7 +28,7 @@ demo: $(READY) ## Play a banking day, retrain, promote; ends in under four minut
 	@$(BIN)/python -m fanzha_loadtest.demo
 
 .PHONY: demo-fast
-demo-fast: $(READY) ## The same, small, in under a minute; last line is JSON
+demo-fast: $(READY) ## The same, small, in about a minute; last line is JSON
 	@$(BIN)/python -m fanzha_loadtest.demo --fast
 
 .PHONY: test

@@ -51,7 +51,7 @@ def full(out: Path, models: Path) -> Options:
 
 
 def fast(out: Path, models: Path) -> Options:
-    """Return the sizes of `make demo-fast`: under a minute."""
+    """Return the sizes of `make demo-fast`: about a minute."""
     return Options(
         fast=True,
         out=out,
