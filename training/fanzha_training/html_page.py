@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from fanzha_training.atomic import replaced_file
 
 _STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:1120px;margin:2em auto;padding:0 1em}"
+    "body{font:15px/1.5 system-ui,sans-serif;max-width:1240px;margin:2em auto;padding:0 1em}"
     "table{border-collapse:collapse;margin:1em 0}td,th{border:1px solid #ccc;padding:.3em .7em;"
     "text-align:right}td:first-child,th:first-child{text-align:left}img{max-width:100%}"
     ".note{color:#555;font-size:13px;margin-top:.3em}"

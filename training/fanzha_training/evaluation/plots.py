@@ -105,7 +105,7 @@ def score_distribution(figures: dict[str, Any]) -> Figure:
 
 def cost(lines: list[dict[str, Any]]) -> Figure:
     """Return what thresholds bring and cost in a day."""
-    figure, plot = axes("threshold in points", "money a day, millions of units")
+    figure, plot = axes("threshold in points", "money a day, thousands of units")
     grid = [line for line in lines if line["points"] is not None]
     points = [line["points"] for line in grid]
     series = {
@@ -116,9 +116,9 @@ def cost(lines: list[dict[str, Any]]) -> Figure:
         "net": [line["net_minor_per_day"] for line in grid],
     }
     for (name, values), colour in zip(series.items(), ("#2f8f5b", "#b3261e", "#222"), strict=True):
-        plot.plot(points, np.array(values) / 1e8, color=colour, label=name,
+        plot.plot(points, np.array(values) / 1e5, color=colour, label=name,
                   linewidth=2 if name == "net" else 1.2)  # fmt: skip
-    most = max(series["loss avoided"], default=1.0) / 1e8 or 1.0
+    most = max(series["loss avoided"], default=1.0) / 1e5 or 1.0
     # Low thresholds alert everything: their costs would hide all others.
     plot.set_ylim(-0.5 * most, 1.1 * most)
     plot.axhline(0, color="grey", linewidth=0.8)
