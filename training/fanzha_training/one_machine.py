@@ -99,7 +99,7 @@ def one_machine(folder: Path | None = None) -> Iterator[OneMachine]:
     """Yield this machine.
 
     Args:
-        folder: where to put aside what does not fit memory, some 0.6 KiB a row of more than
+        folder: where to put aside what does not fit memory, some 0.9 KiB a row of more than
             `fanzha_training.matrix.ROWS_IN_MEMORY`; None: where the system keeps such files.
 
     """
