@@ -22,7 +22,7 @@ class Named:
     """name/version."""
     manifest_sha256: str
     number: int
-    """Of the statement that first named it in its present role."""
+    """Of the statement that first named exactly these files, in whatever role."""
     before: str = ""
     """For a champion: the champion that it was promoted over, empty when there was none."""
 
@@ -37,6 +37,8 @@ class Standing:
     """All models that were champion at some time, the present one included, by label."""
     proposals: Mapping[str, Statement] = field(default_factory=lambda: MappingProxyType({}))
     """Proposals that wait for a second person, by label."""
+    named: Mapping[tuple[str, str], int] = field(default_factory=lambda: MappingProxyType({}))
+    """Number of the statement that first named each model, by label and SHA-256 of its manifest."""
     digests: tuple[str, ...] = ()
     """SHA-256 of each statement."""
     cause: str = ""
@@ -54,13 +56,7 @@ class Standing:
 
     def first_named(self, label: str, manifest_sha256: str) -> int | None:
         """Return the number of the statement that first named exactly these files."""
-        known = self.champions.get(label)
-        if known is not None and known.manifest_sha256 == manifest_sha256:
-            return known.number
-        for named in (self.shadow, self.proposals.get(label)):
-            if named is not None and named.manifest_sha256 == manifest_sha256:
-                return named.number
-        return None
+        return self.named.get((label, manifest_sha256))
 
 
 def standing_of(history: Sequence[Statement], keys: TrustedKeys) -> Standing:
@@ -93,7 +89,9 @@ def after(standing: Standing, statement: Statement, keys: TrustedKeys) -> Standi
             f"it is not what {statement.by} signed: somebody changed it by hand"
         )
     keys.person(statement.by, statement.key, statement.number)
-    changed = _RULES[statement.action](standing, statement)
+    about = statement.model, statement.manifest_sha256
+    named = {about: statement.number, **standing.named}
+    changed = _RULES[statement.action](replace(standing, named=named), statement)
     return replace(changed, digests=(*standing.digests, statement.digest))
 
 
@@ -147,9 +145,8 @@ def _approved(standing: Standing, statement: Statement) -> Standing:
         raise RegistryRefusedError(
             f"the files of {statement.model} are not those that {proposal.by} proposed"
         )
-    champion = Named(
-        statement.model, proposal.manifest_sha256, proposal.number, standing.champion_label
-    )
+    number = standing.named[statement.model, proposal.manifest_sha256]
+    champion = Named(statement.model, proposal.manifest_sha256, number, standing.champion_label)
     cause = f"statement {statement.number}: proposed by {proposal.by}, approved by {statement.by}"
     return _with_champion(standing, champion, cause)
 
@@ -188,7 +185,8 @@ def _shadowed(standing: Standing, statement: Statement) -> Standing:
         raise RegistryRefusedError(f"{statement.model} decides; it cannot be its own shadow")
     if standing.shadow is not None and standing.shadow.label == statement.model:
         raise RegistryRefusedError(f"{statement.model} is the shadow already")
-    shadow = Named(statement.model, statement.manifest_sha256, statement.number)
+    number = standing.named[statement.model, statement.manifest_sha256]
+    shadow = Named(statement.model, statement.manifest_sha256, number)
     return replace(standing, shadow=shadow)
 
 

@@ -13,6 +13,7 @@ from tests.people import a_person, a_stranger
 from fanzha.domain.errors import ModelRefusedError, RegistryRefusedError, SetupError
 from fanzha.registry.changes import Registrar
 from fanzha.registry.keys import read_trusted
+from fanzha.registry.model_folder import check_signature, read_model_folder
 from fanzha.registry.registry_file import history_of, read_history
 from fanzha.registry.standing import standing_of
 from fanzha.registry.statements import Statement, signed
@@ -314,6 +315,26 @@ class TestKeys:
 
         with pytest.raises(ModelRefusedError, match="counts up to statement 2 only"):
             bank.says(bank.anna).shadow("fraud/2")
+
+    @pytest.mark.parametrize("first", ["shadow", "champion"])
+    def test_a_model_that_was_named_before_its_key_retired_can_be_promoted(
+        self, bank: Bank, first: str
+    ) -> None:
+        if first == "shadow":
+            bank.says(bank.anna).shadow("fraud/2")
+        else:
+            bank.promote("fraud/2")
+            bank.says(bank.anna).roll_back("fraud/1")
+        with (bank.keys / "pipeline.pub").open("a") as file:
+            file.write(f"retired-after: {standing(bank.models).number}\n")
+
+        bank.promote("fraud/2")
+
+        champion = standing(bank.models).champion
+        assert champion is not None
+        model = read_model_folder(bank.models / champion.label)
+        # As every worker asks before it serves the model.
+        assert check_signature(model, read_trusted(bank.keys), champion.number) == "pipeline"
 
     @pytest.mark.parametrize("content", [b"", b"ssh-ed25519 AAAA", b"\xff\xfe"])
     def test_a_file_that_is_no_key_is_trusted_for_nothing(self, bank: Bank, content: bytes) -> None:
