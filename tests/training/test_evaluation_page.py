@@ -141,6 +141,17 @@ def test_a_base_rate_of_the_command_holds_for_all_figures(folder: Path) -> None:
     assert figures["calibration"]["mean_predicted"] == pytest.approx(0.001, rel=0.7)
 
 
+def test_data_that_hold_the_true_rate_of_fraud_hold_that_of_mules_too(folder: Path) -> None:
+    in_data = evaluated(folder)["heads"]["victim"]["rate_in_data"]
+
+    heads = evaluated(folder, "--base-rate", in_data)["heads"]
+
+    mules = [section for name, section in heads.items() if name != "victim"]
+    assert mules
+    for section in mules:
+        assert section["base_rate"] in (None, pytest.approx(section["rate_in_data"]))
+
+
 def test_figures_are_written_with_their_intervals() -> None:
     share = {"value": 0.3868, "low": 0.3, "high": 0.521}
 

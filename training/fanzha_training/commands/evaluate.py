@@ -113,7 +113,7 @@ def _questions(
     questions, left_out = [], {}
     victim = scorers[0][Head.VICTIM].calibration
     rate = victim.stated_rate if base_rate is None else base_rate
-    shift = 0.0 if rate is None else logit(rate) - logit(victim.observed_rate)
+    shift = 0.0
     for head in Head:
         if not all(head in each for each in scorers):
             left_out[head.value] = "a model has no such head"
@@ -125,6 +125,9 @@ def _questions(
                 raise
             left_out[head.value] = str(error)
             continue
+        if head is Head.VICTIM and rate is not None:
+            # What these transfers over-sample fraud by, not those that the model learned from.
+            shift = logit(rate) - logit(float((later.data.label == 1).mean()))
         true_rate = rate if head is Head.VICTIM else shifted(later.data.label, shift)
         answers = tuple(
             Answers(
