@@ -33,7 +33,7 @@ def row_cost_us(
         budget_us: what one row may cost.
         thread_time_ns: processor time of this thread, in nanoseconds.
     """
-    some = rows[:: max(1, len(rows) // _ROWS_MAX)]
+    some = rows[:: -(-len(rows) // _ROWS_MAX)]
     first = _median_us(run, some[:_WARM_UP], thread_time_ns)
     if first > _HOPELESS * budget_us:
         return first

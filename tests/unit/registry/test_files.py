@@ -162,3 +162,15 @@ class TestRowCost:
 
         assert row_cost_us(counted, list(range(100)), 1_000, thread_time_ns) == 20_000.0
         assert len(ran) == 5
+
+    def test_looks_at_a_hundred_rows_at_most(self) -> None:
+        ran: set[object] = set()
+        thread_time_ns, run = self.clock([2_000])
+
+        def counted(row: object) -> None:
+            ran.add(row)
+            run(row)
+
+        row_cost_us(counted, list(range(199)), 1_000, thread_time_ns)
+
+        assert 50 <= len(ran) <= 100
