@@ -17,6 +17,8 @@ BUDGETS_PER_1000: Final = (0.2, 0.5, 1.0, 5.0)
 """Alerts for each 1,000 transfers."""
 
 _BINS = 10
+_LEAST = 1e-300
+"""In place of no expected fraud at all, so that one can divide."""
 _TYPE_BUDGET = 5.0
 
 
@@ -158,7 +160,8 @@ def equal_fraud_bins(
 
     """
     expected = np.cumsum(predicted * weight)
-    bins: npt.NDArray[np.int64] = (expected / expected[-1] * _BINS).astype(np.int64)
+    whole = max(float(expected[-1]), _LEAST)
+    bins: npt.NDArray[np.int64] = (expected / whole * _BINS).astype(np.int64)
     return np.minimum(bins, _BINS - 1)
 
 

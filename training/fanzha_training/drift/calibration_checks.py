@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +13,7 @@ from fanzha_training.drift.limits import Limits
 from fanzha_training.drift.matured import Matured
 from fanzha_training.drift.psi import Floats
 from fanzha_training.drift.score_checks import SHOWN_CHANCE
-
-_BINS: Final = 10
-_LEAST: Final = 1e-300
-"""In place of no expected fraud at all, so that one can divide."""
+from fanzha_training.metrics import equal_fraud_bins
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +116,7 @@ def _check(expected: float, observed: int, limits: Limits) -> Check:
 def _reliability(probability: Floats, fraud: npt.NDArray[np.bool_]) -> tuple[ReliabilityBin, ...]:
     order = np.argsort(probability, kind="stable")
     predicted, seen = probability[order], fraud[order]
-    expected = np.cumsum(predicted)
-    whole = max(float(expected[-1]), _LEAST)
-    bin_of = np.minimum((expected / whole * _BINS).astype(np.int64), _BINS - 1)
+    bin_of = equal_fraud_bins(predicted, np.ones(len(predicted)))
     bins = []
     for number in np.unique(bin_of):
         chosen = bin_of == number

@@ -5,11 +5,12 @@ from typing import Any, Final
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
+from fanzha.domain.points import POINTS_MAX
 from fanzha_training.evaluation.bootstrap import as_json
 from fanzha_training.evaluation.cases import Ints
 from fanzha_training.evaluation.figures import RECALLS, Estimates, Plan, at_budgets
 from fanzha_training.evaluation.measure import Draw, draw_of
-from fanzha_training.evaluation.sample import POINTS_MAX, Floats, Sample
+from fanzha_training.evaluation.sample import Floats, Sample
 from fanzha_training.metrics import equal_fraud_bins
 
 ALERT_RATES: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0)

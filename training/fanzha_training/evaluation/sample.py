@@ -1,7 +1,6 @@
 """A model's scored transfers in order of their margin: what every figure is counted from."""
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +13,6 @@ from fanzha_training.metrics import Scored, tie_ends
 from fanzha_training.points import points_of
 
 Floats = npt.NDArray[np.float64]
-
-POINTS_MAX: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)

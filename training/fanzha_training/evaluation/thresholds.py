@@ -7,12 +7,13 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from fanzha.domain.points import POINTS_MAX
 from fanzha.domain.vocabulary import Channel, CustomerSegment, DecisionKind
 from fanzha.policy.load import DEFAULT_POLICY, load_policy
 from fanzha_training.evaluation.assumptions import Assumptions
 from fanzha_training.evaluation.cases import Ints
 from fanzha_training.evaluation.measure import Catch, Draw, catch_of
-from fanzha_training.evaluation.sample import POINTS_MAX, Floats, Sample
+from fanzha_training.evaluation.sample import Floats, Sample
 
 GRID: Final = np.arange(0, POINTS_MAX + 1, 25)
 
