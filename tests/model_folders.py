@@ -15,10 +15,10 @@ from tests.people import a_person
 
 from fanzha.features.manifest import FEATURE_INDEX
 from fanzha.registry.changes import Registrar
-from fanzha.registry.keys import Signer, read_trusted
 from fanzha.registry.model_folder import read_model_folder, sign_model
 from fanzha.registry.registry_file import read_history
 from fanzha.registry.standing import Standing, standing_of
+from fanzha.signing.keys import Signer, read_trusted
 
 SHIPPED = Path(__file__).parents[1] / "models"
 NOW = datetime(2026, 11, 25, 8, 30, tzinfo=UTC)

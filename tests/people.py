@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from fanzha.registry.keys import Signer, load_signer, make_key
+from fanzha.signing.keys import Signer, load_signer, make_key
 
 
 def a_person(name: str, private: Path, trusted: Path, *, is_machine: bool = False) -> Signer:

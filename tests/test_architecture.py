@@ -18,7 +18,8 @@ PACKAGES = ("service/fanzha", "training/fanzha_training", "loadtest/fanzha_loadt
 # Module or package of the service: what it may import beside the standard library.
 MAY_IMPORT = {
     "domain": {"fanzha.domain"},
-    "registry": {"cryptography", "fanzha.domain", "fanzha.registry", "msgspec"},
+    "signing": {"cryptography", "fanzha.domain", "fanzha.signing"},
+    "registry": {"fanzha.domain", "fanzha.registry", "fanzha.signing", "msgspec"},
     "features": {"fanzha.domain", "fanzha.features", "numba", "numpy"},
     "explain": {
         "fanzha.checked_yaml",
@@ -44,7 +45,7 @@ PLANTED = {
     "service/fanzha/transport/guard.py": "import fanzha.checked_yaml",
     "service/fanzha/app.py": "import polars",
     "training/fanzha_training/metrics.py": "import fanzha.pipeline.decide",
-    "service/fanzha/registry/keys.py": "import numpy",
+    "service/fanzha/registry/statements.py": "import numpy",
     "loadtest/fanzha_loadtest/tally.py": "import fanzha.domain.ids",
 }
 FOR_TRAINING_ONLY = "jinja2 matplotlib onnx polars sklearn xgboost fanzha_training"

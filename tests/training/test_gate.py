@@ -13,8 +13,8 @@ from tests.training.streams import DAY_MS
 
 from fanzha.domain.errors import ModelRefusedError, SetupError
 from fanzha.registry.gate_report import passed_report
-from fanzha.registry.keys import Signer, load_signer, read_trusted
 from fanzha.registry.model_folder import read_model_folder, sign_model
+from fanzha.signing.keys import Signer, load_signer, read_trusted
 from fanzha_training.dataset import Dataset
 from fanzha_training.export import export
 from fanzha_training.gate import Margins, gate

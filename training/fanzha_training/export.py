@@ -18,8 +18,8 @@ from fanzha.domain.model import HeadManifest, ModelManifest
 from fanzha.explain.trees import trees_file
 from fanzha.features.manifest import FEATURE_NAMES, manifest_hash
 from fanzha.policy.load import DEFAULT_POLICY
-from fanzha.registry.keys import Signer
 from fanzha.registry.model_folder import sign_model
+from fanzha.signing.keys import Signer
 from fanzha_training.atomic import published_folder
 from fanzha_training.card import card_text
 from fanzha_training.drift.reference import REFERENCE_FILE

@@ -11,9 +11,9 @@ from fanzha.domain.errors import SetupError
 from fanzha.domain.model import Head
 from fanzha.features.manifest import manifest_hash
 from fanzha.policy.load import DEFAULT_POLICY
-from fanzha.registry.keys import TrustedKeys
 from fanzha.registry.latency import row_cost_us
 from fanzha.registry.model_folder import ModelFolder, check_signature
+from fanzha.signing.keys import TrustedKeys
 from fanzha_training.calibrate import Calibration
 from fanzha_training.dataset import Dataset
 from fanzha_training.evaluate import iso_time

@@ -6,9 +6,9 @@ import numpy as np
 
 from fanzha.adapters.onnx_model import OnnxModel
 from fanzha.domain.errors import ModelRefusedError
-from fanzha.registry.keys import TrustedKeys
 from fanzha.registry.latency import row_cost_us
 from fanzha.registry.model_folder import check_signature, read_model_folder
+from fanzha.signing.keys import TrustedKeys
 
 
 def load_model(

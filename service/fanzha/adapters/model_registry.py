@@ -13,10 +13,10 @@ from fanzha.adapters.onnx_model import OnnxModel
 from fanzha.domain.errors import RegistryRefusedError, SetupError
 from fanzha.domain.record import ModelRole
 from fanzha.pipeline.ports import ServedModels
-from fanzha.registry.keys import TrustedKeys, read_trusted
 from fanzha.registry.model_folder import folder_of
 from fanzha.registry.registry_file import REGISTRY_FILE, history_of
 from fanzha.registry.standing import Named, Standing, standing_of
+from fanzha.signing.keys import TrustedKeys, read_trusted
 
 log = logging.getLogger(__name__)
 

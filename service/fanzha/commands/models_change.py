@@ -20,8 +20,8 @@ from fanzha.commands.models_options import (
 )
 from fanzha.domain.errors import SetupError
 from fanzha.registry.changes import Changed, Registrar
-from fanzha.registry.keys import load_signer, make_key
 from fanzha.registry.model_folder import folder_of, read_model_folder, sign_model
+from fanzha.signing.keys import load_signer, make_key
 
 
 def promote(

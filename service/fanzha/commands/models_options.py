@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from fanzha.registry.keys import TrustedKeys, read_trusted
 from fanzha.settings import read_settings
+from fanzha.signing.keys import TrustedKeys, read_trusted
 
 Label = Annotated[str, typer.Argument(help="The model, as name/version.")]
 Folder = Annotated[

@@ -11,8 +11,9 @@ FanzhaError
 ├── NotRecordedError         the decision could be recorded nowhere and is not given
 └── SetupError               a command cannot start: names the cause and the remedy
     ├── ModelRefusedError    a model's files are corrupt or do not fit
-    ├── RegistryRefusedError the registry of models says what nobody was entitled to say
-    └── FileRefusedError   a policy, prompt or mapping file has faults, all of them at once
+    ├── NotTrustedError      a signature is missing, wrong, or by nobody who may sign this
+    │   └── RegistryRefusedError  the registry says what nobody was entitled to say
+    └── FileRefusedError     a policy, prompt or mapping file has faults, all of them at once
 """
 
 from dataclasses import dataclass
@@ -102,7 +103,11 @@ class ModelRefusedError(SetupError):
     """A model's files are corrupt or do not fit this service."""
 
 
-class RegistryRefusedError(SetupError):
+class NotTrustedError(SetupError):
+    """A signature is missing or wrong, or by nobody who may sign this."""
+
+
+class RegistryRefusedError(NotTrustedError):
     """The registry of models is damaged, or says what nobody was entitled to say."""
 
 

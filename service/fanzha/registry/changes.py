@@ -11,7 +11,6 @@ from pathlib import Path
 
 from fanzha.domain.errors import RegistryRefusedError, SetupError
 from fanzha.registry.gate_report import passed_report
-from fanzha.registry.keys import Signer, TrustedKeys
 from fanzha.registry.model_folder import (
     ModelFolder,
     check_signature,
@@ -21,6 +20,7 @@ from fanzha.registry.model_folder import (
 from fanzha.registry.registry_file import add_statement
 from fanzha.registry.standing import Standing
 from fanzha.registry.statements import Action, GateResult, Statement, iso_time, signed
+from fanzha.signing.keys import Signer, TrustedKeys
 
 Changed = tuple[Statement, Standing]
 """The statement that was added, and what follows from it."""

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from fanzha.domain.errors import ModelRefusedError, RegistryRefusedError
-from fanzha.registry.keys import ALGORITHM, Signer, TrustedKeys, is_signed
+from fanzha.domain.errors import ModelRefusedError, NotTrustedError
 from fanzha.registry.replaced import write_replaced
+from fanzha.signing.keys import ALGORITHM, Signer, TrustedKeys, is_signed
 
 MANIFEST_FILE: Final = "manifest.json"
 SIGNATURE_FILE: Final = "signature.json"
@@ -154,7 +154,7 @@ def check_signature(model: ModelFolder, keys: TrustedKeys, number: int | None = 
     signature = read_signature(model)
     try:
         keys.signer(signature.by, signature.key, number)
-    except RegistryRefusedError as error:
+    except NotTrustedError as error:
         raise ModelRefusedError(
             f"the signature of {model.label} does not count: {error}"
         ) from error

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from fanzha.domain.errors import ModelRefusedError, SetupError
-from fanzha.registry.keys import TrustedKeys
 from fanzha.registry.model_folder import (
     MANIFEST_FILE,
     folder_of,
@@ -16,6 +15,7 @@ from fanzha.registry.model_folder import (
 from fanzha.registry.registry_file import read_history
 from fanzha.registry.standing import Standing, standing_of
 from fanzha.registry.statements import Action, Statement
+from fanzha.signing.keys import TrustedKeys
 
 Check = Callable[[Path, int | None], object]
 """Checks a model as a worker would: its folder, the number of the statement that first named it;

@@ -9,11 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from fanzha.domain.errors import RegistryRefusedError, SetupError
-from fanzha.registry.keys import TrustedKeys
+from fanzha.domain.errors import NotTrustedError, RegistryRefusedError, SetupError
 from fanzha.registry.replaced import write_replaced
 from fanzha.registry.standing import Standing, after, standing_of
 from fanzha.registry.statements import Statement, statement_of
+from fanzha.signing.keys import TrustedKeys
 
 REGISTRY_FILE: Final = "registry.json"
 KEYS_FOLDER: Final = "keys"
@@ -40,7 +40,7 @@ def read_history(models: Path) -> tuple[Statement, ...]:
         raise SetupError(f"cannot read {file}: {error.strerror}") from error
     try:
         return history_of(content)
-    except RegistryRefusedError as error:
+    except NotTrustedError as error:
         raise RegistryRefusedError(f"{file}: {error}; restore it") from error
 
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from fanzha.domain.errors import RegistryRefusedError
-from fanzha.registry.keys import TrustedKeys
+from fanzha.domain.errors import NotTrustedError, RegistryRefusedError
 from fanzha.registry.statements import Action, Statement
+from fanzha.signing.keys import TrustedKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def standing_of(history: Sequence[Statement], keys: TrustedKeys) -> Standing:
     for statement in history:
         try:
             standing = after(standing, statement, keys)
-        except RegistryRefusedError as error:
+        except NotTrustedError as error:
             raise RegistryRefusedError(
                 f"statement {standing.number + 1} of the registry does not count: {error}"
             ) from error

@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from fanzha.domain.errors import RegistryRefusedError
-from fanzha.registry.keys import Signer, is_signed
+from fanzha.signing.keys import Signer, is_signed
 
 _CONTEXT: Final = b"fanzha statement\0"
 """What is signed begins with it, so that no signature can be taken for one over a model."""

@@ -11,9 +11,9 @@ from tests.model_folders import Bank, a_bank, change_manifest
 from tests.people import a_stranger
 
 from fanzha.domain.errors import ModelRefusedError, SetupError
-from fanzha.registry.keys import load_signer, make_key, read_trusted
 from fanzha.registry.latency import row_cost_us
 from fanzha.registry.model_folder import check_signature, read_model_folder, sign_model
+from fanzha.signing.keys import load_signer, make_key, read_trusted
 
 
 class TestKeyFiles:

@@ -10,13 +10,18 @@ import pytest
 from tests.model_folders import NOW, Bank, a_bank, a_model, change_manifest, standing
 from tests.people import a_person, a_stranger
 
-from fanzha.domain.errors import ModelRefusedError, RegistryRefusedError, SetupError
+from fanzha.domain.errors import (
+    ModelRefusedError,
+    NotTrustedError,
+    RegistryRefusedError,
+    SetupError,
+)
 from fanzha.registry.changes import Registrar
-from fanzha.registry.keys import read_trusted
 from fanzha.registry.model_folder import check_signature, read_model_folder
 from fanzha.registry.registry_file import history_of, read_history
 from fanzha.registry.standing import standing_of
 from fanzha.registry.statements import Statement, signed
+from fanzha.signing.keys import read_trusted
 
 
 @pytest.fixture
@@ -65,17 +70,17 @@ class TestPromote:
     def test_not_by_a_machine(self, bank: Bank) -> None:
         bank.says(bank.anna).propose("fraud/2", bank.gate_report("fraud/2"))
 
-        with pytest.raises(RegistryRefusedError, match="pipeline is a machine"):
+        with pytest.raises(NotTrustedError, match="pipeline is a machine"):
             bank.says(bank.pipeline).approve("fraud/2")
 
     def test_not_by_a_stranger(self, bank: Bank, tmp_path: Path) -> None:
         bank.says(bank.anna).propose("fraud/2", bank.gate_report("fraud/2"))
 
-        with pytest.raises(RegistryRefusedError, match=r"eve is not trusted.*eve\.pub"):
+        with pytest.raises(NotTrustedError, match=r"eve is not trusted.*eve\.pub"):
             bank.says(a_stranger("eve", tmp_path / "eve")).approve("fraud/2")
 
     def test_not_under_another_name(self, bank: Bank) -> None:
-        with pytest.raises(RegistryRefusedError, match="the key of bo, not of anna"):
+        with pytest.raises(NotTrustedError, match="the key of bo, not of anna"):
             bank.says(replace(bank.bo, name="anna")).propose("fraud/2", bank.gate_report("fraud/2"))
 
     def test_not_without_a_proposal(self, bank: Bank) -> None:
@@ -294,7 +299,7 @@ class TestKeys:
     def test_without_a_key_nothing_counts(self, bank: Bank) -> None:
         (bank.keys / "bo.pub").unlink()
 
-        with pytest.raises(RegistryRefusedError, match="the key of bo is not trusted"):
+        with pytest.raises(NotTrustedError, match="the key of bo is not trusted"):
             standing(bank.models)
 
     def test_a_retired_key_counts_for_what_it_said_before(self, bank: Bank, tmp_path: Path) -> None:
@@ -302,7 +307,7 @@ class TestKeys:
             file.write("retired-after: 2\n")
         bank.says(bank.anna).propose("fraud/2", bank.gate_report("fraud/2"))
 
-        with pytest.raises(RegistryRefusedError, match="counts up to statement 2 only"):
+        with pytest.raises(NotTrustedError, match="counts up to statement 2 only"):
             bank.says(bank.bo).approve("fraud/2")
 
         cai = a_person("cai", tmp_path / "cai", bank.keys)

@@ -7,7 +7,7 @@ import typer
 
 from fanzha.domain.errors import SetupError
 from fanzha.policy.load import DEFAULT_POLICY
-from fanzha.registry.keys import load_signer
+from fanzha.signing.keys import load_signer
 from fanzha_training.commands.console import AsJson, command_text, show, stages
 from fanzha_training.export import export as export_model
 

@@ -7,8 +7,8 @@ import typer
 
 from fanzha.domain.errors import SetupError
 from fanzha.policy.load import DEFAULT_POLICY
-from fanzha.registry.keys import read_trusted
 from fanzha.registry.registry_file import KEYS_FOLDER
+from fanzha.signing.keys import read_trusted
 from fanzha_training.atomic import replaced_file
 from fanzha_training.commands.console import AsJson, show, stages
 from fanzha_training.dataset import load_dataset

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from fanzha.domain.errors import RegistryRefusedError, SetupError
+from fanzha.domain.errors import NotTrustedError, SetupError
 
 ALGORITHM: Final = "Ed25519"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -79,10 +79,10 @@ class TrustedKeys:
         """Check that a person of this name and key may make the statement of a number.
 
         Raises:
-            RegistryRefusedError: the person may not.
+            NotTrustedError: the person may not.
         """
         if self._trusted(name, key, number).is_machine:
-            raise RegistryRefusedError(
+            raise NotTrustedError(
                 f"{name} is a machine: it may sign models, but its word is no person's"
             )
 
@@ -95,7 +95,7 @@ class TrustedKeys:
             number: of the statement that first named the model; None: none did yet.
 
         Raises:
-            RegistryRefusedError: it does not.
+            NotTrustedError: it does not.
         """
         self._trusted(name, key, number)
 
@@ -103,18 +103,18 @@ class TrustedKeys:
         for trusted in self.keys:
             if (trusted.name, trusted.key) == (name, key):
                 if not trusted.counts_at(number):
-                    raise RegistryRefusedError(
+                    raise NotTrustedError(
                         f"the key of {name} counts up to statement {trusted.retired_after} only; "
                         "have somebody sign whose key is not retired"
                     )
                 return trusted
         file = self.folder / f"{name}.pub"
         if file.name in self.faults:
-            raise RegistryRefusedError(f"{file} {self.faults[file.name]}")
+            raise NotTrustedError(f"{file} {self.faults[file.name]}")
         named = [trusted.name for trusted in self.keys if trusted.key == key]
         if named:
-            raise RegistryRefusedError(f"this is the key of {named[0]}, not of {name}")
-        raise RegistryRefusedError(
+            raise NotTrustedError(f"this is the key of {named[0]}, not of {name}")
+        raise NotTrustedError(
             f"the key of {name} is not trusted: its public key is not {file}; whoever looks after "
             "that folder can put it there"
         )

@@ -1,0 +1,1 @@
+"""Who signed what: Ed25519 keys, and which of them are trusted."""
