@@ -14,7 +14,13 @@ from typing import Any, Final, ParamSpec, TypeVar
 import grpc
 from google.protobuf.message import DecodeError
 
-from fanzha.domain.errors import FieldFault, InvalidFieldsError, OverloadedError
+from fanzha.domain.errors import (
+    FanzhaError,
+    FieldFault,
+    InvalidFieldsError,
+    OverloadedError,
+    StoppingError,
+)
 from fanzha.transport.admission import Admission
 from fanzha.transport.patience import Patience
 from fanzha.transport.status import abort, to_failure
@@ -30,7 +36,8 @@ _ERROR: Final = InvalidFieldsError(
         ),
     )
 )
-_REFUSAL: Final = OverloadedError("the service is at its limit; try again after a pause")
+_FULL: Final = OverloadedError("the service is at its limit; try again after a pause")
+_STOPPING: Final = StoppingError("this worker is being stopped; another one answers")
 MESSAGE_WAIT_S: Final = 2.0
 """So long a call's message may take after the call."""
 NEXT_MESSAGE_WAIT_S: Final = 30.0
@@ -78,8 +85,14 @@ class Intake(grpc.GenericRpcHandler):
         self._monotonic = monotonic
         self._methods: dict[str, _Method] = {}
         self._others: dict[str, Any] = {}
-        refuse = _Refuse(ThreadPoolExecutor(1, thread_name_prefix="refuse"))
-        self._refusal: Any = grpc.stream_unary_rpc_method_handler(refuse)
+        one = ThreadPoolExecutor(1, thread_name_prefix="refuse")
+        self._full: Any = grpc.stream_unary_rpc_method_handler(_Refuse(_FULL, one))
+        self._stopping: Any = grpc.stream_unary_rpc_method_handler(_Refuse(_STOPPING, one))
+        self._is_stopping = False
+
+    def stop(self) -> None:
+        """Take nothing more in: say so, rather than have gRPC cancel what it has not looked at."""
+        self._is_stopping = True
 
     def on(self, lane: Lane, streams: Lane) -> "Registrar":
         """Return what stands for a server while generated code adds its methods.
@@ -107,10 +120,12 @@ class Intake(grpc.GenericRpcHandler):
         method = self._methods.get(handler_call_details.method)
         if method is None:
             return self._others.get(handler_call_details.method)
+        if self._is_stopping:
+            return self._stopping
         lane = method.lane
         # A stream may be silent for a while; what it holds is its place among the streams.
         if not lane.admission.has_room(0 if method.is_stream else lane.patience.stalled):
-            return self._refusal
+            return self._full
         call = _Call(method, self._monotonic)
         # Also where the request is one message: so the wait for it is ours, and can be ended.
         return grpc.stream_unary_rpc_method_handler(call, method.read, method.write)
@@ -212,9 +227,10 @@ def _well_formed(requests: Iterator[object]) -> Iterator[object]:
 class _Refuse:
     """Refuses calls on a thread of its own, without waiting for their message."""
 
-    def __init__(self, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, error: FanzhaError, pool: ThreadPoolExecutor) -> None:
+        self._error = error
         self.experimental_thread_pool = pool
 
     def __call__(self, requests: Iterator[object], context: grpc.ServicerContext) -> object:  # noqa: ARG002
-        abort(context, to_failure(_REFUSAL))
+        abort(context, to_failure(self._error))
         raise AssertionError

@@ -31,6 +31,9 @@ _OTHER_THREADS: Final = 8
 """For health and reflection."""
 _OTHER_CALLS_MAX: Final = 64
 _OTHER_WAIT_S: Final = 1.0
+_LOOK_S: Final = 0.02
+_LAST_S: Final = 0.5
+"""So long the last answers may take on their way out."""
 _STALLED_MAX: Final = 4
 """Calls of health and reflection, and streams, that may stall at once for long."""
 
@@ -105,7 +108,8 @@ class Server:
         streams = Lane(
             "stream", streams_max, Admission(of_streams, time.monotonic), self._patiences[1]
         )
-        intake = Intake(time.monotonic)
+        self._lanes = (calls, streams)
+        self._intake = intake = Intake(time.monotonic)
         # A service at its limit still says that it lives.
         few = Limits(_OTHER_THREADS, _OTHER_CALLS_MAX, limits.target_s, _OTHER_WAIT_S)
         others = Lane("other", _OTHER_CALLS_MAX, Admission(few, time.monotonic), self._patiences[2])
@@ -146,6 +150,10 @@ class Server:
         """
         self._health.enter_graceful_shutdown()
         time.sleep(notice_s)
-        self._server.stop(grace_s).wait()
+        self._intake.stop()
+        end = time.monotonic() + grace_s
+        while any(lane.admission.calls for lane in self._lanes) and time.monotonic() < end:
+            time.sleep(_LOOK_S)
+        self._server.stop(_LAST_S).wait()
         for patience in self._patiences:
             patience.close()

@@ -21,6 +21,7 @@ from fanzha.domain.errors import (
     OverloadedError,
     RequestIdReusedError,
     RoleRequiredError,
+    StoppingError,
     StoreUnavailableError,
 )
 from fanzha.v1 import error_reason_pb2 as reasons
@@ -41,6 +42,7 @@ _TABLE: dict[type[FanzhaError], tuple[int, reasons.ErrorReason.ValueType]] = {
     OutcomeNotFoundError: (code_pb2.NOT_FOUND, reasons.ERROR_REASON_OUTCOME_NOT_FOUND),
     RoleRequiredError: (code_pb2.PERMISSION_DENIED, reasons.ERROR_REASON_ROLE_REQUIRED),
     OverloadedError: (code_pb2.RESOURCE_EXHAUSTED, reasons.ERROR_REASON_OVERLOADED),
+    StoppingError: (code_pb2.UNAVAILABLE, reasons.ERROR_REASON_STOPPING),
     StoreUnavailableError: (code_pb2.UNAVAILABLE, reasons.ERROR_REASON_STORE_UNAVAILABLE),
     NotRecordedError: (code_pb2.UNAVAILABLE, reasons.ERROR_REASON_NOT_RECORDED),
 }
