@@ -11,6 +11,7 @@ from fanzha.commands.mapping_check import mapping
 from fanzha.commands.models import models
 from fanzha.commands.replay_file import replay_file
 from fanzha.commands.serve import serve
+from fanzha.commands.token_key import token_key
 from fanzha.domain.errors import FanzhaError
 
 app = typer.Typer(
@@ -26,6 +27,7 @@ app.command()(kernel)
 app.add_typer(lists, name="lists")
 app.add_typer(mapping, name="mapping")
 app.add_typer(models, name="models")
+app.add_typer(token_key, name="token-key")
 
 
 def main() -> None:
