@@ -37,10 +37,13 @@ from fanzha.pipeline.record import Recorder
 from fanzha.pipeline.shadow import Shadows
 from fanzha.pipeline.validate import Rules
 from fanzha.policy.load import DEFAULT_POLICY, load_policy
-from fanzha.policy.prompts import DEFAULT_PROMPTS, load_prompts
+from fanzha.policy.policy import Policy
+from fanzha.policy.prompts import DEFAULT_PROMPTS, PromptCatalogue, load_prompts
+from fanzha.policy.signatures import Kind, read_own_file
 from fanzha.secrets.opening import open_token_key, wrapper_of
 from fanzha.secrets.token_key import TokenKey
 from fanzha.settings import Settings
+from fanzha.signing.keys import read_trusted
 from fanzha.transport.authorise import LocalAdmin
 from fanzha.transport.guard import Guard
 from fanzha.transport.identity import Tokens
@@ -80,8 +83,7 @@ class App:
         tokens = Tokens(_token_key(settings))
         self._fingerprint = tokens.fingerprint
         zone = ZoneInfo(settings.time_zone)
-        policy = load_policy(settings.policy or DEFAULT_POLICY, zone)
-        prompts = load_prompts(settings.prompts or DEFAULT_PROMPTS)
+        policy, prompts = _policy(settings, zone), _prompts(settings)
         self.redis_url = settings.redis or self._start_redis()
         self.link = RedisLink(self.redis_url, settings.redis_timeout_ms)
         self._closing.callback(self.link.close)
@@ -199,6 +201,24 @@ def _check(settings: Settings) -> None:
             "everyone who reaches it would be an administrator; listen on 127.0.0.1, [::1] or "
             "unix:path"
         )
+
+
+def _policy(settings: Settings, zone: ZoneInfo) -> Policy:
+    if settings.policy is None:
+        return load_policy(DEFAULT_POLICY, zone)
+    return load_policy(settings.policy, zone, _own_file(settings, settings.policy, Kind.POLICY))
+
+
+def _prompts(settings: Settings) -> PromptCatalogue:
+    if settings.prompts is None:
+        return load_prompts(DEFAULT_PROMPTS)
+    return load_prompts(settings.prompts, _own_file(settings, settings.prompts, Kind.PROMPTS))
+
+
+def _own_file(settings: Settings, path: Path, kind: Kind) -> bytes:
+    folder = settings.policy_keys
+    keys = None if folder is None else read_trusted(folder)
+    return read_own_file(path, kind, keys, is_near=_is_loopback(settings.address))
 
 
 def _token_key(settings: Settings) -> TokenKey:
