@@ -1,5 +1,6 @@
 """Wire to domain and back. Maps fields; the rules about them are in `pipeline.validate`."""
 
+import unicodedata
 from datetime import date
 from enum import IntEnum
 from re import Pattern
@@ -19,7 +20,7 @@ from fanzha.domain.vocabulary import (
     TransferKind,
     TransferSpeed,
 )
-from fanzha.transport.identity import IDENTIFIER, PHONE, Tokens, masked, redacted
+from fanzha.transport.identity import IDENTIFIER, MAIL, PHONE, Tokens, masked, redacted
 from fanzha.v1 import scoring_pb2 as scoring
 from fanzha.v1 import transfer_pb2 as wire
 
@@ -130,9 +131,14 @@ class Door:
 
     def keep_out(self, identifiers: tuple[str, ...], named: dict[str, str]) -> None:
         """Note a fault where a name that is kept as it is holds one of the raw identifiers."""
+        plain = (_plain(raw).removeprefix("86") for raw in identifiers)
+        told = {raw for raw in plain if len(raw) >= _TELLING_LENGTH}
         for field, value in named.items():
-            if any(len(raw) >= _TELLING_LENGTH and raw in value for raw in identifiers):
-                self.fault(field, "must not hold an account, phone, ID or device number")
+            kept = _plain(value)
+            if MAIL.search(value) or any(raw in kept for raw in told):
+                self.fault(
+                    field, "must hold no account, phone, ID or device number, nor a mail address"
+                )
 
     def remark(self, text: str, field: str) -> str:
         """Return free text with identifiers redacted; too long a text is a fault."""
@@ -140,6 +146,12 @@ class Door:
             self.fault(field, f"must be at most {REMARK_MAX} characters")
             return ""
         return redacted(text) if text else ""
+
+
+def _plain(text: str) -> str:
+    """Return a text without what spelling may vary: width, case, blanks, punctuation."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(character for character in folded if character.isalnum())
 
 
 def to_draft(request: scoring.ScoreTransferRequest, caller: str, tokens: Tokens) -> TransferDraft:
@@ -150,7 +162,15 @@ def to_draft(request: scoring.ScoreTransferRequest, caller: str, tokens: Tokens)
     base = transfer.base_amount if has("base_amount") else transfer.amount
     payer, payee = transfer.payer, transfer.payee
     door.keep_out(
-        (payer.account, payee.account, payer.phone, payee.phone, payer.person, payee.person),
+        (
+            payer.account,
+            payee.account,
+            payer.phone,
+            payee.phone,
+            payer.person,
+            payee.person,
+            transfer.session.device_id,
+        ),
         {
             "request_id": request.request_id,
             "transfer.transfer_id": transfer.transfer_id,

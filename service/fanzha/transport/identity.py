@@ -17,7 +17,7 @@ PHONE = re.compile(r"[0-9+ -]+\Z")
 # phones and ID numbers are written, in figures or in Chinese; an 18-character ID may end in X.
 _FIGURE = r"[\d〇零一壹幺二贰两三叁四肆五伍六陆七柒八捌九玖]"
 _IN_TEXT = re.compile(rf"{_FIGURE}(?:[\W_]{{0,3}}{_FIGURE}){{6,}}[Xx]?")
-_MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 
 
 class Tokens:
@@ -83,4 +83,4 @@ def masked(raw: str) -> str:
 def redacted(text: str) -> str:
     """Return free text with everything in it that looks like an identifier taken out."""
     plain = unicodedata.normalize("NFKC", text)
-    return _MAIL.sub("[redacted]", _IN_TEXT.sub("[redacted]", plain))
+    return MAIL.sub("[redacted]", _IN_TEXT.sub("[redacted]", plain))
