@@ -66,6 +66,7 @@ class RedisLink:
                 socket_timeout=timeout_s,
                 socket_connect_timeout=timeout_s,
                 retry=None,
+                max_connections=10_000,
             )
         except ValueError as error:
             raise SetupError(
