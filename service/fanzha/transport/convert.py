@@ -1,6 +1,5 @@
 """Wire to domain and back. Maps fields; the rules about them are in `pipeline.validate`."""
 
-import unicodedata
 from datetime import date
 from enum import IntEnum
 from re import Pattern
@@ -20,7 +19,7 @@ from fanzha.domain.vocabulary import (
     TransferKind,
     TransferSpeed,
 )
-from fanzha.transport.identity import IDENTIFIER, MAIL, PHONE, Tokens, masked, redacted
+from fanzha.transport.identity import IDENTIFIER, PHONE, Tokens, masked, redacted, telling, tells
 from fanzha.v1 import scoring_pb2 as scoring
 from fanzha.v1 import transfer_pb2 as wire
 
@@ -28,8 +27,6 @@ E = TypeVar("E", bound=IntEnum)
 
 _EPOCH = date(1970, 1, 1).toordinal()
 REMARK_MAX = 256
-_TELLING_LENGTH = 7
-"""Shorter identifiers name nobody by themselves, and turn up in other names by chance."""
 
 
 class Door:
@@ -131,11 +128,9 @@ class Door:
 
     def keep_out(self, identifiers: tuple[str, ...], named: dict[str, str]) -> None:
         """Note a fault where a name that is kept as it is holds one of the raw identifiers."""
-        plain = (_plain(raw).removeprefix("86") for raw in identifiers)
-        told = {raw for raw in plain if len(raw) >= _TELLING_LENGTH}
+        told = telling(identifiers)
         for field, value in named.items():
-            kept = _plain(value)
-            if MAIL.search(value) or any(raw in kept for raw in told):
+            if tells(value, told):
                 self.fault(
                     field, "must hold no account, phone, ID or device number, nor a mail address"
                 )
@@ -148,12 +143,6 @@ class Door:
         return redacted(text) if text else ""
 
 
-def _plain(text: str) -> str:
-    """Return a text without what spelling may vary: width, case, blanks, punctuation."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return "".join(character for character in folded if character.isalnum())
-
-
 def to_draft(request: scoring.ScoreTransferRequest, caller: str, tokens: Tokens) -> TransferDraft:
     """Return the draft of one request, with tokens in place of identifiers."""
     door = Door(tokens)
@@ -163,13 +152,8 @@ def to_draft(request: scoring.ScoreTransferRequest, caller: str, tokens: Tokens)
     payer, payee = transfer.payer, transfer.payee
     door.keep_out(
         (
-            payer.account,
-            payee.account,
-            payer.phone,
-            payee.phone,
-            payer.person,
-            payee.person,
-            transfer.session.device_id,
+            *(payer.account, payee.account, payer.phone, payee.phone),
+            *(payer.person, payee.person, transfer.session.device_id),
         ),
         {
             "request_id": request.request_id,

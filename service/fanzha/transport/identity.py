@@ -5,6 +5,7 @@ Every way in uses this module: RPCs, list imports, files. Nothing behind it sees
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 from fanzha.secrets.chain import Successor, body_succession, succession
 from fanzha.secrets.digests import Digest, keyed_digest
@@ -17,7 +18,10 @@ PHONE = re.compile(r"[0-9+ -]+\Z")
 # phones and ID numbers are written, in figures or in Chinese; an 18-character ID may end in X.
 _FIGURE = r"[\d〇零一壹幺二贰两三叁四肆五伍六陆七柒八捌九玖]"
 _IN_TEXT = re.compile(rf"{_FIGURE}(?:[\W_]{{0,3}}{_FIGURE}){{6,}}[Xx]?")
-MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_TELLING_LENGTH = 7
+"""Shorter identifiers name nobody by themselves, and turn up in other names by chance."""
+_PUNCTUATION = {code: None for code in range(128) if not chr(code).isalnum()}
+_MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 
 
 class Tokens:
@@ -83,4 +87,29 @@ def masked(raw: str) -> str:
 def redacted(text: str) -> str:
     """Return free text with everything in it that looks like an identifier taken out."""
     plain = unicodedata.normalize("NFKC", text)
-    return MAIL.sub("[redacted]", _IN_TEXT.sub("[redacted]", plain))
+    return _MAIL.sub("[redacted]", _IN_TEXT.sub("[redacted]", plain))
+
+
+def telling(identifiers: Iterable[str]) -> tuple[str, ...]:
+    """Return what `tells` looks for: the identifiers that name somebody, without their spelling."""
+    plain = (_unspelled(raw).removeprefix("86") for raw in identifiers if raw)
+    return tuple(raw for raw in plain if len(raw) >= _TELLING_LENGTH)
+
+
+def tells(name: str, told: tuple[str, ...]) -> bool:
+    """Say whether a name that is kept as it is holds an identifier, however spelled, or a mail."""
+    if not name:
+        return False
+    kept = _unspelled(name)
+    return any(raw in kept for raw in told) or (
+        ("@" in name or not name.isascii())
+        and _MAIL.search(unicodedata.normalize("NFKC", name)) is not None
+    )
+
+
+def _unspelled(text: str) -> str:
+    """Return a text without what spelling may vary: width, case, blanks, punctuation."""
+    if text.isascii():
+        return text.lower().translate(_PUNCTUATION)
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(character for character in folded if character.isalnum())
