@@ -142,6 +142,14 @@ lock: $(READY) ## Resolve the requirements again (exact versions and hashes)
 	$(COMPILE) build/requirements-training.in -c requirements-dev.lock -o requirements-training.lock
 	$(COMPILE) build/requirements.in -c requirements-dev.lock -o requirements.lock
 
+.PHONY: sbom
+sbom: $(READY) ## Write the bill of materials (CycloneDX) of the service into build/sbom.json
+	@$(BIN)/python -m tests.sbom
+
+.PHONY: audit
+audit: $(READY) ## Look for known weaknesses of locked packages; "Error 3": nobody could be asked
+	@$(BIN)/python -m tests.audit
+
 .PHONY: wheel
 wheel: $(READY) ## Build the serving wheel into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .

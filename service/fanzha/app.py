@@ -17,6 +17,7 @@ from fanzha.adapters import keys
 from fanzha.adapters.clock import EventClock, SystemClock
 from fanzha.adapters.codec import Codec, encode
 from fanzha.adapters.embedded_redis import EmbeddedRedis
+from fanzha.adapters.key_guard import check_token_key
 from fanzha.adapters.model_registry import ModelRegistry
 from fanzha.adapters.outage_memory import OutageMemory
 from fanzha.adapters.redis_link import RedisLink
@@ -36,12 +37,17 @@ from fanzha.pipeline.record import Recorder
 from fanzha.pipeline.shadow import Shadows
 from fanzha.pipeline.validate import Rules
 from fanzha.policy.load import DEFAULT_POLICY, load_policy
-from fanzha.policy.prompts import DEFAULT_PROMPTS, load_prompts
+from fanzha.policy.policy import Policy
+from fanzha.policy.prompts import DEFAULT_PROMPTS, PromptCatalogue, load_prompts
+from fanzha.policy.signatures import Kind, read_own_file
+from fanzha.secrets.opening import open_token_key, wrapper_of
+from fanzha.secrets.token_key import TokenKey
 from fanzha.settings import Settings
+from fanzha.signing.keys import read_trusted
 from fanzha.transport.admission import Limits
 from fanzha.transport.authorise import LocalAdmin
 from fanzha.transport.guard import Guard
-from fanzha.transport.identity import Tokens, load_key, load_or_create_key
+from fanzha.transport.identity import Tokens
 from fanzha.transport.outcomes import OutcomeServicer
 from fanzha.transport.scoring import ScoringServicer
 from fanzha.transport.server import Server, Servicers
@@ -75,14 +81,10 @@ class App:
         settings = self._settings
         lock = _lock(settings.data_dir)
         self._closing.callback(lock.close)
-        tokens = Tokens(
-            load_key(settings.token_key_file)
-            if settings.token_key_file
-            else load_or_create_key(settings.data_dir / "token.key")
-        )
+        tokens = Tokens(_token_key(settings))
+        self._fingerprint = tokens.fingerprint
         zone = ZoneInfo(settings.time_zone)
-        policy = load_policy(settings.policy or DEFAULT_POLICY, zone)
-        prompts = load_prompts(settings.prompts or DEFAULT_PROMPTS)
+        policy, prompts = _policy(settings, zone), _prompts(settings)
         self.redis_url = settings.redis or self._start_redis()
         self.link = RedisLink(self.redis_url, settings.redis_timeout_ms)
         self._closing.callback(self.link.close)
@@ -147,6 +149,7 @@ class App:
                 "the kernel's %s was compiled at this start, in %.1f s; warm its cache with "
                 "fanzha kernel, and name its folder in FANZHA_KERNEL_CACHE", name, seconds
             )  # fmt: skip
+        check_token_key(self.link, self._fingerprint)
         self.lists.refresh()
         threading.Thread(target=self._follow_lists, name="lists", daemon=True).start()
         self.relay.start()
@@ -205,6 +208,37 @@ def _check(settings: Settings) -> None:
             "everyone who reaches it would be an administrator; listen on 127.0.0.1, [::1] or "
             "unix:path"
         )
+
+
+def _policy(settings: Settings, zone: ZoneInfo) -> Policy:
+    if settings.policy is None:
+        return load_policy(DEFAULT_POLICY, zone)
+    return load_policy(settings.policy, zone, _own_file(settings, settings.policy, Kind.POLICY))
+
+
+def _prompts(settings: Settings) -> PromptCatalogue:
+    if settings.prompts is None:
+        return load_prompts(DEFAULT_PROMPTS)
+    return load_prompts(settings.prompts, _own_file(settings, settings.prompts, Kind.PROMPTS))
+
+
+def _own_file(settings: Settings, path: Path, kind: Kind) -> bytes:
+    folder = settings.policy_keys
+    keys = None if folder is None else read_trusted(folder)
+    return read_own_file(path, kind, keys, is_near=_is_loopback(settings.address))
+
+
+def _token_key(settings: Settings) -> TokenKey:
+    wrapper = wrapper_of(
+        settings.token_kek_file, settings.token_kms_command, settings.token_passphrase_file
+    )
+    return open_token_key(
+        settings.token_key_file,
+        settings.data_dir,
+        wrapper,
+        settings.token_algorithm,
+        is_near=_is_loopback(settings.address),
+    )
 
 
 def _is_loopback(address: str) -> bool:

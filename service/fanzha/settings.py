@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from fanzha.domain.currency import CURRENCIES
 from fanzha.domain.errors import SetupError
+from fanzha.secrets.digests import Algorithm
 
 
 class Settings(BaseSettings):
@@ -40,8 +41,23 @@ class Settings(BaseSettings):
     """Policy file; the one that comes with the service when not given."""
     prompts: Path | None = None
     """Prompt catalogue; the one that comes with the service when not given."""
+    policy_keys: Path | None = None
+    """Folder of the public keys of those who may sign policies and prompts. When given, a policy or
+    a catalogue of one's own counts only with the signatures of two of them; off loopback it must
+    be given. Mount it read only."""
     token_key_file: Path | None = None
-    """File of 32 random bytes that tokens are made with; made in the data folder when not given."""
+    """File of the key that tokens are made with: one of `fanzha token-key`, or 32 random bytes;
+    the latter is made in the data folder when not given."""
+    token_algorithm: Algorithm | None = None
+    """What makes tokens of a plain key: `blake2b` (the default) or `hmac-sm3`; a wrapped key's file
+    says it itself. It stays: tokens of another algorithm are other tokens."""
+    token_kek_file: Path | None = None
+    """File of 32 random bytes that unwraps the token key, such as a mounted secret."""
+    token_kms_command: str = ""
+    """Command that asks the bank's KMS for the key that unwraps the token key: it gets that key
+    wrapped on standard input and writes its 32 bytes to standard output."""
+    token_passphrase_file: Path | None = None
+    """File of the passphrase that unwraps the token key."""
     time_zone: str = "Asia/Shanghai"
     """The bank's time zone, an IANA name."""
     base_currency: str = "CNY"

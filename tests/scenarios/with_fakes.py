@@ -44,6 +44,7 @@ from fanzha.pipeline.shadow import Shadows
 from fanzha.pipeline.validate import Rules
 from fanzha.policy.load import load_policy
 from fanzha.policy.prompts import load_prompts
+from fanzha.registry.model_folder import read_model_folder
 from fanzha.transport.convert import to_draft, to_response
 from fanzha.transport.identity import Tokens
 from fanzha.v1 import scoring_pb2 as scoring
@@ -152,4 +153,4 @@ def _assessor(
 
 @cache
 def _default_model() -> OnnxModel:
-    return OnnxModel(champion_folder(MODELS))
+    return OnnxModel(read_model_folder(champion_folder(MODELS)))

@@ -6,6 +6,8 @@ LIST_IMPORTS = b"{lists}:imports"
 """Sorted set of the imports in effect, by order of commit."""
 LIST_COUNTER = b"{lists}:counter"
 LIST_COMMITS = b"{lists}:commits"
+TOKEN_KEY = b"{lists}:token_key"
+"""Fingerprint of the key that made the tokens of this Redis."""
 
 
 def tag(bucket: int) -> bytes:

@@ -1,6 +1,7 @@
 """`fanzha serve`: runs one worker until it is told to stop."""
 
 import logging
+import resource
 import signal
 import threading
 from pathlib import Path
@@ -48,6 +49,8 @@ def serve(
         redis_timeout_ms=redis_timeout_ms,
         threads=threads,
     )
+    # A core would hold what the door has just read; children take the limit over.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -13,7 +13,7 @@ from fanzha.domain.vocabulary import WatchlistGrade, WatchlistKind
 from fanzha.pipeline.ports import Clock
 from fanzha.transport.convert import Door
 from fanzha.transport.guard import Guard
-from fanzha.transport.identity import IDENTIFIER, PHONE, Tokens
+from fanzha.transport.identity import IDENTIFIER, PHONE, Tokens, redacted
 from fanzha.v1 import watchlists_pb2 as watchlists
 from fanzha.v1 import watchlists_pb2_grpc
 
@@ -75,7 +75,7 @@ class WatchlistServicer(watchlists_pb2_grpc.WatchlistServiceServicer):
             import_id="",
             proposed_by=header.proposed_by,
             approved_by=header.approved_by,
-            comment=header.comment,
+            comment=redacted(header.comment),
             entries=(),
             record_time_ms=self._clock.now_ms(),
         )
@@ -146,6 +146,7 @@ class _EntryReader:
                 token = tokenise(entry.identifier)
         if grade == WatchlistGrade.UNSPECIFIED and kind != WatchlistKind.VERIFIED_BILLER:
             door.fault(f"{field}.grade", "must be given")
+        door.keep_out((entry.identifier,), {f"{field}.case_number": entry.case_number})
         self._check_texts(entry, grade, field)
         since, until = self._validity(entry, field)
         if len(door.faults) > before:
@@ -153,9 +154,9 @@ class _EntryReader:
         return token, WatchlistEntry(
             kind=kind,
             grade=grade,
-            source=entry.source,
+            source=redacted(entry.source),
             case_number=entry.case_number,
-            legal_basis=entry.legal_basis,
+            legal_basis=redacted(entry.legal_basis),
             valid_from_ms=since,
             valid_until_ms=until,
             proposed_by=self._header.proposed_by,
