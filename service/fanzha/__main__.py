@@ -5,8 +5,9 @@ import sys
 import typer
 
 from fanzha.commands.archive import archive
+from fanzha.commands.certs import certs
 from fanzha.commands.kernel import kernel
-from fanzha.commands.lists_import import lists
+from fanzha.commands.lists import lists
 from fanzha.commands.mapping_check import mapping
 from fanzha.commands.models import models
 from fanzha.commands.replay_file import replay_file
@@ -24,6 +25,7 @@ app.command()(archive)
 app.command()(replay_file)
 app.command()(kernel)
 app.add_typer(lists, name="lists")
+app.add_typer(certs, name="certs")
 app.add_typer(mapping, name="mapping")
 app.add_typer(models, name="models")
 

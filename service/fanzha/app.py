@@ -13,6 +13,7 @@ from typing import BinaryIO
 from zoneinfo import ZoneInfo
 
 import fanzha
+from fanzha.access.server_keys import TlsFiles
 from fanzha.adapters import keys
 from fanzha.adapters.clock import EventClock, SystemClock
 from fanzha.adapters.codec import Codec, encode
@@ -21,6 +22,7 @@ from fanzha.adapters.model_registry import ModelRegistry
 from fanzha.adapters.outage_memory import OutageMemory
 from fanzha.adapters.redis_link import RedisLink
 from fanzha.adapters.redis_lists import CommittedLists, import_entries
+from fanzha.adapters.redis_proposals import RedisProposals
 from fanzha.adapters.redis_store import Lives, RedisStore
 from fanzha.adapters.relay import Relay
 from fanzha.adapters.resend import ResendingSpool, left_behind
@@ -43,7 +45,8 @@ from fanzha.transport.guard import Guard
 from fanzha.transport.identity import Tokens, load_key, load_or_create_key
 from fanzha.transport.outcomes import OutcomeServicer
 from fanzha.transport.scoring import ScoringServicer
-from fanzha.transport.server import Server, Servicers
+from fanzha.transport.secured import Secured
+from fanzha.transport.server import Entrance, Server, Servicers
 from fanzha.transport.watchlists import WatchlistServicer
 
 log = logging.getLogger(__name__)
@@ -72,6 +75,9 @@ class App:
 
     def _build(self) -> None:
         settings = self._settings
+        self.secured = _secured(settings)
+        if self.secured is not None:
+            self._closing.callback(self.secured.close)
         lock = _lock(settings.data_dir)
         self._closing.callback(lock.close)
         tokens = Tokens(
@@ -121,13 +127,17 @@ class App:
             idempotency_window_ms=lives.window_ms,
             service_version=fanzha.__version__,
         )
-        guard = Guard(LocalAdmin(), streams_max=max(1, settings.threads // 4))
+        callers = LocalAdmin() if self.secured is None else self.secured.callers
+        proposals = RedisProposals(
+            self.link, settings.proposal_life_s * 1000, wall.now_ms, self.lists.refresh
+        )
+        guard = Guard(callers, streams_max=max(1, settings.threads // 4))
         self.server = Server(
-            settings.address,
+            _entrance(settings, self.secured),
             Servicers(
                 ScoringServicer(guard, tokens, assessor, reporter),
                 OutcomeServicer(guard, tokens, reporter, clock, settings.base_currency),
-                WatchlistServicer(guard, tokens, clock, self._import),
+                WatchlistServicer(guard, tokens, clock, self._import, proposals),
             ),
             settings.threads,
             settings.calls_max,
@@ -151,6 +161,14 @@ class App:
         gc.collect()
         gc.freeze()
         self.server.start()
+        if self.secured is not None:
+            self.secured.follow(self.server.tell_health)
+        elif not _is_loopback(self._settings.address):
+            log.critical(
+                "NO TLS ON %s: everyone who reaches it is an administrator and may change the "
+                "lists alone, because FANZHA_EVERYONE_IS_ADMIN_WITHOUT_TLS (or its option) says "
+                "so; never do this where real payments are judged", self._settings.address
+            )  # fmt: skip
 
     def stop(self) -> None:
         """Stop serving, let calls finish, write out records, and close everything."""
@@ -192,12 +210,32 @@ def _check(settings: Settings) -> None:
         )
     if settings.clock == "event" and not settings.embedded:
         raise SetupError("--clock event is for isolated instances: use it with --embedded")
-    if not _is_loopback(settings.address):
+    is_open = settings.tls_cert is None and not settings.everyone_is_admin_without_tls
+    if is_open and not _is_loopback(settings.address):
         raise SetupError(
             f"--address {settings.address!r} is not on loopback: without client certificates "
-            "everyone who reaches it would be an administrator; listen on 127.0.0.1, [::1] or "
-            "unix:path"
+            "everyone who reaches it would be an administrator; give --tls-cert, --tls-key, "
+            "--tls-client-ca and --roles, or listen on 127.0.0.1, [::1] or unix:path"
         )
+
+
+def _secured(settings: Settings) -> Secured | None:
+    cert, key, ca, roles = (
+        settings.tls_cert, settings.tls_key, settings.tls_client_ca, settings.roles
+    )  # fmt: skip
+    if cert is None or key is None or ca is None or roles is None:
+        return None
+    return Secured(TlsFiles(cert, key, ca), roles)
+
+
+def _entrance(settings: Settings, secured: Secured | None) -> Entrance:
+    is_open = secured is None
+    return Entrance(
+        address=settings.address,
+        credentials=secured.credentials() if secured is not None else None,
+        has_reflection=is_open if settings.reflection is None else settings.reflection,
+        connection_age_s=0 if is_open else settings.connection_age_s,
+    )
 
 
 def _is_loopback(address: str) -> bool:

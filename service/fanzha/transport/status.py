@@ -1,11 +1,13 @@
 """Errors to gRPC status: one table. Unknown errors say only an id that finds them in the log."""
 
 import logging
+import math
 import uuid
 from dataclasses import dataclass, field
+from typing import Any
 
 import grpc
-from google.protobuf.any_pb2 import Any
+from google.protobuf.any_pb2 import Any as Packed
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
@@ -13,10 +15,15 @@ from fanzha.domain.errors import (
     DecisionNotFoundError,
     FanzhaError,
     FieldFault,
+    FourEyesError,
     InvalidFieldsError,
+    NotAuthenticatedError,
     NotRecordedError,
     OutcomeNotFoundError,
     OverloadedError,
+    ProposalClosedError,
+    ProposalNotFoundError,
+    RateLimitedError,
     RequestIdReusedError,
     RoleRequiredError,
     StoreUnavailableError,
@@ -28,6 +35,7 @@ log = logging.getLogger(__name__)
 
 DOMAIN = "fanzha"
 _NAMED_MAX = 12
+_RETRY_AFTER = "retry-after-ms"
 
 _TABLE: dict[type[FanzhaError], tuple[int, reasons.ErrorReason.ValueType]] = {
     InvalidFieldsError: (code_pb2.INVALID_ARGUMENT, reasons.ERROR_REASON_INVALID_FIELDS),
@@ -35,6 +43,11 @@ _TABLE: dict[type[FanzhaError], tuple[int, reasons.ErrorReason.ValueType]] = {
     DecisionNotFoundError: (code_pb2.NOT_FOUND, reasons.ERROR_REASON_DECISION_NOT_FOUND),
     OutcomeNotFoundError: (code_pb2.NOT_FOUND, reasons.ERROR_REASON_OUTCOME_NOT_FOUND),
     RoleRequiredError: (code_pb2.PERMISSION_DENIED, reasons.ERROR_REASON_ROLE_REQUIRED),
+    NotAuthenticatedError: (code_pb2.UNAUTHENTICATED, reasons.ERROR_REASON_NOT_AUTHENTICATED),
+    FourEyesError: (code_pb2.PERMISSION_DENIED, reasons.ERROR_REASON_FOUR_EYES),
+    RateLimitedError: (code_pb2.RESOURCE_EXHAUSTED, reasons.ERROR_REASON_RATE_LIMITED),
+    ProposalNotFoundError: (code_pb2.NOT_FOUND, reasons.ERROR_REASON_PROPOSAL_NOT_FOUND),
+    ProposalClosedError: (code_pb2.FAILED_PRECONDITION, reasons.ERROR_REASON_PROPOSAL_CLOSED),
     OverloadedError: (code_pb2.RESOURCE_EXHAUSTED, reasons.ERROR_REASON_OVERLOADED),
     StoreUnavailableError: (code_pb2.UNAVAILABLE, reasons.ERROR_REASON_STORE_UNAVAILABLE),
     NotRecordedError: (code_pb2.UNAVAILABLE, reasons.ERROR_REASON_NOT_RECORDED),
@@ -50,6 +63,8 @@ class Failure:
     message: str
     metadata: dict[str, str] = field(default_factory=dict)
     faults: tuple[FieldFault, ...] = ()
+    retry_after_ms: int = 0
+    """When to try again, in milliseconds; 0: the error says nothing about that."""
 
 
 def to_failure(error: Exception) -> Failure:
@@ -64,7 +79,8 @@ def to_failure(error: Exception) -> Failure:
             message = "a part that this call needs is away; try again" if quiet else str(error)
             if faults:
                 message = _summary(faults)
-            return Failure(code, reason, message, _metadata(error), faults)
+            after_ms = math.ceil(error.wait_s * 1000) if isinstance(error, RateLimitedError) else 0
+            return Failure(code, reason, message, _metadata(error), faults, after_ms)
     error_id = uuid.uuid4().hex[:12]
     log.error("internal error %s", error_id, exc_info=error)
     return Failure(
@@ -89,6 +105,8 @@ def _metadata(error: FanzhaError) -> dict[str, str]:
         return {"decision_id": error.decision_id}
     if isinstance(error, OutcomeNotFoundError):
         return {"decision_id": error.decision_id, "outcome_id": error.outcome_id}
+    if isinstance(error, (FourEyesError, ProposalNotFoundError, ProposalClosedError)):
+        return {"proposal_id": error.proposal_id}
     if isinstance(error, RoleRequiredError):
         return {"method": error.method, "role": error.role}
     return {}
@@ -109,7 +127,7 @@ def to_call_error(failure: Failure) -> scoring.CallError:
 
 def abort(context: grpc.ServicerContext, failure: Failure) -> None:
     """End a call with a failure's status and details. Never returns."""
-    details = [Any()]
+    details = [Packed()]
     details[0].Pack(
         error_details_pb2.ErrorInfo(
             reason=reasons.ErrorReason.Name(failure.reason),
@@ -118,8 +136,8 @@ def abort(context: grpc.ServicerContext, failure: Failure) -> None:
         )
     )
     if failure.faults:
-        details.append(Any())
-        details[1].Pack(
+        details.append(Packed())
+        details[-1].Pack(
             error_details_pb2.BadRequest(
                 field_violations=[
                     error_details_pb2.BadRequest.FieldViolation(
@@ -129,5 +147,14 @@ def abort(context: grpc.ServicerContext, failure: Failure) -> None:
                 ]
             )
         )
-    status = status_pb2.Status(code=failure.code, message=failure.message, details=details)
-    context.abort_with_status(rpc_status.to_status(status))
+    if failure.retry_after_ms:
+        details.append(Packed())
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.FromMilliseconds(failure.retry_after_ms)
+        details[-1].Pack(retry)
+    rich = status_pb2.Status(code=failure.code, message=failure.message, details=details)
+    status: Any = rpc_status.to_status(rich)
+    if failure.retry_after_ms:
+        hint = (_RETRY_AFTER, str(failure.retry_after_ms))
+        status = status._replace(trailing_metadata=(*status.trailing_metadata, hint))
+    context.abort_with_status(status)
