@@ -13,7 +13,6 @@ from typing import BinaryIO
 from zoneinfo import ZoneInfo
 
 import fanzha
-from fanzha.access.server_keys import TlsFiles
 from fanzha.adapters import keys
 from fanzha.adapters.clock import EventClock, SystemClock
 from fanzha.adapters.codec import Codec, encode
@@ -34,19 +33,21 @@ from fanzha.domain.record import ListImportRecord, ModelChangeRecord, ModelRole
 from fanzha.features.kernel_cache import KERNEL_CACHE
 from fanzha.pipeline.aftermath import Reporter
 from fanzha.pipeline.assess import Assessor
+from fanzha.pipeline.ports import Clock
 from fanzha.pipeline.record import Recorder
 from fanzha.pipeline.shadow import Shadows
 from fanzha.pipeline.validate import Rules
 from fanzha.policy.load import DEFAULT_POLICY, load_policy
 from fanzha.policy.prompts import DEFAULT_PROMPTS, load_prompts
 from fanzha.settings import Settings
+from fanzha.transport.admission import Limits
 from fanzha.transport.authorise import LocalAdmin
 from fanzha.transport.guard import Guard
 from fanzha.transport.identity import Tokens, load_key, load_or_create_key
 from fanzha.transport.outcomes import OutcomeServicer
 from fanzha.transport.scoring import ScoringServicer
-from fanzha.transport.secured import Secured
-from fanzha.transport.server import Entrance, Server, Servicers
+from fanzha.transport.secured import entrance_of, secured_by
+from fanzha.transport.server import Server, Servicers
 from fanzha.transport.watchlists import WatchlistServicer
 
 log = logging.getLogger(__name__)
@@ -75,7 +76,9 @@ class App:
 
     def _build(self) -> None:
         settings = self._settings
-        self.secured = _secured(settings)
+        self.secured = secured_by(
+            settings.tls_cert, settings.tls_key, settings.tls_client_ca, settings.roles
+        )
         if self.secured is not None:
             self._closing.callback(self.secured.close)
         lock = _lock(settings.data_dir)
@@ -127,20 +130,36 @@ class App:
             idempotency_window_ms=lives.window_ms,
             service_version=fanzha.__version__,
         )
-        callers = LocalAdmin() if self.secured is None else self.secured.callers
+        self._build_server(tokens, assessor, reporter, clock)
+
+    def _build_server(
+        self, tokens: Tokens, assessor: Assessor, reporter: Reporter, clock: Clock
+    ) -> None:
+        settings = self._settings
         proposals = RedisProposals(
-            self.link, settings.proposal_life_s * 1000, wall.now_ms, self.lists.refresh
+            self.link, settings.proposal_life_s * 1000, SystemClock().now_ms, self.lists.refresh
         )
-        guard = Guard(callers, streams_max=max(1, settings.threads // 4))
+        guard = Guard(LocalAdmin() if self.secured is None else self.secured.callers)
         self.server = Server(
-            _entrance(settings, self.secured),
+            entrance_of(
+                settings.address,
+                self.secured,
+                has_reflection=settings.reflection,
+                connection_age_s=settings.connection_age_s,
+            ),
             Servicers(
                 ScoringServicer(guard, tokens, assessor, reporter),
                 OutcomeServicer(guard, tokens, reporter, clock, settings.base_currency),
                 WatchlistServicer(guard, tokens, clock, self._import, proposals),
             ),
-            settings.threads,
-            settings.calls_max,
+            Limits(
+                settings.threads,
+                settings.calls_max,
+                settings.queue_target_ms / 1000,
+                settings.queue_max_ms / 1000,
+            ),
+            # Each holds a thread for as long as its client likes.
+            streams_max=max(1, settings.threads // 4),
         )
 
     def start(self) -> None:
@@ -173,7 +192,7 @@ class App:
     def stop(self) -> None:
         """Stop serving, let calls finish, write out records, and close everything."""
         self._stop.set()
-        self.server.stop(self._settings.drain_s)
+        self.server.stop(self._settings.drain_notice_s, self._settings.drain_s)
         self._closing.close()
 
     def _start_redis(self) -> str:
@@ -217,25 +236,6 @@ def _check(settings: Settings) -> None:
             "everyone who reaches it would be an administrator; give --tls-cert, --tls-key, "
             "--tls-client-ca and --roles, or listen on 127.0.0.1, [::1] or unix:path"
         )
-
-
-def _secured(settings: Settings) -> Secured | None:
-    cert, key, ca, roles = (
-        settings.tls_cert, settings.tls_key, settings.tls_client_ca, settings.roles
-    )  # fmt: skip
-    if cert is None or key is None or ca is None or roles is None:
-        return None
-    return Secured(TlsFiles(cert, key, ca), roles)
-
-
-def _entrance(settings: Settings, secured: Secured | None) -> Entrance:
-    is_open = secured is None
-    return Entrance(
-        address=settings.address,
-        credentials=secured.credentials() if secured is not None else None,
-        has_reflection=is_open if settings.reflection is None else settings.reflection,
-        connection_age_s=0 if is_open else settings.connection_age_s,
-    )
 
 
 def _is_loopback(address: str) -> bool:

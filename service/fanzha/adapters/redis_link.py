@@ -5,6 +5,7 @@ the per-command cost of its client (measured 1.6 times the throughput of a decis
 """
 
 import hashlib
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -15,11 +16,13 @@ import redis
 from redis.connection import ConnectionInterface, ConnectionPool
 from redis.exceptions import NoScriptError
 
+from fanzha.adapters.epochs import NO_EPOCH, epoch_calls
 from fanzha.domain.errors import SetupError, StoreUnavailableError
+from fanzha.domain.ids import BUCKETS
 
 Command = tuple[Any, ...]
 
-SCRIPT_NAMES = ("gather", "commit", "execution", "outcome", "apply")
+SCRIPT_NAMES = ("gather", "commit", "execution", "outcome", "apply", "epoch")
 _AWAY_PAUSE_S = 0.2
 
 
@@ -66,6 +69,7 @@ class RedisLink:
                 socket_timeout=timeout_s,
                 socket_connect_timeout=timeout_s,
                 retry=None,
+                max_connections=10_000,
             )
         except ValueError as error:
             raise SetupError(
@@ -91,13 +95,12 @@ class RedisLink:
         packed = connection.pack_commands(commands)
         try:
             replies = self._replies(connection, packed, len(commands))
-            missing = [i for i, x in enumerate(replies) if isinstance(x, NoScriptError)]
-            if missing:
+            if any(isinstance(x, NoScriptError) for x in replies):
                 self._load_scripts(connection)
-                packed = connection.pack_commands([commands[i] for i in missing])
-                again = self._round_trip(connection, packed, len(missing))
-                for place, reply in zip(missing, again, strict=True):
-                    replies[place] = reply
+                self._again(connection, commands, replies, lambda x: isinstance(x, NoScriptError))
+            if any(_has_no_epoch(x) for x in replies):
+                self._begin_epochs(connection)
+                self._again(connection, commands, replies, _has_no_epoch)
         except (redis.RedisError, OSError) as error:
             connection.disconnect()
             self._away_until = self._monotonic() + _AWAY_PAUSE_S
@@ -106,6 +109,34 @@ class RedisLink:
             if isinstance(reply, redis.ResponseError):
                 raise StoreUnavailableError(f"Redis refused a command: {reply}")
         return replies
+
+    def _again(
+        self,
+        connection: ConnectionInterface,
+        commands: Sequence[Command],
+        replies: list[Any],
+        refused: Callable[[object], bool],
+    ) -> None:
+        """Send the commands that were refused once more, and put their replies in place."""
+        places = [place for place, reply in enumerate(replies) if refused(reply)]
+        packed = connection.pack_commands([commands[place] for place in places])
+        again = self._round_trip(connection, packed, len(places))
+        for place, reply in zip(places, again, strict=True):
+            replies[place] = reply
+
+    def _begin_epochs(self, connection: ConnectionInterface) -> None:
+        """Give every bucket an epoch; see `fanzha.adapters.epochs`."""
+        info = self._round_trip(connection, connection.pack_commands([("INFO", "server")]), 1)[0]
+        run_id = re.search(rb"run_id:(\w+)", info)
+        calls = [
+            self.scripts.call("epoch", *call)
+            for call in epoch_calls(
+                range(BUCKETS), run_id[1].decode() if run_id else "", int(time.time())
+            )
+        ]
+        for reply in self._round_trip(connection, connection.pack_commands(calls), len(calls)):
+            if isinstance(reply, Exception):
+                raise reply
 
     def _replies(self, connection: ConnectionInterface, packed: object, count: int) -> list[Any]:
         """Return the replies; a connection that Redis closed meanwhile is opened anew, once.
@@ -154,3 +185,7 @@ class RedisLink:
         for reply in self._round_trip(connection, connection.pack_commands(loads), len(loads)):
             if isinstance(reply, Exception):
                 raise reply
+
+
+def _has_no_epoch(reply: object) -> bool:
+    return isinstance(reply, redis.ResponseError) and str(reply).startswith(NO_EPOCH)

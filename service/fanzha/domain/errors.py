@@ -13,6 +13,7 @@ FanzhaError
 │   ├── FourEyesError        nobody approves what the same person proposed
 │   └── RateLimitedError     the caller may, but not so often
 ├── OverloadedError          the service is at its limit
+├── StoppingError            this worker is being stopped; another one answers
 ├── StoreUnavailableError    a part that the call cannot do without is away
 ├── NotRecordedError         the decision could be recorded nowhere and is not given
 └── SetupError               a command cannot start: names the cause and the remedy
@@ -149,6 +150,10 @@ class RoleRequiredError(DeniedError):
 
 class OverloadedError(FanzhaError):
     """The service is at its limit."""
+
+
+class StoppingError(FanzhaError):
+    """The worker is being stopped; the call was not begun."""
 
 
 class StoreUnavailableError(FanzhaError):

@@ -15,6 +15,7 @@ from fanzha.access.followed import Followed
 from fanzha.access.rates import Buckets
 from fanzha.access.server_keys import ServerKeys, TlsFiles, read_server_keys
 from fanzha.transport.certified import CertifiedCallers
+from fanzha.transport.server import Entrance
 
 log = logging.getLogger(__name__)
 
@@ -90,4 +91,37 @@ class Secured:
 def _configuration(keys: ServerKeys) -> grpc.ServerCertificateConfiguration:
     return grpc.ssl_server_certificate_configuration(
         [(keys.key, keys.certificate)], root_certificates=keys.client_ca
+    )
+
+
+def secured_by(
+    cert: Path | None, key: Path | None, client_ca: Path | None, roles: Path | None
+) -> Secured | None:
+    """Return what secures a service with these files; None without them.
+
+    Raises:
+        SetupError: they cannot be used.
+    """
+    if cert is None or key is None or client_ca is None or roles is None:
+        return None
+    return Secured(TlsFiles(cert, key, client_ca), roles)
+
+
+def entrance_of(
+    address: str, secured: Secured | None, *, has_reflection: bool | None, connection_age_s: int
+) -> Entrance:
+    """Return how clients come in.
+
+    Args:
+        address: host:port, or unix:path.
+        secured: who may connect; None: everybody who reaches the address.
+        has_reflection: None: only where everybody may connect.
+        connection_age_s: how old a connection over TLS gets.
+    """
+    is_open = secured is None
+    return Entrance(
+        address=address,
+        credentials=secured.credentials() if secured is not None else None,
+        has_reflection=is_open if has_reflection is None else has_reflection,
+        connection_age_s=0 if is_open else connection_age_s,
     )

@@ -1,5 +1,6 @@
 """Errors to gRPC status: one table. Unknown errors say only an id that finds them in the log."""
 
+import itertools
 import logging
 import math
 import uuid
@@ -26,6 +27,7 @@ from fanzha.domain.errors import (
     RateLimitedError,
     RequestIdReusedError,
     RoleRequiredError,
+    StoppingError,
     StoreUnavailableError,
 )
 from fanzha.v1 import error_reason_pb2 as reasons
@@ -34,8 +36,11 @@ from fanzha.v1 import scoring_pb2 as scoring
 log = logging.getLogger(__name__)
 
 DOMAIN = "fanzha"
+_PUSHBACK = "grpc-retry-pushback-ms"
 _NAMED_MAX = 12
 _RETRY_AFTER = "retry-after-ms"
+_RETRY_AFTER_MS = 100
+_SPREAD = itertools.count(0, 37)
 
 _TABLE: dict[type[FanzhaError], tuple[int, reasons.ErrorReason.ValueType]] = {
     InvalidFieldsError: (code_pb2.INVALID_ARGUMENT, reasons.ERROR_REASON_INVALID_FIELDS),
@@ -49,6 +54,7 @@ _TABLE: dict[type[FanzhaError], tuple[int, reasons.ErrorReason.ValueType]] = {
     ProposalNotFoundError: (code_pb2.NOT_FOUND, reasons.ERROR_REASON_PROPOSAL_NOT_FOUND),
     ProposalClosedError: (code_pb2.FAILED_PRECONDITION, reasons.ERROR_REASON_PROPOSAL_CLOSED),
     OverloadedError: (code_pb2.RESOURCE_EXHAUSTED, reasons.ERROR_REASON_OVERLOADED),
+    StoppingError: (code_pb2.UNAVAILABLE, reasons.ERROR_REASON_STOPPING),
     StoreUnavailableError: (code_pb2.UNAVAILABLE, reasons.ERROR_REASON_STORE_UNAVAILABLE),
     NotRecordedError: (code_pb2.UNAVAILABLE, reasons.ERROR_REASON_NOT_RECORDED),
 }
@@ -79,7 +85,7 @@ def to_failure(error: Exception) -> Failure:
             message = "a part that this call needs is away; try again" if quiet else str(error)
             if faults:
                 message = _summary(faults)
-            after_ms = math.ceil(error.wait_s * 1000) if isinstance(error, RateLimitedError) else 0
+            after_ms = _retry_after_ms(error)
             return Failure(code, reason, message, _metadata(error), faults, after_ms)
     error_id = uuid.uuid4().hex[:12]
     log.error("internal error %s", error_id, exc_info=error)
@@ -89,6 +95,16 @@ def to_failure(error: Exception) -> Failure:
         f"internal error {error_id}",
         {"error_id": error_id},
     )
+
+
+def _retry_after_ms(error: FanzhaError) -> int:
+    """Return when to try again, 0 when the error says nothing about that."""
+    if isinstance(error, RateLimitedError):
+        return math.ceil(error.wait_s * 1000)
+    if isinstance(error, OverloadedError):
+        # The hint differs from call to call, so that not all come back at once.
+        return _RETRY_AFTER_MS + next(_SPREAD) % _RETRY_AFTER_MS
+    return 0
 
 
 def _summary(faults: tuple[FieldFault, ...]) -> str:
@@ -155,6 +171,7 @@ def abort(context: grpc.ServicerContext, failure: Failure) -> None:
     rich = status_pb2.Status(code=failure.code, message=failure.message, details=details)
     status: Any = rpc_status.to_status(rich)
     if failure.retry_after_ms:
-        hint = (_RETRY_AFTER, str(failure.retry_after_ms))
-        status = status._replace(trailing_metadata=(*status.trailing_metadata, hint))
+        # Clients with a retry policy keep to the first by themselves (gRFC A6).
+        hints = [(name, str(failure.retry_after_ms)) for name in (_PUSHBACK, _RETRY_AFTER)]
+        status = status._replace(trailing_metadata=(*status.trailing_metadata, *hints))
     context.abort_with_status(status)

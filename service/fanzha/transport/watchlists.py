@@ -50,7 +50,7 @@ class WatchlistServicer(watchlists_pb2_grpc.WatchlistServiceServicer):
         context: grpc.ServicerContext,
     ) -> watchlists.ImportEntriesResponse:
         """Bring entries into effect as one change, on the word of two names."""
-        with self._guard.stream(_SERVICE + "ImportEntries", context):
+        with self._guard.call(_SERVICE + "ImportEntries", context):
             header = self._header(next(request_iterator, None))
             reader = EntryReader(
                 self._tokens, self._clock.now_ms(), header.proposed_by, header.approved_by
@@ -65,7 +65,7 @@ class WatchlistServicer(watchlists_pb2_grpc.WatchlistServiceServicer):
         context: grpc.ServicerContext,
     ) -> watchlists.ProposeImportResponse:
         """Keep entries until somebody else approves them."""
-        with self._guard.stream(_SERVICE + "ProposeImport", context) as caller:
+        with self._guard.call(_SERVICE + "ProposeImport", context) as caller:
             first = next(request_iterator, None)
             if first is None or first.WhichOneof("part") != "header":
                 raise InvalidFieldsError((FieldFault("header", "must be the first message"),))
