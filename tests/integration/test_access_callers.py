@@ -17,6 +17,7 @@ import grpc
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from google.rpc import error_details_pb2
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_status import rpc_status
 from tests.builders import a_request
 from tests.conftest import ROOT, Service
@@ -244,6 +245,36 @@ def test_beyond_loopback_with_tls(short_dir: Path) -> None:
             assert stub.ScoreTransfer(a_request(), timeout=60).decision_id
 
     assert "NO TLS" not in (short_dir / "log").read_text()
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_reflection_can_be_turned_on_and_off(
+    short_dir: Path,
+    start_service: Callable[..., Service],
+    monkeypatch: pytest.MonkeyPatch,
+    is_on: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    monkeypatch.setenv("FANZHA_REFLECTION", str(is_on))
+    pki = Pki(short_dir / "pki")
+    pki.roles([entry("core", "scorer")])
+    data = short_dir / "data"
+    data.mkdir()
+    service = start_service(*(pki.options if is_on else ()), data_dir=data)
+    with ExitStack() as stack:
+        opened = (
+            stack.enter_context(channel(service.address, pki.authority, pki.client("core")))
+            if is_on
+            else service.channel
+        )
+        stub = reflection_pb2_grpc.ServerReflectionStub(opened)
+        asked = [reflection_pb2.ServerReflectionRequest(list_services="")]
+        answers = stub.ServerReflectionInfo(iter(asked), timeout=60)
+        if is_on:
+            names = [x.name for x in next(answers).list_services_response.service]
+            assert "fanzha.v1.ScoringService" in names
+        else:
+            error = refusal(next, answers)
+            assert error.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
 class Started(subprocess.Popen[str]):

@@ -5,7 +5,7 @@ import ssl
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +19,7 @@ from tests.conftest import Service
 from tests.tls import DAY, Pki, channel, entry, expired
 
 from fanzha.access.authority import Authority, Issued
-from fanzha.v1 import scoring_pb2_grpc
+from fanzha.v1 import outcomes_pb2, outcomes_pb2_grpc, scoring_pb2_grpc
 
 CLIENTS = 4
 STATED_S = 2.0
@@ -195,6 +195,26 @@ def test_a_client_taken_from_the_roles_is_out_on_its_open_connection(
     assert codes == [grpc.StatusCode.PERMISSION_DENIED]
     # Far more than is stated: the machine may be busy.
     assert effective_s < 5 * STATED_S
+
+
+def test_a_client_taken_from_the_roles_cannot_go_on_with_its_stream(
+    secured: Service, pki: Pki
+) -> None:
+    sent = threading.Event()
+
+    def outcomes() -> Iterator[outcomes_pb2.RecordOutcomesRequest]:
+        while True:
+            yield outcomes_pb2.RecordOutcomesRequest()
+            sent.set()
+            time.sleep(0.02)
+
+    with channel(secured.address, pki.authority, pki.client("leaver")) as opened:
+        stub: Any = outcomes_pb2_grpc.OutcomeServiceStub(opened)
+        call = stub.RecordOutcomes.future(outcomes(), timeout=_PATIENCE_S)
+        assert sent.wait(_PATIENCE_S)
+        pki.roles([entry("core-0", "scorer")])
+
+        assert call.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
 @pytest.mark.parametrize("fault", ["key of another", "cut short", "expired", "roles", "gone"])

@@ -174,6 +174,8 @@ def test_nobody_approves_what_the_same_person_proposed(
 
     assert code is grpc.StatusCode.PERMISSION_DENIED
     assert f"was proposed by {proposer}" in details
+    log = (bank.service.data_dir / "serve.log").read_text()
+    assert f"denied: {proposer} to /fanzha.v1.WatchlistService/ApproveImport: same person" in log
     assert bank.state(proposal.proposal_id).state == wire.LIST_PROPOSAL_STATE_PENDING
     assert bank.decide("621800-4").decision != scoring.DECISION_BLOCK
 

@@ -102,6 +102,15 @@ def test_an_approval_cut_off_anywhere_counts_whole_or_not_at_all_and_is_finished
     assert {entry.approved_by for entry in in_effect(link, 0)} == {"two"}
     assert a_store(link).find(proposal_id).lists_version == version
     assert link.run([("ZCARD", keys.LIST_IMPORTS)]) == [1]
+    journal = link.run([("XRANGE", keys.journal(0), "-", "+")])[0]
+    for kind in (b"list_proposal", b"list_verdict", b"list_commit"):
+        # Perhaps twice, and then the same: the archive tells records by their content.
+        bodies = {
+            dict(zip(row[::2], row[1::2], strict=True))[b"b"]
+            for _, row in journal
+            if row[1] == kind
+        }
+        assert len(bodies) == 1
 
 
 def test_a_proposal_that_nobody_decides_expires(link: RedisLink) -> None:

@@ -1,6 +1,6 @@
 """Proposed changes of the lists: they wait in Redis, in effect nowhere, until somebody decides.
 
-The entries lie in one list of groups that Redis itself drops when the proposal expires. Who decides
+The entries lie in one hash of groups that Redis itself drops when the proposal expires. Who decides
 first is settled by one write; what an approval began is finished by the next, under the same name.
 """
 
@@ -74,10 +74,11 @@ class RedisProposals:
         place = keys.list_proposed(proposal_id)
         counts: Counter[tuple[Any, Any]] = Counter()
         try:
-            for chunk in chunks(entries):
+            for index, chunk in enumerate(chunks(entries)):
                 counts.update((entry.kind, entry.grade) for _, entry in chunk)
-                push: Command = ("RPUSH", place, encode(chunk))
-                self._link.run([push, ("PEXPIRE", place, _UPLOAD_MS)])
+                # By its place, so that what is sent twice is there once.
+                write: Command = ("HSET", place, index, encode(chunk))
+                self._link.run([write, ("PEXPIRE", place, _UPLOAD_MS)])
             now_ms = self._now_ms()
             record = ListProposalRecord(
                 proposal_id=proposal_id,
@@ -141,6 +142,7 @@ class RedisProposals:
             proposer=found.record.proposer,
             approver=verdict.by,
         )
+        self._journal(verdict)
         entries = self._entries(proposal_id, verdict.by.name)
         count, version = import_entries(self._link, header, entries)
         place = keys.list_proposal(proposal_id)
@@ -154,8 +156,14 @@ class RedisProposals:
         found = self._decide(ListVerdictRecord(proposal_id, False, by, comment, self._now_ms()))
         if found.state != ListProposalState.REJECTED:
             raise ProposalClosedError(proposal_id, found.state.name.lower())
+        if found.verdict is not None:
+            self._journal(found.verdict)
         self._link.run([("UNLINK", keys.list_proposed(proposal_id))])
         return found
+
+    def _journal(self, verdict: ListVerdictRecord) -> None:
+        """Journal the verdict that counts, again where it was cut off; the archive keeps one."""
+        self._link.run([_note(VERDICT_KIND, encode(verdict))])
 
     def _decide(self, verdict: ListVerdictRecord) -> ListProposal:
         """Let a verdict count if it is the first; return the proposal as it stands then."""
@@ -173,14 +181,12 @@ class RedisProposals:
         if not stays and is_first:
             # It expired just now, and a verdict on nothing would only mislead.
             self._link.run([("HDEL", place, "verdict")])
-        elif is_first:
-            self._link.run([_note(VERDICT_KIND, body)])
         return self.find(name)
 
     def _entries(self, proposal_id: str, approved_by: str) -> Iterator[Entry]:
         place = keys.list_proposed(proposal_id)
-        for index in range(int(self._link.run([("LLEN", place)])[0])):
-            body = self._link.run([("LINDEX", place, index)])[0]
+        for index in range(int(self._link.run([("HLEN", place)])[0])):
+            body = self._link.run([("HGET", place, index)])[0]
             if body is None:
                 # Redis dropped them meanwhile, and half a change must not take effect.
                 raise ProposalClosedError(proposal_id, "expired")

@@ -20,6 +20,8 @@ from fanzha.domain.vocabulary import ListProposalState, WatchlistGrade, Watchlis
 from fanzha.v1 import watchlists_pb2 as wire
 from fanzha.v1 import watchlists_pb2_grpc
 
+_PASSING = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
+
 Proposal = Annotated[str, typer.Argument(help="Such as proposal-000017; fanzha lists proposals.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
@@ -136,8 +138,9 @@ def _service(address: str, tls: ClientTls) -> Iterator[Any]:
             yield watchlists_pb2_grpc.WatchlistServiceStub(channel)
         except grpc.RpcError as error:
             failed: Any = error
+            remedy = "; asking again is safe" if failed.code() in _PASSING else ""
             raise SetupError(
-                f"the service refused ({failed.code().name}): {failed.details()}"
+                f"the service refused ({failed.code().name}): {failed.details()}{remedy}"
             ) from error
 
 

@@ -94,7 +94,10 @@ class ProposalClosedError(FanzhaError):
 
     def __init__(self, proposal_id: str, state: str) -> None:
         """Keep the proposal and what became of it."""
-        super().__init__(f"proposal {proposal_id} is {state}; propose the change anew")
+        super().__init__(
+            f"{proposal_id} is {state} already and cannot be decided any more; "
+            "what it did not bring has to be proposed anew"
+        )
         self.proposal_id = proposal_id
 
 

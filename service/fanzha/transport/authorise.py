@@ -99,13 +99,20 @@ def authorise(method: str, caller: Caller) -> None:
     Raises:
         RoleRequiredError: the caller has none of the roles that the method needs, or the method is
             not in the table.
-        RateLimitedError: it may, but not so often.
     """
     needed = REQUIRED_ROLES.get(method, frozenset())
     if not needed & caller.roles:
         # Who shows a certificate is not told of what no certificate can give.
         named = " or ".join(sorted(needed - {Role.ADMIN, Role.LOCAL}))
         raise RoleRequiredError(method, named or "none that a certificate gives")
+
+
+def take_permit(caller: Caller) -> None:
+    """Count a call against its caller's limit.
+
+    Raises:
+        RateLimitedError: that was one too many.
+    """
     if caller.bucket is not None:
         wait_s = caller.bucket.take()
         if wait_s > 0:

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 LOOK_S: Final = 1.0
 """The files are looked at so often; a change counts within twice this time."""
+_SOON: Final = timedelta(days=7)
 TLS_HEALTH: Final = "fanzha.access.tls"
 ROLES_HEALTH: Final = "fanzha.access.roles"
 """Names under which health says whether the files as they are now are in use."""
@@ -44,6 +45,7 @@ class Secured:
         self._clients: Followed[Clients] = Followed("roles", (roles,), lambda: load_clients(roles))
         self._served = self._keys.generation
         self._stop = threading.Event()
+        self._warn_again = datetime.now(UTC)
         self.callers = CertifiedCallers(
             lambda: self._clients.current, Buckets(time.monotonic), time.time
         )
@@ -82,6 +84,15 @@ class Secured:
             self._keys.look()
             self._clients.look()
             self._tell(tell_health)
+            self._warn_of_the_end()
+
+    def _warn_of_the_end(self) -> None:
+        """Say once a day that the server's certificate will soon count no longer."""
+        now = datetime.now(UTC)
+        until = self._keys.current.valid_until
+        if until - now < _SOON and now >= self._warn_again:
+            self._warn_again = now + timedelta(days=1)
+            log.warning("the server's certificate counts until %s only: replace it", until)
 
     def _tell(self, tell_health: TellHealth) -> None:
         tell_health(TLS_HEALTH, not self._keys.fault)

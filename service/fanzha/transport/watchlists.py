@@ -65,14 +65,16 @@ class WatchlistServicer(watchlists_pb2_grpc.WatchlistServiceServicer):
         context: grpc.ServicerContext,
     ) -> watchlists.ProposeImportResponse:
         """Keep entries until somebody else approves them."""
-        with self._guard.call(_SERVICE + "ProposeImport", context) as caller:
-            first = next(request_iterator, None)
+        method = _SERVICE + "ProposeImport"
+        with self._guard.call(method, context) as caller:
+            messages = self._guard.while_allowed(method, context, request_iterator)
+            first = next(messages, None)
             if first is None or first.WhichOneof("part") != "header":
                 raise InvalidFieldsError((FieldFault("header", "must be the first message"),))
             _check_comment(first.header.comment, "header.comment")
             reader = EntryReader(self._tokens, self._clock.now_ms(), caller.name, "")
             kept = self._proposals.propose(
-                caller.actor, first.header.comment, reader.read(request_iterator)
+                caller.actor, first.header.comment, reader.read(messages)
             )
             return watchlists.ProposeImportResponse(proposal=to_wire(kept))
 
