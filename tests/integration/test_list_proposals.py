@@ -187,6 +187,13 @@ def test_who_may_only_approve_proposes_nothing(bank: Bank) -> None:
     assert "risk-ops" in details
 
 
+def test_no_comment_keeps_an_identifier(bank: Bank) -> None:
+    proposal = bank.propose("zhang.wei", "621800-10", comment="see 6222020200112233445")
+    rejected = bank.reject("zhang.wei", proposal.proposal_id, "was 6222020200112233445")
+
+    assert (rejected.comment, rejected.decide_comment) == ("see [redacted]", "was [redacted]")
+
+
 @pytest.mark.parametrize("by", ["wang.fang", "zhang.wei"])
 def test_a_rejected_proposal_never_counts(bank: Bank, by: str) -> None:
     proposal = bank.propose("zhang.wei", "621800-6")

@@ -6,7 +6,7 @@ from fanzha.domain.errors import FieldFault, InvalidFieldsError
 from fanzha.domain.evidence import WatchlistEntry
 from fanzha.domain.vocabulary import WatchlistGrade, WatchlistKind
 from fanzha.transport.convert import Door
-from fanzha.transport.identity import IDENTIFIER, PHONE, Tokens
+from fanzha.transport.identity import IDENTIFIER, PHONE, Tokens, redacted
 from fanzha.v1 import watchlists_pb2 as watchlists
 
 ENTRIES_MAX = 1_000
@@ -91,6 +91,7 @@ class EntryReader:
                 token = tokenise(entry.identifier)
         if grade == WatchlistGrade.UNSPECIFIED and kind != WatchlistKind.VERIFIED_BILLER:
             door.fault(f"{field}.grade", "must be given")
+        door.keep_out((entry.identifier,), {f"{field}.case_number": entry.case_number})
         self._check_texts(entry, grade, field)
         since, until = self._validity(entry, field)
         if len(door.faults) > before:
@@ -98,9 +99,9 @@ class EntryReader:
         return token, WatchlistEntry(
             kind=kind,
             grade=grade,
-            source=entry.source,
+            source=redacted(entry.source),
             case_number=entry.case_number,
-            legal_basis=entry.legal_basis,
+            legal_basis=redacted(entry.legal_basis),
             valid_from_ms=since,
             valid_until_ms=until,
             proposed_by=self._proposed_by,

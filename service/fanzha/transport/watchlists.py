@@ -13,7 +13,7 @@ from fanzha.domain.record import ListImportRecord
 from fanzha.domain.vocabulary import ListProposalState
 from fanzha.pipeline.ports import Clock, ListProposals
 from fanzha.transport.guard import Guard
-from fanzha.transport.identity import Tokens
+from fanzha.transport.identity import Tokens, redacted
 from fanzha.transport.list_proposals import to_wire
 from fanzha.transport.watchlist_entries import EntryReader
 from fanzha.v1 import watchlists_pb2 as watchlists
@@ -71,11 +71,9 @@ class WatchlistServicer(watchlists_pb2_grpc.WatchlistServiceServicer):
             first = next(messages, None)
             if first is None or first.WhichOneof("part") != "header":
                 raise InvalidFieldsError((FieldFault("header", "must be the first message"),))
-            _check_comment(first.header.comment, "header.comment")
+            comment = _comment(first.header.comment, "header.comment")
             reader = EntryReader(self._tokens, self._clock.now_ms(), caller.name, "")
-            kept = self._proposals.propose(
-                caller.actor, first.header.comment, reader.read(messages)
-            )
+            kept = self._proposals.propose(caller.actor, comment, reader.read(messages))
             return watchlists.ProposeImportResponse(proposal=to_wire(kept))
 
     def ApproveImport(  # noqa: N802 - named by the proto
@@ -94,10 +92,8 @@ class WatchlistServicer(watchlists_pb2_grpc.WatchlistServiceServicer):
     ) -> watchlists.RejectImportResponse:
         """Reject a proposal, or take back one's own."""
         with self._guard.call(_SERVICE + "RejectImport", context) as caller:
-            _check_comment(request.comment, "comment")
-            rejected = self._proposals.reject(
-                _id(request.proposal_id), caller.actor, request.comment
-            )
+            comment = _comment(request.comment, "comment")
+            rejected = self._proposals.reject(_id(request.proposal_id), caller.actor, comment)
             return watchlists.RejectImportResponse(proposal=to_wire(rejected))
 
     def ListProposals(  # noqa: N802 - named by the proto
@@ -133,7 +129,7 @@ class WatchlistServicer(watchlists_pb2_grpc.WatchlistServiceServicer):
             import_id="",
             proposed_by=header.proposed_by,
             approved_by=header.approved_by,
-            comment=header.comment,
+            comment=redacted(header.comment),
             entries=(),
             record_time_ms=self._clock.now_ms(),
         )
@@ -147,6 +143,8 @@ def _id(proposal_id: str) -> str:
     return proposal_id
 
 
-def _check_comment(comment: str, field: str) -> None:
+def _comment(comment: str, field: str) -> str:
+    """Return free text with identifiers redacted."""
     if len(comment) > _COMMENT_MAX:
         raise InvalidFieldsError((FieldFault(field, "must be at most 256 characters"),))
+    return redacted(comment)
