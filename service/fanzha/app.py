@@ -22,6 +22,7 @@ from fanzha.adapters.model_registry import ModelRegistry
 from fanzha.adapters.outage_memory import OutageMemory
 from fanzha.adapters.redis_link import RedisLink
 from fanzha.adapters.redis_lists import CommittedLists, import_entries
+from fanzha.adapters.redis_proposals import RedisProposals
 from fanzha.adapters.redis_store import Lives, RedisStore
 from fanzha.adapters.relay import Relay
 from fanzha.adapters.resend import ResendingSpool, left_behind
@@ -33,6 +34,7 @@ from fanzha.domain.record import ListImportRecord, ModelChangeRecord, ModelRole
 from fanzha.features.kernel_cache import KERNEL_CACHE
 from fanzha.pipeline.aftermath import Reporter
 from fanzha.pipeline.assess import Assessor
+from fanzha.pipeline.ports import Clock
 from fanzha.pipeline.record import Recorder
 from fanzha.pipeline.shadow import Shadows
 from fanzha.pipeline.validate import Rules
@@ -50,6 +52,7 @@ from fanzha.transport.guard import Guard
 from fanzha.transport.identity import Tokens
 from fanzha.transport.outcomes import OutcomeServicer
 from fanzha.transport.scoring import ScoringServicer
+from fanzha.transport.secured import entrance_of, secured_by
 from fanzha.transport.server import Server, Servicers
 from fanzha.transport.watchlists import WatchlistServicer
 
@@ -79,6 +82,11 @@ class App:
 
     def _build(self) -> None:
         settings = self._settings
+        self.secured = secured_by(
+            settings.tls_cert, settings.tls_key, settings.tls_client_ca, settings.roles
+        )
+        if self.secured is not None:
+            self._closing.callback(self.secured.close)
         lock = _lock(settings.data_dir)
         self._closing.callback(lock.close)
         tokens = Tokens(_token_key(settings))
@@ -124,13 +132,27 @@ class App:
             idempotency_window_ms=lives.window_ms,
             service_version=fanzha.__version__,
         )
-        guard = Guard(LocalAdmin())
+        self._build_server(tokens, assessor, reporter, clock)
+
+    def _build_server(
+        self, tokens: Tokens, assessor: Assessor, reporter: Reporter, clock: Clock
+    ) -> None:
+        settings = self._settings
+        proposals = RedisProposals(
+            self.link, settings.proposal_life_s * 1000, SystemClock().now_ms, self.lists.refresh
+        )
+        guard = Guard(LocalAdmin() if self.secured is None else self.secured.callers)
         self.server = Server(
-            settings.address,
+            entrance_of(
+                settings.address,
+                self.secured,
+                has_reflection=settings.reflection,
+                connection_age_s=settings.connection_age_s,
+            ),
             Servicers(
                 ScoringServicer(guard, tokens, assessor, reporter),
                 OutcomeServicer(guard, tokens, reporter, clock, settings.base_currency),
-                WatchlistServicer(guard, tokens, clock, self._import),
+                WatchlistServicer(guard, tokens, clock, self._import, proposals),
             ),
             Limits(
                 settings.threads,
@@ -161,6 +183,14 @@ class App:
         gc.collect()
         gc.freeze()
         self.server.start()
+        if self.secured is not None:
+            self.secured.follow(self.server.tell_health)
+        elif not _is_loopback(self._settings.address):
+            log.critical(
+                "NO TLS ON %s: everyone who reaches it is an administrator and may change the "
+                "lists alone, because FANZHA_EVERYONE_IS_ADMIN_WITHOUT_TLS (or its option) says "
+                "so; never do this where real payments are judged", self._settings.address
+            )  # fmt: skip
 
     def stop(self) -> None:
         """Stop serving, let calls finish, write out records, and close everything."""
@@ -202,11 +232,12 @@ def _check(settings: Settings) -> None:
         )
     if settings.clock == "event" and not settings.embedded:
         raise SetupError("--clock event is for isolated instances: use it with --embedded")
-    if not _is_loopback(settings.address):
+    is_open = settings.tls_cert is None and not settings.everyone_is_admin_without_tls
+    if is_open and not _is_loopback(settings.address):
         raise SetupError(
             f"--address {settings.address!r} is not on loopback: without client certificates "
-            "everyone who reaches it would be an administrator; listen on 127.0.0.1, [::1] or "
-            "unix:path"
+            "everyone who reaches it would be an administrator; give --tls-cert, --tls-key, "
+            "--tls-client-ca and --roles, or listen on 127.0.0.1, [::1] or unix:path"
         )
 
 

@@ -14,7 +14,18 @@ from fanzha.settings import read_settings
 
 def serve(
     address: Annotated[
-        str | None, typer.Option(help="host:port on loopback, or unix:path.")
+        str | None, typer.Option(help="host:port, or unix:path; TLS beyond loopback.")
+    ] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="The server's certificate, PEM.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
+    tls_client_ca: Annotated[Path | None, typer.Option(help="CA of the clients, PEM.")] = None,
+    roles: Annotated[Path | None, typer.Option(help="Who is who and may do what, YAML.")] = None,
+    everyone_is_admin_without_tls: Annotated[
+        bool | None,
+        typer.Option(
+            "--everyone-is-admin-without-tls",
+            help="Serve beyond loopback without TLS. For closed test networks only.",
+        ),
     ] = None,
     redis: Annotated[str | None, typer.Option(help="URL of the Redis to use.")] = None,
     embedded: Annotated[
@@ -37,6 +48,11 @@ def serve(
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
     settings = read_settings(
         address=address,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        tls_client_ca=tls_client_ca,
+        roles=roles,
+        everyone_is_admin_without_tls=everyone_is_admin_without_tls,
         redis=redis,
         embedded=embedded,
         data_dir=data_dir,

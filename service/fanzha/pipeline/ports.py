@@ -1,6 +1,6 @@
 """What the pipeline needs from outside: a few methods each, met by `adapters` and by test fakes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
@@ -13,9 +13,11 @@ from fanzha.domain.evidence import NO_LINKS, AccountState, LinkState, ListSubjec
 from fanzha.domain.model import Head
 from fanzha.domain.outcomes import OutcomeHistory
 from fanzha.domain.record import (
+    Actor,
     DecisionOnRecord,
     DecisionRecord,
     ExecutionRecord,
+    ListProposal,
     OutcomeRecord,
     WithdrawalRecord,
 )
@@ -242,6 +244,42 @@ class Aftermath(Protocol):
         Raises:
             StoreUnavailableError: Redis did not confirm.
         """
+        ...
+
+
+class ListProposals(Protocol):
+    """Changes of the lists that wait for their second person. All raise StoreUnavailableError."""
+
+    def propose(
+        self, proposer: Actor, comment: str, entries: Iterable[tuple[bytes, WatchlistEntry]]
+    ) -> ListProposal:
+        """Keep entries as a proposal; whatever `entries` raises leaves nothing behind."""
+        ...
+
+    def find(self, proposal_id: str) -> ListProposal:
+        """Return a proposal. Raises ProposalNotFoundError."""
+        ...
+
+    def approve(self, proposal_id: str, approver: Actor) -> tuple[int, str]:
+        """Bring a proposal into effect; return the count of its entries and the lists version.
+
+        Raises:
+            ProposalNotFoundError: there is none.
+            ProposalClosedError: it was decided otherwise or by somebody else, or has expired.
+        """
+        ...
+
+    def reject(self, proposal_id: str, by: Actor, comment: str) -> ListProposal:
+        """Reject a proposal or take it back.
+
+        Raises:
+            ProposalNotFoundError: there is none.
+            ProposalClosedError: it was decided, or has expired.
+        """
+        ...
+
+    def newest(self) -> list[ListProposal]:
+        """Return proposals, the newest first."""
         ...
 
 
