@@ -56,17 +56,6 @@ class Redirects:
         self._keeper = keeper
         self._wires = wires
         self._scripts = scripts
-        self._after: dict[str, Callable[[_Call, int, Refusal, Node], _Way | None]] = {
-            "NOSCRIPT": lambda _, __, ___, node: _Way(node, loads=True),
-            "TRYAGAIN": lambda _, __, ___, node: _Way(node, after_pause=True),
-            "MOVED": self._after_moved,
-            "ASK": self._after_ask,
-            "NOEPOCH": self._after_no_epoch,
-            "READONLY": self._after_read_only,
-            "LOADING": self._after_loading,
-            "MASTERDOWN": self._after_loading,
-            "CLUSTERDOWN": self._after_cluster_down,
-        }
 
     def follow(
         self, commands: Sequence[Command], replies: list[Any], until_s: float, *, is_short: bool
@@ -101,8 +90,8 @@ class Redirects:
             if not isinstance(reply, Refusal):
                 continue
             node = call.asked.get(place) or self._node(call.commands[place])
-            after = self._after.get(reply.code)
-            way = after(call, place, reply, node) if after is not None and node else None
+            after = _AFTER.get(reply.code)
+            way = after(self, call, place, reply, node) if after is not None and node else None
             if way is None:
                 call.replies[place] = StoreUnavailableError(f"Redis refused a command: {reply}")
             else:
@@ -110,15 +99,18 @@ class Redirects:
                 ways.setdefault(way, []).append(place)
         return ways
 
-    def _after_moved(self, call: _Call, place: int, reply: Refusal, node: Node) -> _Way | None:
+    def after_moved(self, call: _Call, place: int, reply: Refusal, node: Node) -> _Way | None:
+        """Send it to where its slot is now."""
         slot = slot_of_command(call.commands[place])
         return None if slot is None else _Way(self._keeper.moved(slot, _address(reply, node)))
 
-    def _after_ask(self, call: _Call, place: int, reply: Refusal, node: Node) -> _Way | None:
+    def after_ask(self, call: _Call, place: int, reply: Refusal, node: Node) -> _Way | None:
+        """Send it, once, to where its slot is being moved."""
         del call, place
         return _Way(self._keeper.node(_address(reply, node)), asking=True)
 
-    def _after_no_epoch(self, call: _Call, place: int, reply: Refusal, node: Node) -> _Way | None:
+    def after_no_epoch(self, call: _Call, place: int, reply: Refusal, node: Node) -> _Way | None:
+        """Have an epoch begun first, once."""
         del reply
         bucket = bucket_of_command(call.commands[place])
         if bucket is None or place in call.renewed:
@@ -126,19 +118,19 @@ class Redirects:
         call.renewed.add(place)
         return _Way(node, epoch_of=bucket)
 
-    def _after_read_only(self, call: _Call, place: int, reply: Refusal, node: Node) -> _Way | None:
+    def after_read_only(self, call: _Call, place: int, reply: Refusal, node: Node) -> _Way | None:
         """Find out who is the master now: the one that was asked is none any more."""
         del reply
         self._keeper.renewed(call.until_s)
         elsewhere = self._node(call.commands[place])
         return None if elsewhere is None or elsewhere is node else _Way(elsewhere)
 
-    def _after_loading(self, call: _Call, place: int, reply: Refusal, node: Node) -> None:
+    def after_loading(self, call: _Call, place: int, reply: Refusal, node: Node) -> None:
         """Leave a server alone that reads its data in, or follows a master that is away."""
         del call, place
         node.breaker.failed(node.breaker.generation, reply.code)
 
-    def _after_cluster_down(self, call: _Call, place: int, reply: Refusal, node: Node) -> None:
+    def after_cluster_down(self, call: _Call, place: int, reply: Refusal, node: Node) -> None:
         """Ask who serves the slot: soon somebody will."""
         del call, place, reply, node
         self._keeper.ask()
@@ -165,6 +157,19 @@ class Redirects:
         exchange.send(self._wires, own)
         replies = exchange.read(self._wires, own)
         return replies[1::2] if way.asking else replies[len(first) :]
+
+
+_AFTER: dict[str, Callable[[Redirects, _Call, int, Refusal, Node], _Way | None]] = {
+    "NOSCRIPT": lambda _self, _call, _place, _reply, node: _Way(node, loads=True),
+    "TRYAGAIN": lambda _self, _call, _place, _reply, node: _Way(node, after_pause=True),
+    "MOVED": Redirects.after_moved,
+    "ASK": Redirects.after_ask,
+    "NOEPOCH": Redirects.after_no_epoch,
+    "READONLY": Redirects.after_read_only,
+    "LOADING": Redirects.after_loading,
+    "MASTERDOWN": Redirects.after_loading,
+    "CLUSTERDOWN": Redirects.after_cluster_down,
+}
 
 
 def _address(reply: Refusal, asked: Node) -> Address:
