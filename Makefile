@@ -39,6 +39,10 @@ test: $(READY) ## Run all tests
 bench: $(READY) ## Measure speed side by side with its floors; last line is JSON
 	@$(BIN)/python -m tests.bench
 
+.PHONY: overload
+overload: $(READY) ## Measure a worker at and above saturation; last line is JSON
+	@$(BIN)/python -m fanzha_loadtest.overload
+
 .PHONY: check
 check: $(READY) ## Run linters, types, protos, import contracts
 	$(BIN)/ruff check

@@ -13,8 +13,10 @@ import pytest
 import redis
 from hypothesis import settings
 
+from fanzha.adapters import keys
 from fanzha.adapters.embedded_redis import EmbeddedRedis
 from fanzha.adapters.redis_link import RedisLink
+from fanzha.domain.ids import BUCKETS
 
 ROOT = Path(__file__).parents[1]
 
@@ -39,6 +41,16 @@ def redis_url(redis_server: EmbeddedRedis) -> str:
     client.flushall()
     client.close()
     return redis_server.url
+
+
+@pytest.fixture
+def first_epoch(redis_url: str) -> None:
+    """Sequences begin with 1, as tests like to count."""
+    client = redis.Redis.from_url(redis_url)
+    client.mset({keys.epoch(bucket): 0 for bucket in range(BUCKETS)})
+    process = client.info("server")["run_id"]
+    client.mset({keys.lineage(bucket): process for bucket in range(BUCKETS)})
+    client.close()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Starts the service as a process of its own, and stops it again."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -24,15 +25,17 @@ class ServiceError(Exception):
 class Service:
     """One `fanzha serve --embedded` on loopback; use it with `with`."""
 
-    def __init__(self, data_dir: Path, models: Path, log: Path) -> None:
+    def __init__(self, data_dir: Path, models: Path, log: Path, clock: str = "event") -> None:
         """Say what to start.
 
         Args:
             data_dir: a folder for it alone, with a path short enough for a Unix socket (70 bytes).
             models: folder of the models with their registry.
             log: file for what it says.
+            clock: `event` follows the transfers: simulated days pass in seconds; or `system`.
 
         """
+        self._clock = clock
         self._data_dir = data_dir
         self._models = models
         self._log = log
@@ -61,8 +64,7 @@ class Service:
             "--data-dir": self._data_dir,
             "--models": self._models,
             "--address": "127.0.0.1:0",
-            # The simulated days pass in seconds; the service's clock follows the transfers.
-            "--clock": "event",
+            "--clock": self._clock,
             # A busy machine must not show as an outage of Redis.
             "--redis-timeout-ms": 2000,
         }
@@ -92,6 +94,13 @@ class Service:
     ) -> None:
         """Stop it."""
         self.stop()
+
+    def pin(self, cores: set[int]) -> None:
+        """Keep its threads on some processor cores."""
+        if self._process is not None:
+            for task in Path(f"/proc/{self._process.pid}/task").iterdir():
+                with suppress(ProcessLookupError):
+                    os.sched_setaffinity(int(task.name), cores)
 
     def check(self) -> None:
         """Raise ServiceError if it has ended by itself."""

@@ -38,6 +38,7 @@ from fanzha.pipeline.validate import Rules
 from fanzha.policy.load import DEFAULT_POLICY, load_policy
 from fanzha.policy.prompts import DEFAULT_PROMPTS, load_prompts
 from fanzha.settings import Settings
+from fanzha.transport.admission import Limits
 from fanzha.transport.authorise import LocalAdmin
 from fanzha.transport.guard import Guard
 from fanzha.transport.identity import Tokens, load_key, load_or_create_key
@@ -121,7 +122,7 @@ class App:
             idempotency_window_ms=lives.window_ms,
             service_version=fanzha.__version__,
         )
-        guard = Guard(LocalAdmin(), streams_max=max(1, settings.threads // 4))
+        guard = Guard(LocalAdmin())
         self.server = Server(
             settings.address,
             Servicers(
@@ -129,8 +130,14 @@ class App:
                 OutcomeServicer(guard, tokens, reporter, clock, settings.base_currency),
                 WatchlistServicer(guard, tokens, clock, self._import),
             ),
-            settings.threads,
-            settings.calls_max,
+            Limits(
+                settings.threads,
+                settings.calls_max,
+                settings.queue_target_ms / 1000,
+                settings.queue_max_ms / 1000,
+            ),
+            # Each holds a thread for as long as its client likes.
+            streams_max=max(1, settings.threads // 4),
         )
 
     def start(self) -> None:
@@ -155,7 +162,7 @@ class App:
     def stop(self) -> None:
         """Stop serving, let calls finish, write out records, and close everything."""
         self._stop.set()
-        self.server.stop(self._settings.drain_s)
+        self.server.stop(self._settings.drain_notice_s, self._settings.drain_s)
         self._closing.close()
 
     def _start_redis(self) -> str:

@@ -58,7 +58,14 @@ class Settings(BaseSettings):
     """Calls served at once; each thread has a Redis connection of its own, and those that wait for
     the disk share one fsync."""
     calls_max: Annotated[int, Field(ge=1, le=100_000)] = 512
-    """Calls served or waiting at once; more are refused with RESOURCE_EXHAUSTED."""
+    """Calls served or waiting at once, at most; more are refused with RESOURCE_EXHAUSTED. When
+    calls begin to wait, fewer are let in."""
+    queue_target_ms: Annotated[int, Field(ge=1, le=60_000)] = 15
+    """A call may wait so long for its turn before fewer are let in, in milliseconds."""
+    queue_max_ms: Annotated[int, Field(ge=1, le=60_000)] = 50
+    """A call that waited so long for its turn is refused, in milliseconds."""
+    drain_notice_s: Annotated[float, Field(ge=0, le=600)] = 0.0
+    """How long health says NOT_SERVING after SIGTERM before new calls are refused, in seconds."""
     drain_s: Annotated[float, Field(ge=0, le=600)] = 10.0
     """How long calls may finish after SIGTERM, in seconds."""
 

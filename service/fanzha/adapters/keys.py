@@ -68,6 +68,16 @@ def outbox(bucket: int) -> bytes:
     return tag(bucket) + b"outbox"
 
 
+def epoch(bucket: int) -> bytes:
+    """Return the key of the base that sequences of a bucket's subjects lie above."""
+    return tag(bucket) + b"epoch"
+
+
+def lineage(bucket: int) -> bytes:
+    """Return the key that names the Redis process by which a bucket was served last."""
+    return tag(bucket) + b"lineage"
+
+
 def archived(bucket: int) -> bytes:
     """Return the key of the newest journal entry of a bucket that is safe in the archive."""
     return tag(bucket) + b"archived"

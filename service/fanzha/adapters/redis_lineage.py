@@ -1,8 +1,8 @@
 """Which process serves a bucket, and what must happen when it is another one than before.
 
 Another process may have forgotten the newest writes. Before anything else is asked of it, a script
-per bucket begins a new epoch, so that no sequence number is used twice; then those who keep records
-of their own are told, so that they look what is missing.
+per bucket begins a new epoch (`fanzha.adapters.epochs`); then those who keep records of their own
+are told, so that they look what is missing.
 """
 
 import logging
@@ -10,12 +10,12 @@ import queue
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from enum import IntEnum
-from typing import Any, Protocol
+from collections.abc import Callable
 
+from fanzha.adapters.epochs import Began, epoch_calls, epoch_of
 from fanzha.adapters.redis_node import Node
-from fanzha.adapters.redis_wire import Command, Refusal, Wire
+from fanzha.adapters.redis_scripts import Scripts
+from fanzha.adapters.redis_wire import Refusal, Wire
 from fanzha.domain.errors import StoreUnavailableError
 
 log = logging.getLogger(__name__)
@@ -25,45 +25,12 @@ Callback = Callable[[frozenset[int], bool], None]
 _ELSEWHERE = ("MOVED", "ASK", "TRYAGAIN")
 
 
-class Lineage(IntEnum):
-    """What the epoch script replies for a bucket."""
-
-    SAME = 0
-    CHANGED = 1
-    WAS_EMPTY = 2
-    """The bucket did not know of any process: it is new, or all was lost."""
-
-
-class EpochScript(Protocol):
-    """Begins a new epoch in buckets whose lineage names another process."""
-
-    def loads(self) -> list[Command]:
-        """Return the commands that load the script."""
-        ...
-
-    def commands(self, buckets: Sequence[int], run_id: bytes) -> list[Command]:
-        """Return one command a bucket; each is answered with a `Lineage`."""
-        ...
-
-
-class NoEpochs:
-    """Stands where no epochs are kept."""
-
-    def loads(self) -> list[Command]:
-        """Return nothing to load."""
-        return []
-
-    def commands(self, buckets: Sequence[int], run_id: bytes) -> list[Command]:
-        """Return nothing to ask."""
-        del buckets, run_id
-        return []
-
-
 class Lineages:
     """Looks at lineages for all threads of a link, and tells of changes in a thread of its own."""
 
-    def __init__(self, script: EpochScript) -> None:
-        self._script = script
+    def __init__(self, scripts: Scripts) -> None:
+        self._scripts = scripts
+        self._base_max = 0
         self._known: dict[int, bytes] = {}
         self._callbacks: list[Callback] = []
         self._news: queue.SimpleQueue[tuple[frozenset[int], bool] | None] = queue.SimpleQueue()
@@ -112,13 +79,12 @@ class Lineages:
 
     def _verify(self, node: Node, wire: Wire, until_s: float) -> None:
         buckets = sorted(node.due)
-        commands = self._script.commands(buckets, wire.run_id)
-        replies: list[Any] = [Lineage.SAME] * len(buckets)
-        if commands:
+        calls = epoch_calls(buckets, wire.run_id.decode(), int(time.time()), self._base_max)
+        commands = [self._scripts.call("epoch", *call) for call in calls]
+        replies = wire.ask(commands, until_s) if commands else []
+        if any(isinstance(x, Refusal) and x.code == "NOSCRIPT" for x in replies):
+            wire.ask(self._scripts.loads(), until_s)
             replies = wire.ask(commands, until_s)
-            if any(isinstance(x, Refusal) and x.code == "NOSCRIPT" for x in replies):
-                wire.ask(self._script.loads(), until_s)
-                replies = wire.ask(commands, until_s)
         changed: dict[bool, set[int]] = defaultdict(set)
         for bucket, reply in zip(buckets, replies, strict=True):
             if isinstance(reply, Refusal):
@@ -126,9 +92,12 @@ class Lineages:
                     raise StoreUnavailableError(f"Redis {node.name} began no epoch: {reply}")
                 # It has gone elsewhere; the call itself will be sent on.
                 continue
+            epoch = epoch_of(bucket, reply)
+            self._base_max = max(self._base_max, epoch.base)
+            # Another worker may have begun the epoch; this one was with another process still.
             before = self._known.get(bucket, node.run_id)
-            if reply != Lineage.SAME or before != node.run_id:
-                changed[reply == Lineage.WAS_EMPTY].add(bucket)
+            if epoch.began is not Began.UNCHANGED or before != node.run_id:
+                changed[epoch.began is Began.FIRST].add(bucket)
             self._known[bucket] = node.run_id
             node.verified.add(bucket)
         node.due = frozenset()

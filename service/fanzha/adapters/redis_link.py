@@ -5,50 +5,24 @@ to threads; what is slow (probes, finding out who serves what) belongs to the ke
 that a call costs its round trip, or microseconds when its server is away (ADR 0018).
 """
 
-import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 from fanzha.adapters import redis_url
 from fanzha.adapters.redis_exchange import Exchange, Wires
 from fanzha.adapters.redis_keeper import Keeper
-from fanzha.adapters.redis_lineage import Callback, EpochScript, Lineages, NoEpochs
+from fanzha.adapters.redis_lineage import Callback, Lineages
 from fanzha.adapters.redis_node import Node
 from fanzha.adapters.redis_redirects import Redirects
+from fanzha.adapters.redis_scripts import SCRIPT_NAMES, Scripts
 from fanzha.adapters.redis_slots import slot_of_command
 from fanzha.adapters.redis_topology import Snapshot
 from fanzha.adapters.redis_wire import Command, Refusal
 from fanzha.domain.errors import StoreUnavailableError
 
-__all__ = ["Command", "RedisLink", "Scripts", "ServerState"]
-
-SCRIPT_NAMES = ("gather", "commit", "execution", "outcome", "apply")
-
-
-class Scripts:
-    """The Lua scripts and their hashes."""
-
-    def __init__(self) -> None:
-        folder = resources.files("fanzha.adapters") / "scripts"
-        shared = (folder / "history.lua").read_bytes()
-        self.source = {
-            name: shared + (folder / f"{name}.lua").read_bytes() for name in SCRIPT_NAMES
-        }
-        self.sha = {
-            name: hashlib.sha1(source, usedforsecurity=False).hexdigest()
-            for name, source in self.source.items()
-        }
-
-    def call(self, name: str, keys: Sequence[bytes], args: Sequence[object]) -> Command:
-        """Return the command that runs a script."""
-        return ("EVALSHA", self.sha[name], len(keys), *keys, *args)
-
-    def loads(self) -> list[Command]:
-        """Return the commands that load all scripts."""
-        return [("SCRIPT", "LOAD", source) for source in self.source.values()]
+__all__ = ["SCRIPT_NAMES", "Command", "RedisLink", "Scripts", "ServerState"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +40,19 @@ class ServerState:
 class RedisLink:
     """Connections to all servers behind one URL, one for each thread that asks each of them."""
 
-    def __init__(self, url: str, timeout_ms: int, epochs: EpochScript | None = None) -> None:
+    def __init__(self, url: str, timeout_ms: int) -> None:
         """Prepare. A single Redis is connected by the first call; others are looked for at once.
 
         Args:
             url: see `fanzha.adapters.redis_url`.
             timeout_ms: longest wait of a call, in milliseconds.
-            epochs: begins epochs where another process serves a bucket than before.
 
         Raises:
             SetupError: the URL is none.
         """
         self._timeout_s = timeout_ms / 1000
         self.scripts = Scripts()
-        self._lineages = Lineages(epochs or NoEpochs())
+        self._lineages = Lineages(self.scripts)
         self._wires = Wires(self._lineages)
         self._keeper = Keeper(redis_url.parse(url), self._lineages, self._timeout_s)
         self._redirects = Redirects(self._keeper, self._wires, self.scripts)

@@ -3,11 +3,13 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
+from fanzha.adapters.epochs import NO_EPOCH
 from fanzha.adapters.redis_exchange import Exchange, Wires
 from fanzha.adapters.redis_keeper import Keeper
 from fanzha.adapters.redis_node import Node
+from fanzha.adapters.redis_scripts import Scripts
 from fanzha.adapters.redis_slots import bucket_of_command, slot_of_command
 from fanzha.adapters.redis_url import Address
 from fanzha.adapters.redis_wire import Command, Refusal
@@ -16,12 +18,6 @@ from fanzha.domain.errors import StoreUnavailableError
 _ROUNDS = 8
 _PAUSE_S = 0.002
 _ASKING: Command = ("ASKING",)
-
-
-class _HasLoads(Protocol):
-    def loads(self) -> list[Command]:
-        """Return the commands that load all scripts."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +48,7 @@ class _Call:
 class Redirects:
     """Follows refusals, in rounds, as long as the call has time."""
 
-    def __init__(self, keeper: Keeper, wires: Wires, scripts: _HasLoads) -> None:
+    def __init__(self, keeper: Keeper, wires: Wires, scripts: Scripts) -> None:
         self._keeper = keeper
         self._wires = wires
         self._scripts = scripts
@@ -164,7 +160,7 @@ _AFTER: dict[str, Callable[[Redirects, _Call, int, Refusal, Node], _Way | None]]
     "TRYAGAIN": lambda _self, _call, _place, _reply, node: _Way(node, after_pause=True),
     "MOVED": Redirects.after_moved,
     "ASK": Redirects.after_ask,
-    "NOEPOCH": Redirects.after_no_epoch,
+    NO_EPOCH: Redirects.after_no_epoch,
     "READONLY": Redirects.after_read_only,
     "LOADING": Redirects.after_loading,
     "MASTERDOWN": Redirects.after_loading,

@@ -90,6 +90,7 @@ class RedisStore:
                         keys.journal(bucket),
                         keys.outbox(bucket),
                         keys.recorded(decision.decision_id),
+                        keys.epoch(bucket),
                     ),
                     (
                         now_ms,
@@ -215,7 +216,13 @@ class RedisStore:
     def _run(
         self, script: str, payer: bytes, own_key: bytes, bucket: int, args: tuple[object, ...]
     ) -> list[Any]:
-        script_keys = (keys.account(payer), own_key, keys.journal(bucket), keys.outbox(bucket))
+        script_keys = (
+            keys.account(payer),
+            own_key,
+            keys.journal(bucket),
+            keys.outbox(bucket),
+            keys.epoch(bucket),
+        )
         reply: list[Any] = self._link.run([self._link.scripts.call(script, script_keys, args)])[0]
         return reply
 

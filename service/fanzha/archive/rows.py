@@ -26,7 +26,8 @@ def to_row(bucket: int, stream_id: str, fields: Fields) -> dict[str, Any]:
     Args:
         bucket: bucket of the journal.
         stream_id: the entry's id; its first part is Redis's time in ms.
-        fields: k kind, a account, s sequence, o change, c the change's 40 bytes, b record.
+        fields: k kind, a account, s sequence, p the one before it where that is not one less,
+            o change, c the change's 40 bytes, b record.
     """
     kind = fields[b"k"].decode()
     row: dict[str, Any] = {
@@ -40,6 +41,7 @@ def to_row(bucket: int, stream_id: str, fields: Fields) -> dict[str, Any]:
     }
     if b"s" in fields:
         row["seq"] = int(fields[b"s"])
+        row["previous_seq"] = int(fields[b"p"]) if b"p" in fields else None
         row["change"] = int(fields[b"o"])
         row["change_columns"] = unpack_record(fields[b"c"])
     try:

@@ -7,6 +7,7 @@ FanzhaError
 ├── OutcomeNotFoundError     the decision has no outcome of this id
 ├── RoleRequiredError        the caller's roles do not allow the RPC
 ├── OverloadedError          the service is at its limit
+├── StoppingError            this worker is being stopped; another one answers
 ├── StoreUnavailableError    a part that the call cannot do without is away
 ├── NotRecordedError         the decision could be recorded nowhere and is not given
 └── SetupError               a command cannot start: names the cause and the remedy
@@ -85,6 +86,10 @@ class RoleRequiredError(FanzhaError):
 
 class OverloadedError(FanzhaError):
     """The service is at its limit."""
+
+
+class StoppingError(FanzhaError):
+    """The worker is being stopped; the call was not begun."""
 
 
 class StoreUnavailableError(FanzhaError):

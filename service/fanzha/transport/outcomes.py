@@ -67,7 +67,7 @@ class OutcomeServicer(outcomes_pb2_grpc.OutcomeServiceServicer):
     ) -> outcomes.RecordOutcomesResponse:
         """Take many outcomes; each is judged alone."""
         answer = outcomes.RecordOutcomesResponse()
-        with self._guard.stream(_SERVICE + "RecordOutcomes", context):
+        with self._guard.call(_SERVICE + "RecordOutcomes", context):
             for index, request in enumerate(request_iterator):
                 try:
                     if self._record(request.outcome):

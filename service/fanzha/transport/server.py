@@ -1,17 +1,20 @@
 """The gRPC server: synchronous, a small pool of threads, each with its own Redis connection."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from fanzha.domain.errors import SetupError
+from fanzha.transport.admission import Admission, Limits
+from fanzha.transport.intake import Intake, Lane
 from fanzha.transport.outcomes import OutcomeServicer
+from fanzha.transport.patience import Patience
 from fanzha.transport.scoring import ScoringServicer
-from fanzha.transport.strict import StrictServer
 from fanzha.transport.watchlists import WatchlistServicer
 from fanzha.v1 import (
     outcomes_pb2,
@@ -22,13 +25,46 @@ from fanzha.v1 import (
     watchlists_pb2_grpc,
 )
 
-MESSAGE_BYTES_MAX = 2 * 2**20
+MESSAGE_BYTES_MAX: Final = 2 * 2**20
 """Largest request: a batch of 256 is below 1 MiB."""
+_OTHER_THREADS: Final = 8
+"""For health and reflection."""
+_OTHER_CALLS_MAX: Final = 64
+_OTHER_WAIT_S: Final = 1.0
+_LOOK_S: Final = 0.02
+_LAST_S: Final = 0.5
+"""So long the last answers may take on their way out."""
+_STALLED_MAX: Final = 4
+"""Calls of health and reflection, and streams, that may stall at once for long."""
 
 _SERVICES = (
     scoring_pb2.DESCRIPTOR.services_by_name["ScoringService"].full_name,
     outcomes_pb2.DESCRIPTOR.services_by_name["OutcomeService"].full_name,
     watchlists_pb2.DESCRIPTOR.services_by_name["WatchlistService"].full_name,
+)
+
+# What gRPC itself refuses, before Python sees it.
+_TRANSPORT: Final = (
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+    # More connections are closed at once, and more calls on one are refused as never begun.
+    ("grpc.max_allowed_incoming_connections", 2_048),
+    ("grpc.max_concurrent_streams", 1_024),
+    # Calls that Python has not looked at yet; beyond these they end as CANCELLED, without a hint.
+    ("grpc.server.max_pending_requests", 5_000),
+    ("grpc.server.max_pending_requests_hard_limit", 10_000),
+    # Headers of a call: a token of a person, a trace, nothing larger.
+    ("grpc.max_metadata_size", 16 * 2**10),
+    ("grpc.absolute_max_metadata_size", 32 * 2**10),
+    # A message that grows a thousandfold when it is unpacked would pass the limit of its size;
+    # requests are too small to gain anything from compression.
+    ("grpc.compression_enabled_algorithms_bitset", 1),
+    ("grpc.per_message_decompression", 0),
+    # A client that vanished is noticed, and one that pings without end is sent away.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ("grpc.http2.max_ping_strikes", 3),
 )
 
 
@@ -48,37 +84,47 @@ class Server:
         self,
         address: str,
         servicers: Servicers,
-        threads: int,
-        calls_max: int,
+        limits: Limits,
+        streams_max: int,
     ) -> None:
         """Bind, without serving yet.
 
         Args:
             address: host:port, or unix:path.
             servicers: what to serve.
-            threads: calls served at once.
-            calls_max: calls served or waiting at once; gRPC refuses more with RESOURCE_EXHAUSTED
-                before they reach Python's queue.
+            limits: how many calls are served or wait at once; more are refused with
+                RESOURCE_EXHAUSTED and a hint when to try again.
+            streams_max: client streams served at once.
 
         Raises:
             SetupError: the address is taken or cannot be bound.
         """
-        self._server = grpc.server(
-            ThreadPoolExecutor(threads, thread_name_prefix="call"),
-            options=[
-                ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
-                ("grpc.so_reuseport", 0),
-            ],
-            maximum_concurrent_rpcs=calls_max,
+        self.admission = Admission(limits, time.monotonic)
+        of_streams = Limits(streams_max, streams_max, limits.target_s, limits.wait_max_s)
+        self._patiences = [Patience(3 * limits.threads, time.monotonic)]
+        self._patiences += [Patience(_STALLED_MAX, time.monotonic) for _ in range(2)]
+        # Who waits for a turn, or for a client's message, holds a thread but does no work.
+        calls = Lane("call", 4 * limits.threads, self.admission, self._patiences[0])
+        streams = Lane(
+            "stream", streams_max, Admission(of_streams, time.monotonic), self._patiences[1]
         )
-        strict: Any = StrictServer(self._server)
-        scoring_pb2_grpc.add_ScoringServiceServicer_to_server(servicers.scoring, strict)
-        outcomes_pb2_grpc.add_OutcomeServiceServicer_to_server(servicers.outcomes, strict)
-        watchlists_pb2_grpc.add_WatchlistServiceServicer_to_server(servicers.watchlists, strict)
+        self._lanes = (calls, streams)
+        self._intake = intake = Intake(time.monotonic)
+        # A service at its limit still says that it lives.
+        few = Limits(_OTHER_THREADS, _OTHER_CALLS_MAX, limits.target_s, _OTHER_WAIT_S)
+        others = Lane("other", _OTHER_CALLS_MAX, Admission(few, time.monotonic), self._patiences[2])
+        watches = ThreadPoolExecutor(_OTHER_THREADS, thread_name_prefix="watch")
+        self._server = grpc.server(watches, options=_TRANSPORT)
+        self._server.add_generic_rpc_handlers((intake,))
+        ours: Any = intake.on(calls, streams)
+        scoring_pb2_grpc.add_ScoringServiceServicer_to_server(servicers.scoring, ours)
+        outcomes_pb2_grpc.add_OutcomeServiceServicer_to_server(servicers.outcomes, ours)
+        watchlists_pb2_grpc.add_WatchlistServiceServicer_to_server(servicers.watchlists, ours)
         self._health = health.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        beside: Any = intake.on(others, others)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, beside)
         reflection.enable_server_reflection(
-            (*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
+            (*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), beside
         )
         try:
             self.port = self._server.add_insecure_port(address)
@@ -94,7 +140,20 @@ class Server:
         for service in ("", *_SERVICES):
             self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
 
-    def stop(self, grace_s: float) -> None:
-        """Report as not healthy, let calls finish for up to `grace_s` seconds, and stop."""
+    def stop(self, notice_s: float, grace_s: float) -> None:
+        """Stop without losing a call.
+
+        Args:
+            notice_s: report as not healthy for so long before new calls are refused, in seconds:
+                who watches the health sends them elsewhere meanwhile.
+            grace_s: let calls finish for so long, in seconds.
+        """
         self._health.enter_graceful_shutdown()
-        self._server.stop(grace_s).wait()
+        time.sleep(notice_s)
+        self._intake.stop()
+        end = time.monotonic() + grace_s
+        while any(lane.admission.calls for lane in self._lanes) and time.monotonic() < end:
+            time.sleep(_LOOK_S)
+        self._server.stop(_LAST_S).wait()
+        for patience in self._patiences:
+            patience.close()

@@ -1,11 +1,13 @@
 """Errors to gRPC status: one table. Unknown errors say only an id that finds them in the log."""
 
+import itertools
 import logging
 import uuid
 from dataclasses import dataclass, field
+from typing import Any
 
 import grpc
-from google.protobuf.any_pb2 import Any
+from google.protobuf.any_pb2 import Any as Packed
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
@@ -19,6 +21,7 @@ from fanzha.domain.errors import (
     OverloadedError,
     RequestIdReusedError,
     RoleRequiredError,
+    StoppingError,
     StoreUnavailableError,
 )
 from fanzha.v1 import error_reason_pb2 as reasons
@@ -27,7 +30,10 @@ from fanzha.v1 import scoring_pb2 as scoring
 log = logging.getLogger(__name__)
 
 DOMAIN = "fanzha"
+_PUSHBACK = "grpc-retry-pushback-ms"
 _NAMED_MAX = 12
+_RETRY_AFTER_MS = 100
+_SPREAD = itertools.count(0, 37)
 
 _TABLE: dict[type[FanzhaError], tuple[int, reasons.ErrorReason.ValueType]] = {
     InvalidFieldsError: (code_pb2.INVALID_ARGUMENT, reasons.ERROR_REASON_INVALID_FIELDS),
@@ -36,6 +42,7 @@ _TABLE: dict[type[FanzhaError], tuple[int, reasons.ErrorReason.ValueType]] = {
     OutcomeNotFoundError: (code_pb2.NOT_FOUND, reasons.ERROR_REASON_OUTCOME_NOT_FOUND),
     RoleRequiredError: (code_pb2.PERMISSION_DENIED, reasons.ERROR_REASON_ROLE_REQUIRED),
     OverloadedError: (code_pb2.RESOURCE_EXHAUSTED, reasons.ERROR_REASON_OVERLOADED),
+    StoppingError: (code_pb2.UNAVAILABLE, reasons.ERROR_REASON_STOPPING),
     StoreUnavailableError: (code_pb2.UNAVAILABLE, reasons.ERROR_REASON_STORE_UNAVAILABLE),
     NotRecordedError: (code_pb2.UNAVAILABLE, reasons.ERROR_REASON_NOT_RECORDED),
 }
@@ -50,6 +57,8 @@ class Failure:
     message: str
     metadata: dict[str, str] = field(default_factory=dict)
     faults: tuple[FieldFault, ...] = ()
+    retry_after_ms: int = 0
+    """When to try again, in milliseconds; 0: the error says nothing about that."""
 
 
 def to_failure(error: Exception) -> Failure:
@@ -64,7 +73,8 @@ def to_failure(error: Exception) -> Failure:
             message = "a part that this call needs is away; try again" if quiet else str(error)
             if faults:
                 message = _summary(faults)
-            return Failure(code, reason, message, _metadata(error), faults)
+            after_ms = _retry_after_ms() if isinstance(error, OverloadedError) else 0
+            return Failure(code, reason, message, _metadata(error), faults, after_ms)
     error_id = uuid.uuid4().hex[:12]
     log.error("internal error %s", error_id, exc_info=error)
     return Failure(
@@ -73,6 +83,11 @@ def to_failure(error: Exception) -> Failure:
         f"internal error {error_id}",
         {"error_id": error_id},
     )
+
+
+def _retry_after_ms() -> int:
+    """Return a hint that differs from call to call, so that not all come back at once."""
+    return _RETRY_AFTER_MS + next(_SPREAD) % _RETRY_AFTER_MS
 
 
 def _summary(faults: tuple[FieldFault, ...]) -> str:
@@ -109,7 +124,7 @@ def to_call_error(failure: Failure) -> scoring.CallError:
 
 def abort(context: grpc.ServicerContext, failure: Failure) -> None:
     """End a call with a failure's status and details. Never returns."""
-    details = [Any()]
+    details = [Packed()]
     details[0].Pack(
         error_details_pb2.ErrorInfo(
             reason=reasons.ErrorReason.Name(failure.reason),
@@ -118,8 +133,8 @@ def abort(context: grpc.ServicerContext, failure: Failure) -> None:
         )
     )
     if failure.faults:
-        details.append(Any())
-        details[1].Pack(
+        details.append(Packed())
+        details[-1].Pack(
             error_details_pb2.BadRequest(
                 field_violations=[
                     error_details_pb2.BadRequest.FieldViolation(
@@ -129,5 +144,15 @@ def abort(context: grpc.ServicerContext, failure: Failure) -> None:
                 ]
             )
         )
-    status = status_pb2.Status(code=failure.code, message=failure.message, details=details)
-    context.abort_with_status(rpc_status.to_status(status))
+    if failure.retry_after_ms:
+        details.append(Packed())
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.FromMilliseconds(failure.retry_after_ms)
+        details[-1].Pack(retry)
+    rich = status_pb2.Status(code=failure.code, message=failure.message, details=details)
+    status: Any = rpc_status.to_status(rich)
+    if failure.retry_after_ms:
+        # Clients with a retry policy keep to it by themselves (gRFC A6).
+        pushback = (_PUSHBACK, str(failure.retry_after_ms))
+        status = status._replace(trailing_metadata=(*status.trailing_metadata, pushback))
+    context.abort_with_status(status)

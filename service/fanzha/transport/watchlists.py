@@ -44,7 +44,7 @@ class WatchlistServicer(watchlists_pb2_grpc.WatchlistServiceServicer):
         context: grpc.ServicerContext,
     ) -> watchlists.ImportEntriesResponse:
         """Bring entries into effect as one change."""
-        with self._guard.stream(_IMPORT, context):
+        with self._guard.call(_IMPORT, context):
             header = self._header(next(request_iterator, None))
             reader = _EntryReader(self._tokens, self._clock.now_ms(), header)
             # All entries are read and judged before the first is written.

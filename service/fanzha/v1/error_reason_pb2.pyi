@@ -66,6 +66,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"reason": "ERROR_REASON_OUTCOME_NOT_FOUND", "domain": "fanzha",
               "metadata": {"decision_id": "01ARZ3NDEKTSV4RRFFQ69G5FAV", "outcome_id": "o-1"}}
     """
+    ERROR_REASON_STOPPING: _ErrorReason.ValueType  # 10
+    """This worker is being stopped, and the call was not begun; another worker answers.
+    Example: {"reason": "ERROR_REASON_STOPPING", "domain": "fanzha", "metadata": {}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed. Not frozen: a client must treat values it does not know by the status code."""
@@ -113,5 +117,9 @@ ERROR_REASON_OUTCOME_NOT_FOUND: ErrorReason.ValueType  # 9
 """The decision has no outcome of this id that could be withdrawn.
 Example: {"reason": "ERROR_REASON_OUTCOME_NOT_FOUND", "domain": "fanzha",
           "metadata": {"decision_id": "01ARZ3NDEKTSV4RRFFQ69G5FAV", "outcome_id": "o-1"}}
+"""
+ERROR_REASON_STOPPING: ErrorReason.ValueType  # 10
+"""This worker is being stopped, and the call was not begun; another worker answers.
+Example: {"reason": "ERROR_REASON_STOPPING", "domain": "fanzha", "metadata": {}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

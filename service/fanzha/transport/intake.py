@@ -1,0 +1,236 @@
+"""How calls come in: there is room for them, or they are refused before they cost anything.
+
+gRPC's own thread asks here for the handler of each call. A call that finds no room gets one that
+refuses, on a thread of its own, with a hint when to try again. The others get one that waits for
+the message, then for their turn, and then does the work. Health and reflection have threads apart,
+so that a service at its limit still says that it lives.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final, ParamSpec, TypeVar
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from fanzha.domain.errors import (
+    FanzhaError,
+    FieldFault,
+    InvalidFieldsError,
+    OverloadedError,
+    StoppingError,
+)
+from fanzha.transport.admission import Admission
+from fanzha.transport.patience import Patience
+from fanzha.transport.status import abort, to_failure
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_MALFORMED: Final = object()
+_ERROR: Final = InvalidFieldsError(
+    (
+        FieldFault(
+            "request", "is no protobuf message of this method; check the client's proto files"
+        ),
+    )
+)
+_FULL: Final = OverloadedError("the service is at its limit; try again after a pause")
+_STOPPING: Final = StoppingError("this worker is being stopped; another one answers")
+MESSAGE_WAIT_S: Final = 2.0
+"""So long a call's message may take after the call."""
+NEXT_MESSAGE_WAIT_S: Final = 30.0
+"""So long a stream's next message may take."""
+
+
+class Lane(ThreadPoolExecutor):
+    """Threads for calls of one kind, and the count of those that are in."""
+
+    def __init__(self, name: str, threads: int, admission: Admission, patience: Patience) -> None:
+        super().__init__(threads, thread_name_prefix=name)
+        self.admission = admission
+        self.patience = patience
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Take a call in; gRPC does so right after it was given the handler."""
+        self.admission.enter()
+        try:
+            future = super().submit(fn, *args, **kwargs)
+        except BaseException:
+            self.admission.leave()
+            raise
+        future.add_done_callback(self._left)
+        return future
+
+    def _left(self, _: object) -> None:
+        self.admission.leave()
+
+
+@dataclass(frozen=True, slots=True)
+class _Method:
+    """One method: who works, on which lane, and how its messages are read and written."""
+
+    work: Callable[[Any, grpc.ServicerContext], Any]
+    lane: Lane
+    read: Callable[[bytes], object]
+    write: Callable[[Any], bytes]
+    is_stream: bool
+
+
+class Intake(grpc.GenericRpcHandler):
+    """Gives gRPC the handler of each call of the methods that were added."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._methods: dict[str, _Method] = {}
+        self._others: dict[str, Any] = {}
+        one = ThreadPoolExecutor(1, thread_name_prefix="refuse")
+        self._full: Any = grpc.stream_unary_rpc_method_handler(_Refuse(_FULL, one))
+        self._stopping: Any = grpc.stream_unary_rpc_method_handler(_Refuse(_STOPPING, one))
+        self._is_stopping = False
+
+    def stop(self) -> None:
+        """Take nothing more in: say so, rather than have gRPC cancel what it has not looked at."""
+        self._is_stopping = True
+
+    def on(self, lane: Lane, streams: Lane) -> "Registrar":
+        """Return what stands for a server while generated code adds its methods.
+
+        Args:
+            lane: for methods whose request is one message.
+            streams: for methods whose request is a stream.
+        """
+        return Registrar(self, lane, streams)
+
+    def add(self, name: str, handler: Any, lane: Lane) -> None:  # noqa: ANN401 - a named tuple of grpc
+        """Add a method under its full name, such as /fanzha.v1.ScoringService/ScoreTransfer."""
+        read, write = handler.request_deserializer, handler.response_serializer
+        if handler.response_streaming:
+            if handler.request_streaming:
+                talk = _Talk(handler.stream_stream, lane)
+                handler = grpc.stream_stream_rpc_method_handler(talk, read, write)
+            self._others[name] = handler
+            return
+        work = handler.stream_unary if handler.request_streaming else handler.unary_unary
+        self._methods[name] = _Method(work, lane, _strict(read), write, handler.request_streaming)
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:  # noqa: ANN401
+        """Return the handler of a call that has just come in; None: not ours."""
+        method = self._methods.get(handler_call_details.method)
+        if method is None:
+            return self._others.get(handler_call_details.method)
+        if self._is_stopping:
+            return self._stopping
+        lane = method.lane
+        # A stream may be silent for a while; what it holds is its place among the streams.
+        if not lane.admission.has_room(0 if method.is_stream else lane.patience.stalled):
+            return self._full
+        call = _Call(method, self._monotonic)
+        # Also where the request is one message: so the wait for it is ours, and can be ended.
+        return grpc.stream_unary_rpc_method_handler(call, method.read, method.write)
+
+
+class Registrar:
+    """Stands for a server while generated code registers the methods of a service."""
+
+    def __init__(self, intake: Intake, lane: Lane, streams: Lane) -> None:
+        self._intake = intake
+        self._lane = lane
+        self._streams = streams
+
+    def add_generic_rpc_handlers(self, handlers: Iterable[object]) -> None:
+        """Ignore: the same handlers come by name."""
+
+    def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Any]) -> None:
+        """Add the methods of a service."""
+        for name, handler in handlers.items():
+            lane = self._streams if handler.request_streaming else self._lane
+            self._intake.add(f"/{service}/{name}", handler, lane)
+
+
+def _strict(read: Callable[[bytes], object]) -> Callable[[bytes], object]:
+    """Read a body that is no message of its method as such; gRPC's own answer is INTERNAL."""
+
+    def strict(body: bytes) -> object:
+        try:
+            return read(body)
+        except DecodeError:
+            return _MALFORMED
+
+    return strict
+
+
+class _Call:
+    """One call on its way through its lane."""
+
+    __slots__ = ("_arrived_s", "_method", "_monotonic", "_patience", "experimental_thread_pool")
+
+    def __init__(self, method: _Method, monotonic: Callable[[], float]) -> None:
+        self._method = method
+        self._monotonic = monotonic
+        self._arrived_s = monotonic()
+        self.experimental_thread_pool = method.lane
+
+    def __call__(self, requests: Iterator[object], context: grpc.ServicerContext) -> object:
+        waited_s = self._monotonic() - self._arrived_s
+        method = self._method
+        if method.is_stream:
+            sent = _in_time(requests, context, method.lane.patience)
+            return method.work(_well_formed(sent), context)
+        with method.lane.patience.waiting(context, MESSAGE_WAIT_S):
+            request = next(requests, _MALFORMED)
+        if request is _MALFORMED:
+            abort(context, to_failure(_ERROR))
+        admission = method.lane.admission
+        try:
+            admission.wait_for_turn(waited_s)
+        except OverloadedError as error:
+            abort(context, to_failure(error))
+        try:
+            return method.work(request, context)
+        finally:
+            admission.end_turn()
+
+
+class _Talk:
+    """A method that streams both ways, such as reflection."""
+
+    def __init__(self, work: Callable[[Any, grpc.ServicerContext], Any], lane: Lane) -> None:
+        self._work = work
+        self._lane = lane
+        self.experimental_thread_pool = lane
+
+    def __call__(self, requests: Iterator[object], context: grpc.ServicerContext) -> object:
+        return self._work(_in_time(requests, context, self._lane.patience), context)
+
+
+def _in_time(
+    requests: Iterator[object], context: grpc.ServicerContext, patience: Patience
+) -> Iterator[object]:
+    """Yield a stream's messages, as long as the next one does not take too long."""
+    while True:
+        with patience.waiting(context, NEXT_MESSAGE_WAIT_S):
+            request = next(requests, None)
+        if request is None:
+            return
+        yield request
+
+
+def _well_formed(requests: Iterator[object]) -> Iterator[object]:
+    for request in requests:
+        if request is _MALFORMED:
+            raise _ERROR
+        yield request
+
+
+class _Refuse:
+    """Refuses calls on a thread of its own, without waiting for their message."""
+
+    def __init__(self, error: FanzhaError, pool: ThreadPoolExecutor) -> None:
+        self._error = error
+        self.experimental_thread_pool = pool
+
+    def __call__(self, requests: Iterator[object], context: grpc.ServicerContext) -> object:  # noqa: ARG002
+        abort(context, to_failure(self._error))
+        raise AssertionError
