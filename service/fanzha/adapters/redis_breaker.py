@@ -42,7 +42,7 @@ class Breaker:
         self.opened = 0
         """How often it has opened."""
         self.cause = ""
-        """What made it open, for messages."""
+        """What was wrong the last time, for messages."""
         self.probe_due_s = 0.0
         self._pause_s = PAUSE_MIN_S
         self._closed_at_s = float("-inf")
@@ -73,9 +73,10 @@ class Breaker:
         if self.lates >= _LATES_MAX:
             self.failed(generation, cause)
 
-    def probe_failed(self) -> None:
+    def probe_failed(self, cause: str) -> None:
         """Wait longer before the next probe."""
         with self._lock:
+            self.cause = cause
             self._next_probe(self._monotonic())
 
     def probe_succeeded(self) -> None:

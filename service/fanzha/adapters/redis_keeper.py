@@ -96,6 +96,7 @@ class Keeper:
         self._wake.set()
         if self._thread is not None:
             self._thread.join(timeout=10)
+        self._topology.close()
 
     def _opened(self) -> None:
         """Have a server that failed probed, and its data looked for elsewhere."""
@@ -175,8 +176,8 @@ class Keeper:
     def _probe(self, node: Node) -> None:
         try:
             self._ping(node)
-        except (OSError, StoreUnavailableError):
-            node.breaker.probe_failed()
+        except (OSError, StoreUnavailableError) as error:
+            node.breaker.probe_failed(str(error) or type(error).__name__)
             self.ask()
         else:
             log.info("Redis %s answers again", node.name)

@@ -82,6 +82,10 @@ class Topology(Protocol):
         """Return the server at an address, always the same object."""
         ...
 
+    def close(self) -> None:
+        """Close the connections to those who know."""
+        ...
+
 
 class _Book:
     """The servers that were ever met, by address."""
@@ -89,12 +93,17 @@ class _Book:
     def __init__(self, target: Target, on_open: Callable[[], None]) -> None:
         self._target = target
         self._on_open = on_open
+        self._asked = _Asked(target)
         self._nodes: dict[Address, Node] = {}
 
     def node(self, address: Address) -> Node:
         """Return the server at an address, always the same object."""
         # setdefault is atomic: two threads that meet a server at once get the same.
         return self._nodes.setdefault(address, Node(self._target, address, self._on_open))
+
+    def close(self) -> None:
+        """Close the connections to those who know."""
+        self._asked.close()
 
 
 class _Single(_Book):
@@ -124,10 +133,6 @@ class _Sentinel(_Book):
     poll_s = _SENTINEL_POLL_S
     can_change = True
 
-    def __init__(self, target: Target, on_open: Callable[[], None]) -> None:
-        super().__init__(target, on_open)
-        self._asked = _Asked(target)
-
     def first(self) -> Snapshot | None:
         """Return None: the Sentinels know."""
         return None
@@ -155,10 +160,6 @@ class _Cluster(_Book):
 
     poll_s = None
     can_change = True
-
-    def __init__(self, target: Target, on_open: Callable[[], None]) -> None:
-        super().__init__(target, on_open)
-        self._asked = _Asked(target)
 
     def first(self) -> Snapshot | None:
         """Return None: the nodes know."""
@@ -220,6 +221,11 @@ class _Asked:
                 return []
             return replies
         return []
+
+    def close(self) -> None:
+        """Close the connections."""
+        for wire in self._wires.values():
+            wire.close()
 
     def nobody(self, who: str) -> StoreUnavailableError:
         """Return the error when nobody knew."""

@@ -28,6 +28,7 @@ _FORMS = (
     "redis+sentinel://host:26379,host:26379/<name of the master>/0 or "
     "redis+cluster://host:6379,host:6379; percent-encode special characters in passwords"
 )
+_DATABASE = re.compile(r"(/\d*)?")
 _USER = re.compile(r"//.*@", re.DOTALL)
 _SECRET = re.compile(r"([?&][^=&]*password[^=&]*=)[^&]*", re.IGNORECASE)
 _DEFAULT_PORT = {"sentinel": 26_379, "cluster": 6_379}
@@ -141,6 +142,12 @@ class _FaultError(ValueError):
 
 
 def _of_one(url: str) -> Target:
+    parts = urlsplit(url)
+    # redis-py reads such a URL as one of another host or database.
+    if parts.scheme != "unix" and not (parts.hostname and _DATABASE.fullmatch(parts.path)):
+        raise _FaultError("host, port or database is malformed")
+    if parts.fragment:
+        raise _FaultError("there is a # in it")
     options: dict[str, Any] = parse_url(url)  # type: ignore[no-untyped-call]
     chosen = options.pop("connection_class", Connection)
     path = options.pop("path", None)
