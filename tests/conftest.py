@@ -48,6 +48,8 @@ def first_epoch(redis_url: str) -> None:
     """Sequences begin with 1, as tests like to count."""
     client = redis.Redis.from_url(redis_url)
     client.mset({keys.epoch(bucket): 0 for bucket in range(BUCKETS)})
+    process = client.info("server")["run_id"]
+    client.mset({keys.lineage(bucket): process for bucket in range(BUCKETS)})
     client.close()
 
 

@@ -59,6 +59,7 @@ from fanzha.transport.watchlists import WatchlistServicer
 log = logging.getLogger(__name__)
 
 _LISTS_REFRESH_S = 1.0
+_PATIENT_MS = 1_000
 
 
 class App:
@@ -96,17 +97,22 @@ class App:
         self.redis_url = settings.redis or self._start_redis()
         self.link = RedisLink(self.redis_url, settings.redis_timeout_ms)
         self._closing.callback(self.link.close)
-        self.lists = CommittedLists(self.link)
-        self.relay = Relay(self.link)
+        # What no decision waits for: it is not given up, and opens no breaker, after 20 ms.
+        patient_ms = max(_PATIENT_MS, settings.redis_timeout_ms)
+        self.patient_link = RedisLink(self.redis_url, patient_ms)
+        self._closing.callback(self.patient_link.close)
+        self.lists = CommittedLists(self.patient_link)
+        self.relay = Relay(self.patient_link)
         lives = Lives(settings.idempotency_window_s * 1000, settings.idempotency_memory_s * 1000)
         outage = OutageMemory()
         self.store = RedisStore(self.link, self.lists, self.relay, lives, outage)
+        reports = RedisStore(self.patient_link, self.lists, self.relay, lives, outage)
         clock = EventClock() if settings.clock == "event" else SystemClock()
         wall = SystemClock()
         folder = settings.data_dir / "spool"
         self._left_behind = left_behind(folder)
         file = SpoolFile(folder, wall.now_ms)
-        self.spool = ResendingSpool(file, self.store, clock.now_ms, outage)
+        self.spool = ResendingSpool(file, reports, clock.now_ms, outage)
         self._closing.callback(self.relay.close)
         self._closing.callback(self.spool.close)
         self.models = ModelRegistry(
@@ -116,8 +122,8 @@ class App:
             self._model_changed,
         )
         self._closing.callback(self.models.close)
-        decisions = FoundDecisions(self.store, settings.archive_dir, clock.now_ms)
-        reporter = Reporter(clock, decisions, self.store)
+        decisions = FoundDecisions(reports, settings.archive_dir, clock.now_ms)
+        reporter = Reporter(clock, decisions, reports)
         assessor = Assessor(
             clock=clock,
             randomness=os.urandom,
@@ -173,6 +179,8 @@ class App:
             )  # fmt: skip
         check_token_key(self.link, self._fingerprint)
         self.lists.refresh()
+        # Epochs begin before the first decision waits for them. It may fail: Redis may be away.
+        self.link.try_run([("TIME",)])
         threading.Thread(target=self._follow_lists, name="lists", daemon=True).start()
         self.relay.start()
         self.spool.start()
@@ -210,7 +218,7 @@ class App:
     def _import(
         self, header: ListImportRecord, entries: Iterable[tuple[bytes, WatchlistEntry]]
     ) -> tuple[int, str]:
-        done = import_entries(self.link, header, entries)
+        done = import_entries(self.patient_link, header, entries)
         self.lists.refresh()
         return done
 
@@ -218,7 +226,9 @@ class App:
         log.info("%s: model %s takes over from %s", role, after or "none", before or "none")
         note = ModelChangeRecord(before, after, cause, SystemClock().now_ms(), role)
         try:
-            self.link.run([("XADD", keys.journal(0), "*", "k", "model_change", "b", encode(note))])
+            self.patient_link.run(
+                [("XADD", keys.journal(0), "*", "k", "model_change", "b", encode(note))]
+            )
         except StoreUnavailableError:
             log.warning("the change of model could not be journaled: Redis is away")
 

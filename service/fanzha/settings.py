@@ -42,8 +42,10 @@ class Settings(BaseSettings):
     everyone_is_admin_without_tls: bool = False
     """Serve beyond loopback without TLS: whoever reaches the address may do everything, also change
     the lists alone. For closed test networks only."""
-    redis: str = ""
-    """URL of the Redis to use: redis://, rediss:// or unix://."""
+    redis: Annotated[str, Field(repr=False)] = ""
+    """URL of the Redis to use: redis://, rediss:// or unix:// for one server,
+    redis+sentinel://host,host/master/db for a master behind Sentinels, redis+cluster://host,host
+    for a Cluster (rediss+… with TLS)."""
     embedded: bool = False
     """Start a private real Redis in the data folder instead."""
     data_dir: Path = Path("data")
@@ -89,8 +91,9 @@ class Settings(BaseSettings):
     """For this long the same request id gets the same answer, in seconds."""
     idempotency_memory_s: Annotated[int, Field(ge=1, le=30 * 86_400)] = 86_400
     """For this long a later request with the same id learns of the earlier decision, in seconds."""
-    redis_timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = 250
-    """Longest wait for Redis in one round trip, in milliseconds."""
+    redis_timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = 20
+    """Longest wait of a decision for Redis in one round trip, in milliseconds; two of them and the
+    rest must fit into the call's budget. What nobody waits for is given a second at least."""
     threads: Annotated[int, Field(ge=1, le=256)] = 32
     """Calls served at once; each thread has a Redis connection of its own, and those that wait for
     the disk share one fsync."""
