@@ -1,15 +1,11 @@
 """The composition root: builds everything, starts and stops it in order."""
 
-import fcntl
 import gc
-import ipaddress
 import logging
 import os
 import threading
 from collections.abc import Iterable
 from contextlib import ExitStack
-from pathlib import Path
-from typing import BinaryIO
 from zoneinfo import ZoneInfo
 
 import fanzha
@@ -28,24 +24,25 @@ from fanzha.adapters.relay import Relay
 from fanzha.adapters.resend import ResendingSpool, left_behind
 from fanzha.adapters.spool import SpoolFile
 from fanzha.archive.decisions import FoundDecisions
-from fanzha.domain.errors import SetupError, StoreUnavailableError
+from fanzha.domain.errors import StoreUnavailableError
 from fanzha.domain.evidence import WatchlistEntry
 from fanzha.domain.record import ListImportRecord, ModelChangeRecord, ModelRole
 from fanzha.features.kernel_cache import KERNEL_CACHE
+from fanzha.given import (
+    check_settings,
+    is_loopback,
+    lock_folder,
+    policy_of,
+    prompts_of,
+    token_key_of,
+)
 from fanzha.pipeline.aftermath import Reporter
 from fanzha.pipeline.assess import Assessor
 from fanzha.pipeline.ports import Clock
 from fanzha.pipeline.record import Recorder
 from fanzha.pipeline.shadow import Shadows
 from fanzha.pipeline.validate import Rules
-from fanzha.policy.load import DEFAULT_POLICY, load_policy
-from fanzha.policy.policy import Policy
-from fanzha.policy.prompts import DEFAULT_PROMPTS, PromptCatalogue, load_prompts
-from fanzha.policy.signatures import Kind, read_own_file
-from fanzha.secrets.opening import open_token_key, wrapper_of
-from fanzha.secrets.token_key import TokenKey
 from fanzha.settings import Settings
-from fanzha.signing.keys import read_trusted
 from fanzha.transport.admission import Limits
 from fanzha.transport.authorise import LocalAdmin
 from fanzha.transport.guard import Guard
@@ -71,7 +68,7 @@ class App:
         Raises:
             SetupError: a part cannot start; names the cause and the remedy.
         """
-        _check(settings)
+        check_settings(settings)
         self._settings = settings
         self._closing = ExitStack()
         self._stop = threading.Event()
@@ -88,12 +85,12 @@ class App:
         )
         if self.secured is not None:
             self._closing.callback(self.secured.close)
-        lock = _lock(settings.data_dir)
+        lock = lock_folder(settings.data_dir)
         self._closing.callback(lock.close)
-        tokens = Tokens(_token_key(settings))
+        tokens = Tokens(token_key_of(settings))
         self._fingerprint = tokens.fingerprint
         zone = ZoneInfo(settings.time_zone)
-        policy, prompts = _policy(settings, zone), _prompts(settings)
+        policy, prompts = policy_of(settings, zone), prompts_of(settings)
         self.redis_url = settings.redis or self._start_redis()
         self.link = RedisLink(self.redis_url, settings.redis_timeout_ms)
         self._closing.callback(self.link.close)
@@ -193,7 +190,7 @@ class App:
         self.server.start()
         if self.secured is not None:
             self.secured.follow(self.server.tell_health)
-        elif not _is_loopback(self._settings.address):
+        elif not is_loopback(self._settings.address):
             log.critical(
                 "NO TLS ON %s: everyone who reaches it is an administrator and may change the "
                 "lists alone, because FANZHA_EVERYONE_IS_ADMIN_WITHOUT_TLS (or its option) says "
@@ -231,85 +228,3 @@ class App:
             )
         except StoreUnavailableError:
             log.warning("the change of model could not be journaled: Redis is away")
-
-
-def _check(settings: Settings) -> None:
-    if bool(settings.redis) == settings.embedded:
-        raise SetupError(
-            "serve needs a Redis: give --redis URL for one that you run, "
-            "or --embedded for a private one in --data-dir"
-            + (" (not both)" if settings.embedded else "")
-        )
-    if settings.clock == "event" and not settings.embedded:
-        raise SetupError("--clock event is for isolated instances: use it with --embedded")
-    is_open = settings.tls_cert is None and not settings.everyone_is_admin_without_tls
-    if is_open and not _is_loopback(settings.address):
-        raise SetupError(
-            f"--address {settings.address!r} is not on loopback: without client certificates "
-            "everyone who reaches it would be an administrator; give --tls-cert, --tls-key, "
-            "--tls-client-ca and --roles, or listen on 127.0.0.1, [::1] or unix:path"
-        )
-
-
-def _policy(settings: Settings, zone: ZoneInfo) -> Policy:
-    if settings.policy is None:
-        return load_policy(DEFAULT_POLICY, zone)
-    return load_policy(settings.policy, zone, _own_file(settings, settings.policy, Kind.POLICY))
-
-
-def _prompts(settings: Settings) -> PromptCatalogue:
-    if settings.prompts is None:
-        return load_prompts(DEFAULT_PROMPTS)
-    return load_prompts(settings.prompts, _own_file(settings, settings.prompts, Kind.PROMPTS))
-
-
-def _own_file(settings: Settings, path: Path, kind: Kind) -> bytes:
-    folder = settings.policy_keys
-    keys = None if folder is None else read_trusted(folder)
-    return read_own_file(path, kind, keys, is_near=_is_loopback(settings.address))
-
-
-def _token_key(settings: Settings) -> TokenKey:
-    wrapper = wrapper_of(
-        settings.token_kek_file, settings.token_kms_command, settings.token_passphrase_file
-    )
-    return open_token_key(
-        settings.token_key_file,
-        settings.data_dir,
-        wrapper,
-        settings.token_algorithm,
-        is_near=_is_loopback(settings.address),
-    )
-
-
-def _is_loopback(address: str) -> bool:
-    if address.startswith("unix:"):
-        return True
-    host, _, port = address.rpartition(":")
-    if not port.isdecimal():
-        return False
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
-def _lock(folder: Path) -> BinaryIO:
-    """Hold the data folder for this process alone."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "lock").open("ab")
-    except OSError as error:
-        raise SetupError(
-            f"cannot write in {folder}: {error.strerror}; choose a writable folder with --data-dir"
-        ) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        lock.close()
-        raise SetupError(
-            f"{folder} is in use by another instance; stop it, or choose another --data-dir"
-        ) from error
-    return lock

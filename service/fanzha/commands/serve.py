@@ -5,11 +5,14 @@ import resource
 import signal
 import threading
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fanzha.settings import read_settings
+
+if TYPE_CHECKING:
+    from fanzha.app import App
 
 
 def serve(
@@ -67,17 +70,21 @@ def serve(
     )
     # A core would hold what the door has just read; children take the limit over.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _run(App(settings), settings.address)
+
+
+def _run(app: "App", address: str) -> None:
+    """Serve until told to stop."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    app = App(settings)
     try:
         app.start()
     except BaseException:
         app.stop()
         raise
-    host = settings.address.rpartition(":")[0]
-    where = settings.address if host == "unix" else f"{host}:{app.server.port}"
+    host = address.rpartition(":")[0]
+    where = address if host == "unix" else f"{host}:{app.server.port}"
     typer.echo(f"fanzha: serving on {where}; stop with Ctrl-C")
     # In short waits: a signal that arrives just before a long one would not be noticed.
     while not stop.wait(timeout=0.5):
