@@ -4,6 +4,7 @@ import gc
 import logging
 import os
 import threading
+import time
 from collections.abc import Iterable
 from contextlib import ExitStack
 from zoneinfo import ZoneInfo
@@ -38,6 +39,7 @@ from fanzha.given import (
 )
 from fanzha.pipeline.aftermath import Reporter
 from fanzha.pipeline.assess import Assessor
+from fanzha.pipeline.budget import Budgets
 from fanzha.pipeline.ports import Clock
 from fanzha.pipeline.record import Recorder
 from fanzha.pipeline.shadow import Shadows
@@ -142,8 +144,12 @@ class App:
     ) -> None:
         settings = self._settings
         proposals = RedisProposals(
-            self.link, settings.proposal_life_s * 1000, SystemClock().now_ms, self.lists.refresh
+            self.patient_link,
+            settings.proposal_life_s * 1000,
+            SystemClock().now_ms,
+            self.lists.refresh,
         )
+        budgets = Budgets(settings.budget_ms / 1000, time.monotonic)
         guard = Guard(LocalAdmin() if self.secured is None else self.secured.callers)
         self.server = Server(
             entrance_of(
@@ -153,7 +159,7 @@ class App:
                 connection_age_s=settings.connection_age_s,
             ),
             Servicers(
-                ScoringServicer(guard, tokens, assessor, reporter),
+                ScoringServicer(guard, tokens, assessor, reporter, budgets),
                 OutcomeServicer(guard, tokens, reporter, clock, settings.base_currency),
                 WatchlistServicer(guard, tokens, clock, self._import, proposals),
             ),

@@ -91,6 +91,9 @@ class Settings(BaseSettings):
     """For this long the same request id gets the same answer, in seconds."""
     idempotency_memory_s: Annotated[int, Field(ge=1, le=30 * 86_400)] = 86_400
     """For this long a later request with the same id learns of the earlier decision, in seconds."""
+    budget_ms: Annotated[int, Field(ge=1, le=60_000)] = 50
+    """How long one answer may take, in milliseconds; the client's own deadline counts where it is
+    earlier. What Redis has not answered in time is left out, and the answer says so."""
     redis_timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = 20
     """Longest wait of a decision for Redis in one round trip, in milliseconds; two of them and the
     rest must fit into the call's budget. What nobody waits for is given a second at least."""

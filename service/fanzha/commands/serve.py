@@ -41,6 +41,7 @@ def serve(
     prompts: Annotated[Path | None, typer.Option(help="Prompt catalogue.")] = None,
     token_key_file: Annotated[Path | None, typer.Option(help="File of 32 random bytes.")] = None,
     clock: Annotated[str | None, typer.Option(help="system, or event for replays.")] = None,
+    budget_ms: Annotated[int | None, typer.Option(help="Longest time for one answer.")] = None,
     redis_timeout_ms: Annotated[int | None, typer.Option(help="Longest wait for Redis.")] = None,
     threads: Annotated[int | None, typer.Option(help="Calls served at once.")] = None,
 ) -> None:
@@ -65,6 +66,7 @@ def serve(
         prompts=prompts,
         token_key_file=token_key_file,
         clock=clock,
+        budget_ms=budget_ms,
         redis_timeout_ms=redis_timeout_ms,
         threads=threads,
     )
