@@ -61,7 +61,8 @@ def _part(log: ArchiveLog, file: ArchiveFile) -> pl.DataFrame:
         missing = [name for name in _COLUMNS if name not in there]
         if missing:
             raise SetupError(
-                f"{log.full_path(file)} has no column {', '.join(missing)}; it was written by another version"
+                f"{log.full_path(file)} has no column {', '.join(missing)}; "
+                "it was written by another version"
             )
         # Days from before shadows lack their columns.
         names = [*_COLUMNS, *(name for name in _SHADOW_COLUMNS if name in there)]

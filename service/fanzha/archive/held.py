@@ -39,9 +39,10 @@ class HeldRecords:
         since_ms: dict[date, int] = {}
         for row in rows:
             read_ms = int(row["stream_id"].partition("-")[0])
-            as_it_is = row["record_time_ms"], {row["record_id"], place_of(row)}
-            as_change_alone = read_ms, {as_change(row)}
-            for time_ms, names in (as_it_is, as_change_alone):
+            names_at = [(row["record_time_ms"], {row["record_id"], place_of(row)})]
+            if row.get("seq") is not None:
+                names_at.append((read_ms, {as_change(row)}))
+            for time_ms, names in names_at:
                 day = day_of_ms(time_ms)
                 by_day[day] |= names
                 buckets[day] |= 1 << row["bucket"]

@@ -20,6 +20,7 @@ from fanzha.archive.entries import (
     Segment,
     encoded,
     hash_of,
+    manifest_name,
     to_sign,
 )
 from fanzha.archive.log import ArchiveLog, commit_path
@@ -67,6 +68,8 @@ class LogWriter(ArchiveLog):
         self.heads: dict[int, Head] = {}
         self.manifests: dict[str, Manifest] = {}
         """Day to its newest manifest; the newest of all comes last."""
+        self.manifest_paths: list[str] = []
+        """Names of the files of all manifests, in their order."""
         self.manifest_hash = FIRST
         self.touched: dict[str, int] = {}
         """Day to when a commit last changed what is on record of it, since its last manifest."""
@@ -176,6 +179,7 @@ class LogWriter(ArchiveLog):
         if (manifest := commit.manifest) is not None:
             self.manifests.pop(manifest.day, None)
             self.manifests[manifest.day] = manifest
+            self.manifest_paths.append(manifest_name(manifest))
             self.manifest_hash = hash_of(encoded(manifest))
             self.touched.pop(manifest.day, None)
 

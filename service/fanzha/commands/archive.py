@@ -13,13 +13,13 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from fanzha.adapters.redis_link import RedisLink
-from fanzha.archive.close import Closing, close_days
+from fanzha.archive.close import Closing, close_days, close_due
 from fanzha.archive.collect import collect
 from fanzha.archive.drain import Drain, Drained, Pace, drain, follow
 from fanzha.archive.left_spools import commit_left_behind
 from fanzha.archive.machine_key import signer_for
 from fanzha.archive.storage import s3_url
-from fanzha.domain.errors import SetupError
+from fanzha.signing.keys import Signer
 
 _TIMEOUT_MS = 30_000
 _BETWEEN_S = 60.0
@@ -67,13 +67,13 @@ def archive(
     place = s3_url(out) or out
     signer = signer_for(place, sign_with, name)
     link = RedisLink(redis, _TIMEOUT_MS)
-    spools = spool or []
+    spools, handled = spool or [], set[str]()
     closing = Closing(manifest_after)
     try:
-        sent = sum(commit_left_behind(link, folder) for folder in spools)
+        sent = sum(commit_left_behind(link, folder, handled) for folder in spools)
         if go_on:
             one = Drain(link, place, signer, round_rows=round_rows)
-            dropped = _follow(one, Pace(round_rows, round_seconds), spools, closing)
+            dropped = _follow(one, Pace(round_rows, round_seconds), spools, handled, closing)
             done, closed = one.done, closing.closed
         else:
             done = _once(link, place, signer, round_rows)
@@ -82,3 +82,61 @@ def archive(
     finally:
         link.close()
     _tell(done, out, sent, dropped, closed, as_json=as_json, has_spools=bool(spools))
+
+
+def _once(link: RedisLink, place: Path | str, signer: Signer, round_rows: int) -> Drained:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("archiving")
+        return drain(
+            link,
+            place,
+            lambda rows: progress.update(task, description=f"archived {rows:,} records"),
+            signer,
+            round_rows,
+        )
+
+
+def _follow(one: Drain, pace: Pace, spools: list[Path], handled: set[str], closing: Closing) -> int:
+    """Go on until SIGTERM or SIGINT; return how many segments of spools were dropped."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    dropped, due_s = 0, time.monotonic() + _BETWEEN_S
+
+    def between() -> None:
+        nonlocal dropped, due_s
+        if time.monotonic() < due_s:
+            return
+        due_s = time.monotonic() + _BETWEEN_S
+        close_due(one.log, closing)
+        for folder in spools:
+            commit_left_behind(one.link, folder, handled)
+            dropped += collect(folder, Path(one.log.place))
+
+    typer.echo(f"fanzha: archiving to {one.log.storage.name}", err=True)
+    follow(one, pace, stop, lambda rows: log.info("archived %d records", rows), between)
+    return dropped
+
+
+def _tell(
+    done: Drained,
+    out: Path,
+    sent: int,
+    dropped: int,
+    closed: int,
+    *,
+    as_json: bool,
+    has_spools: bool,
+) -> None:
+    if as_json:
+        said = {"rows": done.rows, "files": done.files, "left_out": done.left_out}
+        typer.echo(json.dumps(said | {"sent": sent, "segments": dropped, "days_closed": closed}))
+        return
+    typer.echo(f"archived {done.rows:,} records in {done.files} file(s) under {s3_url(out) or out}")
+    if done.left_out:
+        typer.echo(f"{done.left_out:,} journal entries were archived already")
+    if closed:
+        typer.echo(f"closed {closed} day(s)")
+    if has_spools:
+        typer.echo(f"dropped {dropped} spool segment(s)")

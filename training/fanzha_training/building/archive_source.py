@@ -198,7 +198,8 @@ def _rows(folder: Path | str) -> pl.DataFrame:
             missing = [name for name in _COLUMNS if name not in there and name not in _NEW]
             if missing:
                 raise SetupError(
-                    f"{log.full_path(file)} has no column {', '.join(missing)}; it was written by another version"
+                    f"{log.full_path(file)} has no column {', '.join(missing)}; "
+                    "it was written by another version"
                 )
             table = part.read(columns=[name for name in _COLUMNS if name in there])
             for name in _NEW.difference(there):

@@ -20,7 +20,6 @@ import pyarrow.parquet as pq
 
 from fanzha.archive.log import ArchiveFile, ArchiveLog, files_of, read_error
 from fanzha.archive.schema import KIND_DECISION
-from fanzha.domain.errors import SetupError
 from fanzha.features.facts import FACTS, PAYER_LIST_GRADE, UNKNOWN
 from fanzha.features.manifest import FEATURES
 
