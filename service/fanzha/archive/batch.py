@@ -30,6 +30,20 @@ class Batch:
     left_out: int = 0
     """Entries that the archive held already."""
 
+    def passed(self) -> dict[str, str]:
+        """Return the newest entry of those buckets where it was left out, and the chain is older.
+
+        The log has to say so, or the cursor would look as if commits were missing.
+        """
+        ends = {bucket: head.last or "0-0" for bucket, head in self.heads.items()}
+        for row in self.rows:
+            ends[row["bucket"]] = row["stream_id"]
+        return {
+            str(bucket): last
+            for bucket, last in self.last.items()
+            if order_of(last) > order_of(ends[bucket])
+        }
+
 
 def read_batch(
     link: RedisLink,

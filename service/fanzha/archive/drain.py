@@ -112,14 +112,15 @@ class Drain:
         """
         self.log.refresh()
         batch = read_batch(self.link, self.log, self._held, newest, self._round_rows)
-        if batch.rows:
-            self._commit(batch)
+        passed = batch.passed()
+        if batch.rows or passed:
+            self._commit(batch, passed)
         self._finish(batch)
         self.done.rows += len(batch.rows)
         self.done.left_out += batch.left_out
         return len(batch.rows) + batch.left_out
 
-    def _commit(self, batch: Batch) -> None:
+    def _commit(self, batch: Batch, passed: dict[str, str]) -> None:
         by_day: dict[Any, list[dict[str, Any]]] = defaultdict(list)
         for row in batch.rows:
             by_day[day_of(row)].append(row)
@@ -133,7 +134,7 @@ class Drain:
                 raise OvertakenError(f"another archiver moved bucket {moved[0]} meanwhile")
             if time.monotonic() - written_s > _FILE_LIFE_S:
                 raise OvertakenError("the round took so long that its files may be removed")
-            return {"files": self.log.link_files(files, batch.after)}
+            return {"files": self.log.link_files(files, batch.after), "passed": passed}
 
         try:
             for day, rows in sorted(by_day.items()):

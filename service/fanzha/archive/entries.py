@@ -146,6 +146,9 @@ class Commit(msgspec.Struct, frozen=True, omit_defaults=True):
     """Who wrote it, and the public key that the signature is by."""
     key: str
     files: list[FileEntry] = []
+    passed: dict[str, str] = {}
+    """Bucket to the journal's entry up to which all was archived already, where it comes after
+    those of `files`."""
     expiry: Expiry | None = None
     manifest: Manifest | None = None
     signature: str = ""

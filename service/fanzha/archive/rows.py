@@ -43,7 +43,6 @@ def to_row(bucket: int, stream_id: str, fields: Fields) -> dict[str, Any]:
     """
     kind = fields[b"k"].decode()
     row: dict[str, Any] = {
-        "record_id": "",
         "kind": kind,
         "bucket": bucket,
         "stream_id": stream_id,
@@ -56,17 +55,31 @@ def to_row(bucket: int, stream_id: str, fields: Fields) -> dict[str, Any]:
         row["previous_seq"] = int(fields[b"p"]) if b"p" in fields else None
         row["change"] = int(fields[b"o"])
         row["change_columns"] = unpack_record(fields[b"c"])
-    try:
-        whole = row | _columns_of(kind, fields)
-    except (msgspec.DecodeError, KeyError):
-        # Kept as it came: one record that this version cannot read must not stop the others.
-        log.exception("journal entry %s cannot be read; its body alone is kept", stream_id)
-        whole = row
-    if not 0 <= whole["record_time_ms"] < TIME_MS_MAX:
-        log.error("journal entry %s has an absurd time; its body alone is kept", stream_id)
-        whole = row
-    whole["record_id"] = record_id_of(whole)
+    whole, fault = whole_row(row)
+    if fault is not None:
+        log.error("journal entry %s %s; its body alone is kept", stream_id, fault)
     return whole
+
+
+def whole_row(row: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
+    """Return a row with the columns that follow from its kind and body, and its record id.
+
+    A record that this version cannot read must not stop the others: it is kept as it came.
+
+    Args:
+        row: with bucket, kind, stream id, its time, and what the journal's entry says.
+
+    Returns:
+        The row, and what is wrong with it; None: nothing.
+    """
+    whole, fault = row, None
+    try:
+        whole = row | _columns_of(row["kind"], row["body"] or b"")
+    except (msgspec.DecodeError, ValueError) as error:
+        fault = f"cannot be read ({error})"
+    if not 0 <= whole["record_time_ms"] < TIME_MS_MAX:
+        whole, fault = row, "has an absurd time"
+    return whole | {"record_id": record_id_of(whole)}, fault
 
 
 def record_id_of(row: dict[str, Any]) -> str:
@@ -110,29 +123,20 @@ def without_content(row: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def columns_of_row(row: dict[str, Any]) -> dict[str, Any]:
-    """Return the columns that follow from a row's kind and body, as they were when it was archived.
-
-    Raises:
-        msgspec.DecodeError: this version cannot read the body.
-    """
-    return _columns_of(row["kind"], {b"b": row["body"] or b""})
-
-
-def _columns_of(kind: str, fields: Fields) -> dict[str, Any]:
+def _columns_of(kind: str, body: bytes) -> dict[str, Any]:
     """Return the columns that a kind adds."""
     row: dict[str, Any] = {}
     if kind in schema.DECISION_KINDS:
-        row |= _decision(fields[b"b"])
+        row |= _decision(body)
     elif kind == schema.KIND_EXECUTION:
-        execution = decode(fields[b"b"], ExecutionRecord)
+        execution = decode(body, ExecutionRecord)
         row |= {
             "decision_id": execution.decision_id,
             "execution_status": int(execution.status),
             "record_time_ms": execution.record_time_ms,
         }
     elif kind == schema.KIND_OUTCOME:
-        outcome = decode(fields[b"b"], OutcomeRecord)
+        outcome = decode(body, OutcomeRecord)
         row |= {
             "decision_id": outcome.decision_id,
             "outcome_id": outcome.outcome_id,
@@ -143,7 +147,7 @@ def _columns_of(kind: str, fields: Fields) -> dict[str, Any]:
             "record_time_ms": outcome.record_time_ms,
         }
     elif kind == schema.KIND_WITHDRAWAL:
-        withdrawal = decode(fields[b"b"], WithdrawalRecord)
+        withdrawal = decode(body, WithdrawalRecord)
         row |= {
             "decision_id": withdrawal.decision_id,
             "outcome_id": withdrawal.outcome_id,

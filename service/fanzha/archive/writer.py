@@ -166,6 +166,9 @@ class LogWriter(ArchiveLog):
         last = newest_of(segments)
         for bucket, stream_id in last.items():
             self.heads[bucket] = dataclasses.replace(self.heads[bucket], last=stream_id)
+        for name, stream_id in commit.passed.items():
+            head = self.heads.get(int(name), NOTHING)
+            self.heads[int(name)] = dataclasses.replace(head, last=stream_id)
         for file in commit.files:
             self._touch(file.path, commit)
             self.entries[file.path] = msgspec.structs.replace(file, segments=[])
