@@ -50,7 +50,8 @@ class Leases:
             StoreUnavailableError: Redis did not answer.
         """
         chosen = set(range(BUCKETS)) if wanted is None else set(wanted)
-        if time.monotonic() >= self._next_s or not chosen <= self.mine:
+        lacks = wanted is not None and not chosen <= self.mine
+        if lacks or time.monotonic() >= self._next_s:
             self._renew(chosen)
             self._next_s = time.monotonic() + self._lease_ms / 3000
         return chosen & self.mine

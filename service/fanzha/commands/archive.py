@@ -15,7 +15,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from fanzha.adapters.redis_link import RedisLink
 from fanzha.archive.close import Closing, close_days, close_due
 from fanzha.archive.collect import collect
-from fanzha.archive.drain import Drain, Drained, Pace, drain, follow
+from fanzha.archive.drain import Drain, Drained, drain
+from fanzha.archive.follow import Pace, follow
 from fanzha.archive.left_spools import commit_left_behind
 from fanzha.archive.machine_key import signer_for
 from fanzha.archive.storage import s3_url
