@@ -73,6 +73,10 @@ class RedisStore:
         replies = self._link.try_run(reads.commands, deadline_s=deadline_s)
         return reads.findings(replies, self._lists, self._outage.find(transfer))
 
+    def is_available(self, payer: bytes) -> bool:
+        """Say whether the server of a payer's account answered when it was last asked."""
+        return self._link.is_available(bucket_of(payer))
+
     def commit(
         self, record: DecisionRecord, body: bytes, now_ms: int, deadline_s: float | None = None
     ) -> Committed:
