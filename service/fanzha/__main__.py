@@ -10,6 +10,7 @@ from fanzha.commands.lists_import import lists
 from fanzha.commands.mapping_check import mapping
 from fanzha.commands.models import models
 from fanzha.commands.policy import policy
+from fanzha.commands.rekey import rekey
 from fanzha.commands.replay_file import replay_file
 from fanzha.commands.serve import serve
 from fanzha.commands.token_key import token_key
@@ -25,6 +26,7 @@ app.command()(serve)
 app.command()(archive)
 app.command()(replay_file)
 app.command()(kernel)
+app.command()(rekey)
 app.add_typer(lists, name="lists")
 app.add_typer(mapping, name="mapping")
 app.add_typer(models, name="models")

@@ -105,6 +105,38 @@ def rotate(
 
 
 @token_key.command()
+def extend(
+    file: KeyPath,
+    out: Annotated[Path, typer.Option(help="File for the new key.")],
+    algorithm: Annotated[
+        Algorithm, typer.Option(help="What makes the new tokens.")
+    ] = Algorithm.BLAKE2B,
+    plain_algorithm: Annotated[
+        Algorithm, typer.Option(help="What makes tokens of a plain old key.")
+    ] = Algorithm.BLAKE2B,
+    old_kek_file: OldKekFile = None,
+    old_kms_command: OldKms = None,
+    old_passphrase_file: OldPassphrase = None,
+    kek_file: KekFile = None,
+    kms_command: KmsCommand = None,
+    kms_wrapped_kek: WrappedKek = None,
+    passphrase_file: Passphrase = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Make a new key that goes on from an old one, for fanzha rekey. Tokens become others."""
+    found = read_key_file(file)
+    if found.is_wrapped:
+        old = found.unwrap(wrapper_of(old_kek_file, old_kms_command, old_passphrase_file))
+    else:
+        old = plain_key(found.content, plain_algorithm)
+    wrapper = _to_wrap_with(kek_file, kms_command, kms_wrapped_kek, passphrase_file)
+    key = old.with_new(algorithm)
+    write_new_key(out, wrapped_content(key, wrapper))
+    _tell(out, key, wrapper.method, as_json=as_json)
+
+
+@token_key.command()
 def show(
     file: KeyPath,
     kek_file: KekFile = None,
