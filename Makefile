@@ -43,6 +43,10 @@ bench: $(READY) ## Measure speed side by side with its floors; last line is JSON
 overload: $(READY) ## Measure a worker at and above saturation; last line is JSON
 	@$(BIN)/python -m fanzha_loadtest.overload
 
+.PHONY: fuzz
+fuzz: $(READY) ## Fuzz every reader of what comes from outside; last line is JSON
+	@$(BIN)/python -m tests.fuzz
+
 .PHONY: check
 check: $(READY) ## Run linters, types, protos, import contracts
 	$(BIN)/ruff check

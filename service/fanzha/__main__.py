@@ -5,8 +5,9 @@ import sys
 import typer
 
 from fanzha.commands.archive import archive
+from fanzha.commands.certs import certs
 from fanzha.commands.kernel import kernel
-from fanzha.commands.lists_import import lists
+from fanzha.commands.lists import lists
 from fanzha.commands.mapping_check import mapping
 from fanzha.commands.models import models
 from fanzha.commands.policy import policy
@@ -28,6 +29,7 @@ app.command()(replay_file)
 app.command()(kernel)
 app.command()(rekey)
 app.add_typer(lists, name="lists")
+app.add_typer(certs, name="certs")
 app.add_typer(mapping, name="mapping")
 app.add_typer(models, name="models")
 app.add_typer(token_key, name="token-key")

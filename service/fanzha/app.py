@@ -1,15 +1,12 @@
 """The composition root: builds everything, starts and stops it in order."""
 
-import fcntl
 import gc
-import ipaddress
 import logging
 import os
 import threading
+import time
 from collections.abc import Iterable
 from contextlib import ExitStack
-from pathlib import Path
-from typing import BinaryIO
 from zoneinfo import ZoneInfo
 
 import fanzha
@@ -22,40 +19,46 @@ from fanzha.adapters.model_registry import ModelRegistry
 from fanzha.adapters.outage_memory import OutageMemory
 from fanzha.adapters.redis_link import RedisLink
 from fanzha.adapters.redis_lists import CommittedLists, import_entries
+from fanzha.adapters.redis_proposals import RedisProposals
 from fanzha.adapters.redis_store import Lives, RedisStore
 from fanzha.adapters.relay import Relay
 from fanzha.adapters.resend import ResendingSpool, left_behind
 from fanzha.adapters.spool import SpoolFile
 from fanzha.archive.decisions import FoundDecisions
-from fanzha.domain.errors import SetupError, StoreUnavailableError
+from fanzha.domain.errors import StoreUnavailableError
 from fanzha.domain.evidence import WatchlistEntry
 from fanzha.domain.record import ListImportRecord, ModelChangeRecord, ModelRole
 from fanzha.features.kernel_cache import KERNEL_CACHE
+from fanzha.given import (
+    check_settings,
+    is_loopback,
+    lock_folder,
+    policy_of,
+    prompts_of,
+    token_key_of,
+)
 from fanzha.pipeline.aftermath import Reporter
 from fanzha.pipeline.assess import Assessor
+from fanzha.pipeline.budget import Budgets
+from fanzha.pipeline.ports import Clock
 from fanzha.pipeline.record import Recorder
 from fanzha.pipeline.shadow import Shadows
 from fanzha.pipeline.validate import Rules
-from fanzha.policy.load import DEFAULT_POLICY, load_policy
-from fanzha.policy.policy import Policy
-from fanzha.policy.prompts import DEFAULT_PROMPTS, PromptCatalogue, load_prompts
-from fanzha.policy.signatures import Kind, read_own_file
-from fanzha.secrets.opening import open_token_key, wrapper_of
-from fanzha.secrets.token_key import TokenKey
 from fanzha.settings import Settings
-from fanzha.signing.keys import read_trusted
 from fanzha.transport.admission import Limits
 from fanzha.transport.authorise import LocalAdmin
 from fanzha.transport.guard import Guard
 from fanzha.transport.identity import Tokens
 from fanzha.transport.outcomes import OutcomeServicer
 from fanzha.transport.scoring import ScoringServicer
+from fanzha.transport.secured import entrance_of, secured_by
 from fanzha.transport.server import Server, Servicers
 from fanzha.transport.watchlists import WatchlistServicer
 
 log = logging.getLogger(__name__)
 
 _LISTS_REFRESH_S = 1.0
+_PATIENT_MS = 1_000
 
 
 class App:
@@ -67,7 +70,7 @@ class App:
         Raises:
             SetupError: a part cannot start; names the cause and the remedy.
         """
-        _check(settings)
+        check_settings(settings)
         self._settings = settings
         self._closing = ExitStack()
         self._stop = threading.Event()
@@ -79,26 +82,36 @@ class App:
 
     def _build(self) -> None:
         settings = self._settings
-        lock = _lock(settings.data_dir)
+        self.secured = secured_by(
+            settings.tls_cert, settings.tls_key, settings.tls_client_ca, settings.roles
+        )
+        if self.secured is not None:
+            self._closing.callback(self.secured.close)
+        lock = lock_folder(settings.data_dir)
         self._closing.callback(lock.close)
-        tokens = Tokens(_token_key(settings))
+        tokens = Tokens(token_key_of(settings))
         self._fingerprint = tokens.fingerprint
         zone = ZoneInfo(settings.time_zone)
-        policy, prompts = _policy(settings, zone), _prompts(settings)
+        policy, prompts = policy_of(settings, zone), prompts_of(settings)
         self.redis_url = settings.redis or self._start_redis()
         self.link = RedisLink(self.redis_url, settings.redis_timeout_ms)
         self._closing.callback(self.link.close)
-        self.lists = CommittedLists(self.link)
-        self.relay = Relay(self.link)
+        # What no decision waits for: it is not given up, and opens no breaker, after 20 ms.
+        patient_ms = max(_PATIENT_MS, settings.redis_timeout_ms)
+        self.patient_link = RedisLink(self.redis_url, patient_ms)
+        self._closing.callback(self.patient_link.close)
+        self.lists = CommittedLists(self.patient_link)
+        self.relay = Relay(self.patient_link)
         lives = Lives(settings.idempotency_window_s * 1000, settings.idempotency_memory_s * 1000)
         outage = OutageMemory()
         self.store = RedisStore(self.link, self.lists, self.relay, lives, outage)
+        reports = RedisStore(self.patient_link, self.lists, self.relay, lives, outage)
         clock = EventClock() if settings.clock == "event" else SystemClock()
         wall = SystemClock()
         folder = settings.data_dir / "spool"
         self._left_behind = left_behind(folder)
         file = SpoolFile(folder, wall.now_ms)
-        self.spool = ResendingSpool(file, self.store, clock.now_ms, outage)
+        self.spool = ResendingSpool(file, reports, clock.now_ms, outage)
         self._closing.callback(self.relay.close)
         self._closing.callback(self.spool.close)
         self.models = ModelRegistry(
@@ -108,8 +121,8 @@ class App:
             self._model_changed,
         )
         self._closing.callback(self.models.close)
-        decisions = FoundDecisions(self.store, settings.archive_dir, clock.now_ms)
-        reporter = Reporter(clock, decisions, self.store)
+        decisions = FoundDecisions(reports, settings.archive_dir, clock.now_ms)
+        reporter = Reporter(clock, decisions, reports)
         assessor = Assessor(
             clock=clock,
             randomness=os.urandom,
@@ -124,13 +137,31 @@ class App:
             idempotency_window_ms=lives.window_ms,
             service_version=fanzha.__version__,
         )
-        guard = Guard(LocalAdmin())
+        self._build_server(tokens, assessor, reporter, clock)
+
+    def _build_server(
+        self, tokens: Tokens, assessor: Assessor, reporter: Reporter, clock: Clock
+    ) -> None:
+        settings = self._settings
+        proposals = RedisProposals(
+            self.patient_link,
+            settings.proposal_life_s * 1000,
+            SystemClock().now_ms,
+            self.lists.refresh,
+        )
+        budgets = Budgets(settings.budget_ms / 1000, time.monotonic)
+        guard = Guard(LocalAdmin() if self.secured is None else self.secured.callers)
         self.server = Server(
-            settings.address,
+            entrance_of(
+                settings.address,
+                self.secured,
+                has_reflection=settings.reflection,
+                connection_age_s=settings.connection_age_s,
+            ),
             Servicers(
-                ScoringServicer(guard, tokens, assessor, reporter),
+                ScoringServicer(guard, tokens, assessor, reporter, budgets),
                 OutcomeServicer(guard, tokens, reporter, clock, settings.base_currency),
-                WatchlistServicer(guard, tokens, clock, self._import),
+                WatchlistServicer(guard, tokens, clock, self._import, proposals),
             ),
             Limits(
                 settings.threads,
@@ -151,6 +182,8 @@ class App:
             )  # fmt: skip
         check_token_key(self.link, self._fingerprint)
         self.lists.refresh()
+        # Epochs begin before the first decision waits for them. It may fail: Redis may be away.
+        self.link.try_run([("TIME",)])
         threading.Thread(target=self._follow_lists, name="lists", daemon=True).start()
         self.relay.start()
         self.spool.start()
@@ -161,6 +194,14 @@ class App:
         gc.collect()
         gc.freeze()
         self.server.start()
+        if self.secured is not None:
+            self.secured.follow(self.server.tell_health)
+        elif not is_loopback(self._settings.address):
+            log.critical(
+                "NO TLS ON %s: everyone who reaches it is an administrator and may change the "
+                "lists alone, because FANZHA_EVERYONE_IS_ADMIN_WITHOUT_TLS (or its option) says "
+                "so; never do this where real payments are judged", self._settings.address
+            )  # fmt: skip
 
     def stop(self) -> None:
         """Stop serving, let calls finish, write out records, and close everything."""
@@ -180,7 +221,7 @@ class App:
     def _import(
         self, header: ListImportRecord, entries: Iterable[tuple[bytes, WatchlistEntry]]
     ) -> tuple[int, str]:
-        done = import_entries(self.link, header, entries)
+        done = import_entries(self.patient_link, header, entries)
         self.lists.refresh()
         return done
 
@@ -188,87 +229,8 @@ class App:
         log.info("%s: model %s takes over from %s", role, after or "none", before or "none")
         note = ModelChangeRecord(before, after, cause, SystemClock().now_ms(), role)
         try:
-            self.link.run([("XADD", keys.journal(0), "*", "k", "model_change", "b", encode(note))])
+            self.patient_link.run(
+                [("XADD", keys.journal(0), "*", "k", "model_change", "b", encode(note))]
+            )
         except StoreUnavailableError:
             log.warning("the change of model could not be journaled: Redis is away")
-
-
-def _check(settings: Settings) -> None:
-    if bool(settings.redis) == settings.embedded:
-        raise SetupError(
-            "serve needs a Redis: give --redis URL for one that you run, "
-            "or --embedded for a private one in --data-dir"
-            + (" (not both)" if settings.embedded else "")
-        )
-    if settings.clock == "event" and not settings.embedded:
-        raise SetupError("--clock event is for isolated instances: use it with --embedded")
-    if not _is_loopback(settings.address):
-        raise SetupError(
-            f"--address {settings.address!r} is not on loopback: without client certificates "
-            "everyone who reaches it would be an administrator; listen on 127.0.0.1, [::1] or "
-            "unix:path"
-        )
-
-
-def _policy(settings: Settings, zone: ZoneInfo) -> Policy:
-    if settings.policy is None:
-        return load_policy(DEFAULT_POLICY, zone)
-    return load_policy(settings.policy, zone, _own_file(settings, settings.policy, Kind.POLICY))
-
-
-def _prompts(settings: Settings) -> PromptCatalogue:
-    if settings.prompts is None:
-        return load_prompts(DEFAULT_PROMPTS)
-    return load_prompts(settings.prompts, _own_file(settings, settings.prompts, Kind.PROMPTS))
-
-
-def _own_file(settings: Settings, path: Path, kind: Kind) -> bytes:
-    folder = settings.policy_keys
-    keys = None if folder is None else read_trusted(folder)
-    return read_own_file(path, kind, keys, is_near=_is_loopback(settings.address))
-
-
-def _token_key(settings: Settings) -> TokenKey:
-    wrapper = wrapper_of(
-        settings.token_kek_file, settings.token_kms_command, settings.token_passphrase_file
-    )
-    return open_token_key(
-        settings.token_key_file,
-        settings.data_dir,
-        wrapper,
-        settings.token_algorithm,
-        is_near=_is_loopback(settings.address),
-    )
-
-
-def _is_loopback(address: str) -> bool:
-    if address.startswith("unix:"):
-        return True
-    host, _, port = address.rpartition(":")
-    if not port.isdecimal():
-        return False
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
-def _lock(folder: Path) -> BinaryIO:
-    """Hold the data folder for this process alone."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "lock").open("ab")
-    except OSError as error:
-        raise SetupError(
-            f"cannot write in {folder}: {error.strerror}; choose a writable folder with --data-dir"
-        ) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        lock.close()
-        raise SetupError(
-            f"{folder} is in use by another instance; stop it, or choose another --data-dir"
-        ) from error
-    return lock

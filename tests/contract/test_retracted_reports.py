@@ -17,6 +17,8 @@ from fanzha.domain.ids import counterparty_of
 from fanzha.domain.vocabulary import FraudType
 from fanzha.features.layout import Change, ReportRole, link_row, pack_link, pack_report
 
+pytestmark = pytest.mark.usefixtures("first_epoch")
+
 NUMBER = counterparty_of(ACCOUNT)
 
 

@@ -43,6 +43,8 @@ from fanzha.features.layout import (
     unpack_record,
 )
 
+pytestmark = pytest.mark.usefixtures("first_epoch")
+
 ACCOUNT = bytes(range(15)) + b"\x11"
 START_MS = 1_790_000_000_000
 OTHERS = [int.from_bytes(bytes([i] * 8), "little", signed=True) for i in (1, 2, 0xFE)]
@@ -61,12 +63,7 @@ class AccountInRedis:
     ) -> Any:
         account = keys.account(ACCOUNT)
         journal, outbox = keys.journal(self._bucket), keys.outbox(self._bucket)
-        all_keys = {
-            "commit": (account, *own, journal, outbox, *more_keys),
-            "execution": (account, *own, journal, outbox),
-            "outcome": (account, *own, journal, outbox),
-            "apply": (account, *own, journal, outbox),
-        }[script]
+        all_keys = (account, *own, journal, outbox, *more_keys, keys.epoch(self._bucket))
         return self._link.run([self._link.scripts.call(script, all_keys, args)])[0]
 
     def key(self, name: str) -> bytes:
@@ -383,6 +380,7 @@ class LinkInRedis:
         marker = keys.applied(bucket, b"%d" % self._number)
         script_keys = (
             keys.link(self.token), marker, marker + b"r", keys.journal(bucket), keys.outbox(bucket),
+            keys.epoch(bucket),
         )  # fmt: skip
         args = (change, int(kind), self.token, 60_000, 0, b"")
         return int(self._link.run([self._link.scripts.call("apply", script_keys, args)])[0])

@@ -300,9 +300,6 @@ def test_the_same_accounts_go_on_with_equal_vectors_and_no_old_token_stays(bank:
         records[name] = records_of(bank.folder / f"{name}-archive", decided[name])
     for one, other in zip(records["old"], records["new"], strict=True):
         assert one.vector == other.vector
-        assert (one.payer_seq, one.payee_seq, one.link_seqs) == (
-            other.payer_seq, other.payee_seq, other.link_seqs,
-        )  # fmt: skip
         theirs, ours = (np.frombuffer(each.facts, "<i8").copy() for each in (one, other))
         assert theirs[PAYER_ID] != ours[PAYER_ID]
         theirs[[PAYER_ID, PAYEE_ID]] = ours[[PAYER_ID, PAYEE_ID]]
@@ -345,7 +342,7 @@ def test_a_re_keying_waits_until_all_is_at_rest_and_never_half_applies(bank: Ban
         "--data-dir", bank.folder / "worker-3", "--address", "127.0.0.1:0",
     )  # fmt: skip
     assert "has not ended" in refusal(started)
-    assert "holds 1 keys" in refusal(bank.rekey()) or "empty it" in refusal(bank.rekey())
+    assert "FLUSHALL there" in refusal(bank.rekey())
 
 
 def test_another_chain_of_keys_is_refused(bank: Bank) -> None:

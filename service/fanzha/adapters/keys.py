@@ -8,6 +8,9 @@ LIST_COUNTER = b"{lists}:counter"
 LIST_COMMITS = b"{lists}:commits"
 TOKEN_KEY = b"{lists}:token_key"
 """Fingerprint of the key that made the tokens of this Redis."""
+LIST_PROPOSALS = b"{lists}:proposals"
+"""Sorted set of the proposals of the last weeks, by their number."""
+LIST_PROPOSAL_COUNTER = b"{lists}:proposal_counter"
 
 
 def tag(bucket: int) -> bytes:
@@ -28,6 +31,16 @@ def link(token: bytes) -> bytes:
 def list_entries(token: bytes) -> bytes:
     """Return the key of the list entries that name a token."""
     return tag(bucket_of(token)) + b"list:" + token.hex().encode()
+
+
+def list_proposal(proposal_id: str) -> bytes:
+    """Return the key of a proposed change of the lists and of what became of it."""
+    return b"{lists}:proposal:" + proposal_id.encode()
+
+
+def list_proposed(proposal_id: str) -> bytes:
+    """Return the key of the entries that a proposal waits with."""
+    return b"{lists}:proposed:" + proposal_id.encode()
 
 
 def request(payer: bytes, digest: bytes) -> bytes:
@@ -68,6 +81,16 @@ def journal(bucket: int) -> bytes:
 def outbox(bucket: int) -> bytes:
     """Return the key of a bucket's outbox."""
     return tag(bucket) + b"outbox"
+
+
+def epoch(bucket: int) -> bytes:
+    """Return the key of the base that sequences of a bucket's subjects lie above."""
+    return tag(bucket) + b"epoch"
+
+
+def lineage(bucket: int) -> bytes:
+    """Return the key that names the Redis process by which a bucket was served last."""
+    return tag(bucket) + b"lineage"
 
 
 def archived(bucket: int) -> bytes:

@@ -132,6 +132,7 @@ class Relay:
                 keys.received(bucket, message.change[:8]),
                 keys.journal(bucket),
                 keys.outbox(bucket),
+                keys.epoch(bucket),
             ),
             (
                 message.change,

@@ -7,7 +7,8 @@ read in bulk, and are null where a kind has no such thing.
 
 A row that changed the state of a subject (an account, or a link) carries its token in `account`,
 with `seq`, `change` and `change_columns`; all such rows of one subject, ordered by `seq`, replay
-its state (see `fanzha.features.fold`).
+its state (see `fanzha.features.fold`). `previous_seq` is the sequence that it follows, null for the
+one that is one less: after a loss a state goes on from an older one, or from none.
 """
 
 from typing import Any, Final
@@ -28,6 +29,10 @@ KIND_LIST_IMPORT: Final = "list_import"
 """Entries of an import, up to 1,000 a row; they count once the import is committed."""
 KIND_LIST_COMMIT: Final = "list_commit"
 """An import took effect; its row carries no entries."""
+KIND_LIST_PROPOSAL: Final = "list_proposal"
+"""Somebody proposed an import; its row carries no entries."""
+KIND_LIST_VERDICT: Final = "list_verdict"
+"""A proposal was approved or rejected."""
 KIND_MODEL_CHANGE: Final = "model_change"
 KIND_CONFLICT: Final = "conflict"
 """A decision that was answered during an outage although another one held its request id."""
@@ -44,6 +49,7 @@ _FIELDS: "Final[list[pa.Field[Any]]]" = [
     pa.field("record_time_ms", pa.int64(), nullable=False),
     pa.field("account", pa.binary(16)),  # Or a link's token.
     pa.field("seq", pa.int64()),
+    pa.field("previous_seq", pa.int64()),
     pa.field("change", pa.int8()),
     pa.field("change_columns", pa.list_(pa.int64())),
     # Decisions, executions, outcomes and withdrawals.

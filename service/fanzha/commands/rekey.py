@@ -13,7 +13,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from fanzha.adapters.redis_link import RedisLink
 from fanzha.domain.errors import SetupError
 from fanzha.rekey.archive import copy_archive
-from fanzha.rekey.readiness import begin, check_source, check_spools, finish, successors
+from fanzha.rekey.readiness import CLIENT, begin, check_sources, check_spools, finish, successors
 from fanzha.rekey.state import Copy
 from fanzha.secrets.digests import Algorithm
 from fanzha.secrets.opening import wrapper_of
@@ -24,8 +24,11 @@ _TIMEOUT_MS = 30_000
 
 
 def rekey(
-    source: Annotated[str, typer.Option("--from", help="URL of the Redis to copy from.")],
-    target: Annotated[str, typer.Option("--to", help="URL of an empty Redis.")],
+    source: Annotated[
+        list[str],
+        typer.Option("--from", help="URL of the Redis to copy from; of each master of a Cluster."),
+    ],
+    target: Annotated[str, typer.Option("--to", help="URL of an empty Redis, also a Cluster.")],
     archive: Annotated[Path, typer.Option(help="Folder of the archive to copy from.")],
     archive_out: Annotated[Path, typer.Option(help="Folder for the new archive.")],
     old_key: Annotated[Path, typer.Option(help="File of the token key as it is.")],
@@ -53,12 +56,12 @@ def rekey(
     steps = successors(old, new)
     if len(steps) > 1:
         raise SetupError("the new token key is several keys ahead; re-key one key at a time")
-    client = redis.Redis.from_url(source)
+    clients = [_client(url) for url in source]
     link = RedisLink(target, _TIMEOUT_MS)
     since_ms = time.time_ns() // 1_000_000 - read_settings().idempotency_memory_s * 1000
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     try:
-        check_source(client, old)
+        check_sources(clients, old)
         check_spools(spool or [])
         begin(link)
         with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
@@ -71,19 +74,21 @@ def rekey(
                 since_ms,
                 lambda rows: progress.update(task, description=f"copied {rows:,} records"),
             )
-            state = Copy(client, link, steps[0], copied.requests)
-            state.run(lambda keys: progress.update(task, description=f"copied {keys:,} keys"))
+            states = [Copy(each, link, steps[0], copied.requests) for each in clients]
+            for state in states:
+                state.run(lambda keys: progress.update(task, description=f"copied {keys:,} keys"))
         finish(link, new)
     except redis.RedisError as error:
         raise SetupError(f"the Redis to copy from cannot be read: {error}") from error
     finally:
         link.close()
-        client.close()
+        for client in clients:
+            client.close()
     told = {
         "records": copied.rows,
         "files": copied.files,
-        "keys": state.copied,
-        "forgotten_requests": state.forgotten_requests,
+        "keys": sum(state.copied for state in states),
+        "forgotten_requests": sum(state.forgotten_requests for state in states),
         "token_key": new.fingerprint,
     }
     if as_json:
@@ -92,6 +97,16 @@ def rekey(
     for field, value in told.items():
         shown = f"{value:,}" if isinstance(value, int) else value
         typer.echo(f"{field.replace('_', ' '):<20} {shown}")
+
+
+def _client(url: str) -> redis.Redis:
+    try:
+        return redis.Redis.from_url(url, client_name=CLIENT)
+    except ValueError as error:
+        raise SetupError(
+            "--from is the URL of one server: redis://, rediss:// or unix://; behind Sentinels give "
+            "the master's own, of a Cluster each master's"
+        ) from error
 
 
 def _key(

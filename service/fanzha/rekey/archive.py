@@ -137,6 +137,8 @@ def fields_of(row: dict[str, Any]) -> Fields:
         fields[b"a"] = row["account"]
     if row["seq"] is not None:
         fields[b"s"] = b"%d" % row["seq"]
+        if row["previous_seq"] is not None:
+            fields[b"p"] = b"%d" % row["previous_seq"]
         fields[b"o"] = b"%d" % row["change"]
         fields[b"c"] = pack_record(row["change_columns"])
     if row["body"] is not None:

@@ -55,9 +55,8 @@ _WITHOUT_TOKENS: Final = frozenset(
         schema.KIND_WITHDRAWAL,
         schema.KIND_LIST_COMMIT,
         schema.KIND_MODEL_CHANGE,
-        # Proposals of list changes and what was said about them carry no entries.
-        "list_proposal",
-        "list_verdict",
+        schema.KIND_LIST_PROPOSAL,
+        schema.KIND_LIST_VERDICT,
         # Which epoch a rebuild of the state began.
         "state_rebuild",
     }

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, Final
 
-from fanzha.adapters import keys
+from fanzha.adapters.codec import decode, encode
 from fanzha.adapters.reads import ANSWER_HEAD
 from fanzha.adapters.redis_link import Command, RedisLink
 from fanzha.domain.errors import SetupError
+from fanzha.domain.evidence import WatchlistEntry
 from fanzha.features.layout import COUNTERPARTY, LINK_COLUMNS, PAIR_COLUMNS, RING_COLUMNS
 from fanzha.rekey import records
 from fanzha.secrets.chain import HALF, Successor
@@ -22,15 +23,16 @@ _BATCH: Final = 256
 _NOBODY: Final = bytes(16)
 _DIGEST: Final = 16
 _RING_WIDTH: Final = RING_COLUMNS * HALF
-_DROPPED: Final = frozenset({b"lineage", b"lease"})
-"""They speak of the process that is copied from."""
+_DROPPED: Final = frozenset({b"lineage", b"lease", b"token_key"})
+"""They speak of the process that is copied from, and of its key."""
 _AS_IT_IS: Final = frozenset(
     {
-        *(b"recorded", b"execution", b"outcomes", b"archived", b"applied", b"received", b"epoch"),
+        *(b"recorded", b"execution", b"outcomes", b"archived", b"applied", b"received"),
         *(b"imports", b"counter", b"commits", b"proposals", b"proposal", b"proposal_counter"),
     }
 )
 
+Entry = tuple[bytes, WatchlistEntry]
 Source = Any
 """redis-py's client, whose annotations say too little of what it returns."""
 Requests = Mapping[str, bytes]
@@ -38,7 +40,7 @@ Requests = Mapping[str, bytes]
 
 
 class Copy:
-    """One copy, from one Redis to another."""
+    """One copy, of what one server holds."""
 
     def __init__(
         self, source: Source, target: RedisLink, new: Successor, requests: Requests
@@ -46,8 +48,8 @@ class Copy:
         """Prepare.
 
         Args:
-            source: is read, and nothing else; nobody may write to it meanwhile.
-            target: an empty Redis.
+            source: one server; it is read, and nothing else; nobody may write to it meanwhile.
+            target: what `readiness.begin` has marked.
             new: makes the new tokens.
             requests: from the archive: a request's key cannot be made of its old one.
         """
@@ -82,8 +84,12 @@ class Copy:
     def _copied(self, key: bytes) -> list[Command]:
         found = _KEY.match(key)
         tag, name, rest = found.groups() if found else (b"", b"", b"")
-        if name in _DROPPED or key == keys.TOKEN_KEY:
+        if name in _DROPPED:
             return []
+        if name == b"epoch":
+            return self._epoch(key)
+        if name == b"proposed":
+            return self._written(key, key, self._proposed)
         if name in _AS_IT_IS:
             return self._written(key, key, lambda value: value)
         if name in (b"account", b"link", b"list"):
@@ -96,8 +102,8 @@ class Copy:
         if name in (b"journal", b"outbox"):
             return self._stream(key, name)
         raise SetupError(
-            f"{key!r} in Redis is of a kind that re-keying does not know, or waits for somebody "
-            "(a proposed list change: have it approved or rejected first); nothing was changed"
+            f"{key!r} in Redis is of a kind that re-keying does not know; what is copied from is as "
+            "it was"
         )
 
     def _written(self, old: bytes, key: bytes, change: Callable[[Any], Any]) -> list[Command]:
@@ -117,6 +123,20 @@ class Copy:
         else:
             raise SetupError(f"{old!r} in Redis is a {kind.decode()}, which re-keying cannot copy")
         return [*commands, ("PEXPIRE", key, life_ms)] if life_ms > 0 and commands else commands
+
+    def _epoch(self, key: bytes) -> list[Command]:
+        """Keep the later base: the copy's own, unless its clock is behind."""
+        (held,) = self._target.run([("GET", key)])
+        base = self._source.get(key)
+        return [("SET", key, base)] if base is not None and int(base) > int(held or 0) else []
+
+    def _proposed(self, held: dict[bytes, bytes]) -> dict[bytes, bytes]:
+        return {
+            field: encode(
+                [(self._new.token(token), found) for token, found in decode(value, list[Entry])]
+            )
+            for field, value in held.items()
+        }
 
     def _account(self, held: dict[bytes, bytes]) -> dict[bytes, bytes]:
         new, changed = self._new, dict(held)
@@ -201,7 +221,9 @@ def _token(rest: bytes) -> bytes:
 
 
 def _unknown(field: bytes) -> SetupError:
-    return SetupError(f"re-keying does not know what {field!r} holds; nothing was changed")
+    return SetupError(
+        f"re-keying does not know what {field!r} holds; what is copied from is as it was"
+    )
 
 
 def _batches(items: Iterable[Any]) -> Iterator[list[Any]]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -212,7 +212,7 @@ def read_trusted(folder: Path) -> TrustedKeys:
     for file in sorted(folder.glob("*.pub")):
         try:
             keys.append(_trusted_key(file))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, UnsupportedAlgorithm) as error:
             faults[file.name] = f"cannot be used: {error}"
     return TrustedKeys(folder, tuple(keys), faults)
 

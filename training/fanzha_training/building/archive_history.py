@@ -1,7 +1,7 @@
 """Turns an archive into the kernel's steps, so that a decision reads the state it was served from.
 
-All changes of a subject carry its sequence, 1, 2, 3 and so on. A number that is missing, or given
-to two different changes, leaves everything after it in doubt.
+All changes of a subject carry their sequence and the one that they follow. A number that is
+missing, or given to two different changes, leaves everything that follows it in doubt.
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from fanzha.features.facts import PAYEE_ID, UNKNOWN
 from fanzha.features.fold import READ_LINK, READ_PAYEE, READ_PAYER
 from fanzha.features.layout import COUNTERPARTY, RING_COLUMNS
 from fanzha_training.building.archive_source import Changes, Decisions
+from fanzha_training.building.chains import NO_CHAIN, REBUILT_EVERY, chains_of
 from fanzha_training.building.step_blocks import Ints, block, in_order
 
 
@@ -37,24 +38,28 @@ def replay_of(decisions: Decisions, changes: Changes) -> Replay:
         changes.subject, *(read.subject for read in reads)
     ))  # fmt: skip
     changes = _without_repetitions(changes)
-    known_until, broken = _known_until(changes, count)
+    rebuilt = [_rebuilt(read) for read in reads]
+    chains = chains_of(
+        changes.subject,
+        changes.seq,
+        changes.before,
+        count,
+        np.unique(np.concatenate(rebuilt), axis=0),
+    )
+    broken = chains.broken
+    columns = tuple(changes.columns[chains.row].T)
+    seq, change = changes.seq[chains.row], changes.change[chains.row]
+    blocks = [block(chains.chain, seq, 0, change, 0, columns)]
     whole = np.ones(len(decisions.payer), np.bool_)
-    for read in reads:
-        gap = _beyond(read, known_until)
+    found = [chains.find(read.subject, read.seq) for read in reads]
+    for read, chain in zip(reads, found, strict=True):
+        gap = chain == NO_CHAIN
         broken[read.subject[gap & (read.subject >= 0)]] = True
         whole[read.row[gap]] = False
-
-    kept = np.flatnonzero(changes.seq <= known_until[changes.subject])
-    kept_columns = tuple(changes.columns[kept].T)
-    blocks = [
-        block(changes.subject[kept], changes.seq[kept], 0, changes.change[kept], 0, kept_columns)
-    ]
-    for read in reads:
+    for read, chain in zip(reads, found, strict=True):
         good = np.flatnonzero(whole[read.row])
         columns = tuple(read.columns[good].T)
-        blocks.append(
-            block(read.subject[good], read.seq[good], 1, read.step, read.row[good], columns)
-        )
+        blocks.append(block(chain[good], read.seq[good], 1, read.step, read.row[good], columns))
     return Replay(in_order(blocks), whole, int(broken.sum()))
 
 
@@ -89,34 +94,19 @@ def _reads(decisions: Decisions) -> list[_Read]:
     return reads
 
 
-def _beyond(read: _Read, known_until: Ints) -> npt.NDArray[np.bool_]:
-    """Say which states cannot be rebuilt; that of no subject never can."""
-    limit = np.where(read.subject >= 0, known_until[read.subject], -1)
-    beyond: npt.NDArray[np.bool_] = read.seq > limit
-    return beyond
+def _rebuilt(read: _Read) -> Ints:
+    """Return subject and sequence of the rebuilt states among what was read."""
+    is_rebuilt = (read.seq > 0) & (read.seq % REBUILT_EVERY == 0) & (read.subject >= 0)
+    return np.column_stack([read.subject[is_rebuilt], read.seq[is_rebuilt]])
 
 
 def _without_repetitions(changes: Changes) -> Changes:
     """Return changes sorted by subject and sequence, without those that say the same twice."""
     order = np.lexsort((changes.seq, changes.subject))
-    rows = np.column_stack([changes.subject, changes.seq, changes.change, changes.columns])[order]
+    rows = np.column_stack(
+        [changes.subject, changes.seq, changes.before, changes.change, changes.columns]
+    )[order]
     new = np.ones(len(rows), np.bool_)
     new[1:] = (rows[1:] != rows[:-1]).any(axis=1)
     rows = rows[new]
-    return Changes(rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 3:])
-
-
-def _known_until(changes: Changes, count_of_subjects: int) -> tuple[Ints, npt.NDArray[np.bool_]]:
-    """Return for each subject up to which sequence nothing is missing, and whether anything is."""
-    count = np.bincount(changes.subject, minlength=count_of_subjects)
-    first = np.concatenate([[0], np.cumsum(count)[:-1]])
-    expected = np.arange(len(changes.seq)) - first[changes.subject] + 1
-    good = changes.seq == expected
-    twice = (changes.seq[1:] == changes.seq[:-1]) & (changes.subject[1:] == changes.subject[:-1])
-    good[:-1] &= ~twice
-    known_until = count.astype(np.int64)
-    bad = np.flatnonzero(~good)
-    np.minimum.at(known_until, changes.subject[bad], expected[bad] - 1)
-    broken = np.zeros(count_of_subjects, np.bool_)
-    broken[changes.subject[bad]] = True
-    return known_until, broken
+    return Changes(rows[:, 0], rows[:, 1], rows[:, 3], rows[:, 4:], rows[:, 2])

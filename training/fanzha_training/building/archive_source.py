@@ -24,6 +24,7 @@ from fanzha.features.layout import RING_COLUMNS
 from fanzha.features.links import LINKS
 from fanzha.features.manifest import FEATURES
 from fanzha_training.building.archive_outcomes import outcomes_of
+from fanzha_training.building.chains import CONTINUES
 
 Ints = npt.NDArray[np.int64]
 
@@ -32,6 +33,7 @@ _COLUMNS: Final = (
     "kind",
     "account",
     "seq",
+    "previous_seq",
     "change",
     "change_columns",
     "decision_id",
@@ -58,6 +60,9 @@ _COLUMNS: Final = (
     "fraud_type",
     "report_time_ms",
 )
+
+_NEW: Final = frozenset({"previous_seq"})
+"""Columns that archives of earlier versions lack; null says the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,8 @@ class Changes:
     seq: Ints
     change: Ints
     columns: Ints
+    before: Ints
+    """The sequence that each follows; `fanzha_training.building.chains.CONTINUES` for one less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +176,7 @@ def read_archive(folder: Path) -> Archive:
             seq=whole["seq"].to_numpy(),
             change=whole["change"].cast(pl.Int64).to_numpy(),
             columns=_matrix(whole["change_columns"], RING_COLUMNS),
+            before=whole["previous_seq"].fill_null(CONTINUES).to_numpy(),
         ),
         executions=rows.filter(pl.col("kind") == KIND_EXECUTION).select(
             "decision_id", "execution_status"
@@ -191,12 +199,15 @@ def _rows(folder: Path) -> pl.DataFrame:
         try:
             # One file at a time: the folder's name must not become a column.
             part = pq.ParquetFile(file)
-            missing = [name for name in _COLUMNS if name not in part.schema_arrow.names]
+            there = part.schema_arrow.names
+            missing = [name for name in _COLUMNS if name not in there and name not in _NEW]
             if missing:
                 raise SetupError(
                     f"{file} has no column {', '.join(missing)}; it was written by another version"
                 )
-            table = part.read(columns=list(_COLUMNS))
+            table = part.read(columns=[name for name in _COLUMNS if name in there])
+            for name in _NEW.difference(there):
+                table = table.append_column(wanted.field(name), pa.nulls(len(table), pa.int64()))
             tables.append(table.select(list(_COLUMNS)).cast(wanted))
         except (OSError, pa.ArrowException) as error:
             raise SetupError(

@@ -1,11 +1,12 @@
 -- Applies a change that another subject's slot sent, once: money received, its execution, a report or
 -- its retraction, a link's sighting, taint or clearing.
 -- KEYS: subject (account or link), marker of this message, marker of the event's receipt, journal,
---       outbox.
+--       outbox, epoch.
 -- ARGV: change (40), kind of change, subject's token, life of markers ms, 1 to apply an execution, a
 --       report or a retraction even when what has to come before it was never seen, tokens of the
 --       account's links that came with a receipt.
 -- Returns: 1 applied, 0 applied before or nothing new, -1 not yet: something has to come first.
+if not has_epoch(KEYS[6]) then return redis.error_reply(NO_EPOCH) end
 if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
 local change, kind = ARGV[1], tonumber(ARGV[2])
 local ring, place = '', nil
@@ -42,9 +43,9 @@ elseif kind == 5 or kind == 8 then
     -- What the account was seen with learns since when it is known as a mule's, or that it is none.
     local since = mule_since(KEYS[1], kind, change, reports)
     local links = redis.call('HGET', KEYS[1], 'links') or ''
-    local next_seq = tonumber(redis.call('HGET', KEYS[1], 'seq') or '0') + 1
+    local seq = next_seq(KEYS[1], KEYS[6])
     local news = string.sub(change, 1, 16) .. struct.pack('<i8', since)
-      .. string.sub(ARGV[3], 1, 8) .. struct.pack('<i8', next_seq)
+      .. string.sub(ARGV[3], 1, 8) .. struct.pack('<i8', seq)
     for from = 1, #links, 16 do
       redis.call('XADD', KEYS[5], '*', 't', string.sub(links, from, from + 15),
         'o', kind == 5 and 7 or 9, 'c', news)
@@ -84,6 +85,5 @@ else
   end
   redis.call('HSET', KEYS[1], 'seen', seen)
 end
-local seq = redis.call('HINCRBY', KEYS[1], 'seq', 1)
-redis.call('XADD', KEYS[4], '*', 'k', 'change', 'a', ARGV[3], 's', seq, 'o', kind, 'c', change)
+journal_change(KEYS[4], KEYS[6], KEYS[1], 'change', ARGV[3], kind, change, {})
 return 1

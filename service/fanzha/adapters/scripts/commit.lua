@@ -1,10 +1,11 @@
 -- Records a decision if its request id is free: answer, change of the payer's state, journal, outbox.
--- KEYS: account, request, decision, journal, outbox, marker of this decision.
+-- KEYS: account, request, decision, journal, outbox, marker of this decision, epoch.
 -- ARGV: now ms, window ms, memory ms, request digest (16 bytes), decision id (26), answer, change (40),
 --       record, payee token or '', payee's change or '', prefix of decision keys, payer token,
 --       tokens of links new to the payer's account, and to the payee's; then for each link that does
 --       not know its account: token, SIGHTING (40).
 -- Returns: {'first', stored request, its answer} | {'again'} | {'recorded', outbox ids ...}.
+if not has_epoch(KEYS[7]) then return redis.error_reply(NO_EPOCH) end
 if redis.call('EXISTS', KEYS[6]) == 1 then
   -- Sent once more: only its content may be newer (another mark).
   redis.call('SET', KEYS[3], ARGV[6], 'PX', ARGV[2])
@@ -24,12 +25,11 @@ redis.call('SET', KEYS[6], 1, 'PX', ARGV[3])
 redis.call('SET', KEYS[2], ARGV[4] .. ARGV[5] .. ARGV[1], 'PX', ARGV[3])
 redis.call('SET', KEYS[3], ARGV[6], 'PX', ARGV[2])
 local ring = redis.call('HGET', KEYS[1], 'out') or ''
-local seq = redis.call('HINCRBY', KEYS[1], 'seq', 1)
 redis.call('HSET', KEYS[1], 'out', ARGV[7] .. string.sub(ring, 1, 47 * 40))
 add_to_totals(KEYS[1], ARGV[7], string.byte(ARGV[7], 38), string.sub(ARGV[7], 17, 24), 1,
   effect_of_event(ARGV[7]))
 remember_links(KEYS[1], ARGV[13])
-redis.call('XADD', KEYS[4], '*', 'k', 'decision', 'a', ARGV[12], 's', seq, 'o', 1, 'c', ARGV[7], 'b', ARGV[8])
+journal_change(KEYS[4], KEYS[7], KEYS[1], 'decision', ARGV[12], 1, ARGV[7], {'b', ARGV[8]})
 local reply = {'recorded'}
 if ARGV[9] ~= '' then
   reply[2] = redis.call('XADD', KEYS[5], '*', 't', ARGV[9], 'o', 2, 'c', ARGV[10], 'l', ARGV[14])

@@ -1,8 +1,9 @@
 -- Takes what the bank did with the money into the payer's state: status in the ring, pair memory.
--- KEYS: account, marker of the newest status, journal, outbox.
+-- KEYS: account, marker of the newest status, journal, outbox, epoch.
 -- ARGV: change (40), status (one digit), record, payee token or '', marker's life ms, payer token, payer counterparty (8),
 --       execution time ms, 1 when the decision is older than a marker lives.
 -- Returns: {'same'} | {'changed', outbox id or ''}.
+if not has_epoch(KEYS[5]) then return redis.error_reply(NO_EPOCH) end
 local ring = redis.call('HGET', KEYS[1], 'out') or ''
 local event, status = string.sub(ARGV[1], 1, 8), tonumber(ARGV[2])
 local place = place_of(ring, 40, event)
@@ -46,8 +47,7 @@ if payee ~= string.rep('\0', 8) and (status == 1) ~= (before == 1) then
   end
   redis.call('HSET', KEYS[1], 'pairs', pairs)
 end
-local seq = redis.call('HINCRBY', KEYS[1], 'seq', 1)
-redis.call('XADD', KEYS[3], '*', 'k', 'execution', 'a', ARGV[6], 's', seq, 'o', 3, 'c', change, 'b', ARGV[3])
+journal_change(KEYS[3], KEYS[5], KEYS[1], 'execution', ARGV[6], 3, change, {'b', ARGV[3]})
 local outbox = ''
 if ARGV[4] ~= '' then
   local theirs = string.sub(change, 1, 24) .. ARGV[7] .. string.sub(change, 33)

@@ -1,5 +1,32 @@
 -- Stands before each script that changes a history; `fanzha.features.history` does the same to arrays.
 
+-- Returns the number that the next change of a subject gets, and the number before it. The bucket's epoch is
+-- a base that grows whenever its Redis may have forgotten something, so that no number is given twice.
+local function next_seq(subject, epoch)
+  local held = tonumber(redis.call('HGET', subject, 'seq') or '0')
+  return math.max(held, tonumber(redis.call('GET', epoch))) + 1, held
+end
+
+-- Journals a change of a subject under its next number: the fields k, a, s, o, c, and those of `more`. `p`
+-- is the number before where that is not one less: what came between is no part of this state. Returns
+-- the id of the journal's entry.
+local function journal_change(journal, epoch, subject, kind, token, order, change, more)
+  local seq, held = next_seq(subject, epoch)
+  local text = string.format('%.0f', seq)
+  redis.call('HSET', subject, 'seq', text)
+  local fields = {'k', kind, 'a', token, 's', text, 'o', order, 'c', change}
+  if seq ~= held + 1 then
+    fields[#fields + 1] = 'p'
+    fields[#fields + 1] = string.format('%.0f', held)
+  end
+  for place = 1, #more do fields[#fields + 1] = more[place] end
+  return redis.call('XADD', journal, '*', unpack(fields))
+end
+
+-- Says whether the bucket has an epoch; a script changes nothing without one.
+local function has_epoch(epoch) return redis.call('EXISTS', epoch) == 1 end
+local NO_EPOCH = 'NOEPOCH the bucket has no epoch: Redis is new, or was emptied'
+
 -- Returns where a record of `width` bytes begins that begins with `key`, or nil.
 local function place_of(packed, width, key)
   local from = 1

@@ -1,11 +1,12 @@
 -- Takes an outcome, or the withdrawal of one, into the history of a decision; what no longer stands, or
 -- stands anew, changes the reports of the accounts that it names.
--- KEYS: account, outcomes of the decision, journal, outbox.
+-- KEYS: account, outcomes of the decision, journal, outbox, epoch.
 -- ARGV: name of the record, record, its kind, life of the history ms, payer token, number of records
 --       that the changes were made from, kind of the payer's change, the change (40) or '', payee token,
 --       kind of the payee's change, the change (40) or ''; then those records: name, record. The store
 --       may have forgotten them.
 -- Returns: {'repeated'} | {'overtaken'}: another record came in between | {'recorded', outbox id or ''}.
+if not has_epoch(KEYS[5]) then return redis.error_reply(NO_EPOCH) end
 if redis.call('HEXISTS', KEYS[2], ARGV[1]) == 1 then return {'repeated'} end
 local held = redis.call('HLEN', KEYS[2])
 if held == 0 then
@@ -17,8 +18,7 @@ redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
 redis.call('PEXPIRE', KEYS[2], ARGV[4])
 if ARGV[8] ~= '' then
   take_report(KEYS[1], tonumber(ARGV[7]), ARGV[8])
-  local seq = redis.call('HINCRBY', KEYS[1], 'seq', 1)
-  redis.call('XADD', KEYS[3], '*', 'k', ARGV[3], 'a', ARGV[5], 's', seq, 'o', ARGV[7], 'c', ARGV[8], 'b', ARGV[2])
+  journal_change(KEYS[3], KEYS[5], KEYS[1], ARGV[3], ARGV[5], ARGV[7], ARGV[8], {'b', ARGV[2]})
 else
   redis.call('XADD', KEYS[3], '*', 'k', ARGV[3], 'a', ARGV[5], 'b', ARGV[2])
 end
