@@ -20,6 +20,7 @@ from tests.builders import a_request, a_time
 from tests.conftest import Service
 from tests.leaks import in_files, in_redis
 from tests.recomputed import recompute_vectors
+from tests.redis_processes import ClusterSet
 
 from fanzha.adapters.codec import decode_record
 from fanzha.adapters.embedded_redis import EmbeddedRedis
@@ -352,3 +353,37 @@ def test_another_chain_of_keys_is_refused(bank: Bank) -> None:
     told("token-key", "new", bank.folder / "new.key", *bank.unwrap)
 
     assert "does not go on from" in refusal(bank.rekey())
+
+
+def test_a_cluster_is_copied_to_and_from_and_keys_follow_each_other(
+    bank: Bank, tmp_path: Path
+) -> None:
+    kept = serve_before(bank)
+    third = bank.folder / "third.key"
+    kek = bank.folder / "kek"
+    told(
+        "token-key", "extend", bank.folder / "new.key", "--out", third,
+        "--algorithm", "hmac-sm3", "--old-kek-file", kek, *bank.unwrap,
+    )  # fmt: skip
+    with ClusterSet(tmp_path) as cluster:
+        masters = [part for node in cluster.masters for part in ("--from", node.url)]
+        archives = [bank.folder / f"{name}-archive" for name in ("old", "middle", "new")]
+        there = told(
+            "rekey", "--from", bank.old.url, "--to", cluster.url, "--archive", archives[0],
+            "--archive-out", archives[1], "--old-key", bank.folder / "old.key",
+            "--new-key", bank.folder / "new.key", *bank.unwrap,
+        )  # fmt: skip
+        back = [
+            "--to", bank.new.url, "--archive", archives[1], "--archive-out", archives[2],
+            "--old-key", bank.folder / "new.key", "--new-key", third, *bank.unwrap,
+        ]  # fmt: skip
+        partly = fanzha("rekey", *masters[:2], *back)
+        again = told("rekey", *masters, *back)
+
+    third.rename(bank.folder / "new.key")
+    worker = bank.serve("new", "worker-2")
+    assert len(go_on(bank, "new", worker, kept)) == 40
+    worker.stop()
+    assert "--from for every master" in refusal(partly)
+    assert there["records"] == again["records"] > len(kept.decided)
+    assert there["token_key"].split("-") == again["token_key"].split("-")[:2]

@@ -104,8 +104,8 @@ def _client(url: str) -> redis.Redis:
         return redis.Redis.from_url(url, client_name=CLIENT)
     except ValueError as error:
         raise SetupError(
-            "--from is the URL of one server: redis://, rediss:// or unix://; behind Sentinels give "
-            "the master's own, of a Cluster each master's"
+            "--from is the URL of one server: redis://, rediss:// or unix://; behind Sentinels "
+            "give the master's own, of a Cluster each master's"
         ) from error
 
 

@@ -45,8 +45,8 @@ def check_sources(sources: Sequence[Source], old: TokenKey) -> None:
         others = [each for each in source.client_list() if _is_other(each)]
         if others:
             raise SetupError(
-                f"{len(others)} other client(s) are connected to the Redis to copy from; stop every "
-                "worker, archiver and exporter first"
+                f"{len(others)} other client(s) are connected to the Redis to copy from; stop "
+                "every worker, archiver and exporter first"
             )
         journals = source.scan_iter(match="*:journal", count=1_000)
         waiting = sum(source.xlen(journal) for journal in journals)

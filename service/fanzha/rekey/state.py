@@ -22,6 +22,7 @@ _KEY: Final = re.compile(rb"(\{(?:b\d{1,3}|lists)\}:)([a-z_]+)(?::(.*))?\Z", re.
 _BATCH: Final = 256
 _NOBODY: Final = bytes(16)
 _DIGEST: Final = 16
+_UNCHANGED: Final = "what is copied from is as it was"
 _RING_WIDTH: Final = RING_COLUMNS * HALF
 _DROPPED: Final = frozenset({b"lineage", b"lease", b"token_key"})
 """They speak of the process that is copied from, and of its key."""
@@ -32,6 +33,10 @@ _AS_IT_IS: Final = frozenset(
     }
 )
 
+Change = Callable[[Any], Any]
+"""A key's value to its copy."""
+Handler = Callable[[bytes, bytes, bytes], list[Command]]
+"""A key, its hash tag, and what comes after its kind, to the commands that write its copy."""
 Entry = tuple[bytes, WatchlistEntry]
 Source = Any
 """redis-py's client, whose annotations say too little of what it returns."""
@@ -57,12 +62,20 @@ class Copy:
         self._target = target
         self._new = new
         self._requests = requests
-        self._changes: dict[bytes, Callable[[Any], Any]] = {
-            b"account": self._account,
-            b"link": self._link,
-            # Its entries lie under their token, and hold none.
-            b"list": lambda held: held,
+        self._kinds: dict[bytes, Handler] = {
+            b"account": self._named(b"account", self._account),
+            b"link": self._named(b"link", self._link),
+            # List entries lie under their token, and hold none.
+            b"list": self._named(b"list", lambda held: held),
+            b"decision": self._kept(self._answer),
+            b"proposed": self._kept(self._proposed),
+            b"request": self._request,
+            b"journal": self._stream,
+            b"outbox": self._stream,
+            b"epoch": self._epoch,
         }
+        self._kinds |= dict.fromkeys(_AS_IT_IS, self._as_it_is)
+        self._kinds |= dict.fromkeys(_DROPPED, lambda _key, _tag, _rest: [])
         self.copied = 0
         self.forgotten_requests = 0
         """Request ids whose decision is not in the archive; sent again, they are decided anew."""
@@ -82,31 +95,33 @@ class Copy:
             progress(self.copied)
 
     def _copied(self, key: bytes) -> list[Command]:
+        """Return the commands that write a key's copy."""
         found = _KEY.match(key)
         tag, name, rest = found.groups() if found else (b"", b"", b"")
-        if name in _DROPPED:
-            return []
-        if name == b"epoch":
-            return self._epoch(key)
-        if name == b"proposed":
-            return self._written(key, key, self._proposed)
-        if name in _AS_IT_IS:
-            return self._written(key, key, lambda value: value)
-        if name in (b"account", b"link", b"list"):
-            new_key = b"%b%b:%b" % (tag, name, self._new.token(_token(rest)).hex().encode())
-            return self._written(key, new_key, self._changes[name])
-        if name == b"decision":
-            return self._written(key, key, self._answer)
-        if name == b"request":
-            return self._request(key, tag)
-        if name in (b"journal", b"outbox"):
-            return self._stream(key, name)
-        raise SetupError(
-            f"{key!r} in Redis is of a kind that re-keying does not know; what is copied from is as "
-            "it was"
-        )
+        how = self._kinds.get(name)
+        if how is None:
+            raise SetupError(
+                f"{key!r} in Redis is of a kind that re-keying does not know; {_UNCHANGED}"
+            )
+        return how(key, tag, rest)
 
-    def _written(self, old: bytes, key: bytes, change: Callable[[Any], Any]) -> list[Command]:
+    def _as_it_is(self, key: bytes, _tag: bytes, _rest: bytes) -> list[Command]:
+        return self._written(key, key, lambda value: value)
+
+    def _named(self, name: bytes, change: Change) -> Handler:
+        """Return what copies keys that a token names."""
+
+        def copied(key: bytes, tag: bytes, rest: bytes) -> list[Command]:
+            token = self._new.token(bytes.fromhex(rest.decode()))
+            return self._written(key, b"%b%b:%b" % (tag, name, token.hex().encode()), change)
+
+        return copied
+
+    def _kept(self, change: Change) -> Handler:
+        """Return what copies keys that no token names."""
+        return lambda key, _tag, _rest: self._written(key, key, change)
+
+    def _written(self, old: bytes, key: bytes, change: Change) -> list[Command]:
         """Return the commands that write a key's changed value, and its life."""
         kind, life_ms = self._source.type(old), self._source.pttl(old)
         if kind == b"string":
@@ -124,7 +139,7 @@ class Copy:
             raise SetupError(f"{old!r} in Redis is a {kind.decode()}, which re-keying cannot copy")
         return [*commands, ("PEXPIRE", key, life_ms)] if life_ms > 0 and commands else commands
 
-    def _epoch(self, key: bytes) -> list[Command]:
+    def _epoch(self, key: bytes, _tag: bytes, _rest: bytes) -> list[Command]:
         """Keep the later base: the copy's own, unless its clock is behind."""
         (held,) = self._target.run([("GET", key)])
         base = self._source.get(key)
@@ -173,7 +188,7 @@ class Copy:
         )
         return head + value[ANSWER_HEAD.size :]
 
-    def _request(self, key: bytes, tag: bytes) -> list[Command]:
+    def _request(self, key: bytes, tag: bytes, _rest: bytes) -> list[Command]:
         value = self._source.get(key)
         digest = None if value is None else self._requests.get(value[16:42].decode())
         if digest is None:
@@ -184,11 +199,11 @@ class Copy:
             key, new_key, lambda held: self._new.body(held[:_DIGEST]) + held[_DIGEST:]
         )
 
-    def _stream(self, key: bytes, name: bytes) -> list[Command]:
+    def _stream(self, key: bytes, _tag: bytes, _rest: bytes) -> list[Command]:
         """Return the commands that write a stream with the same ids, and its newest id."""
         commands: list[Command] = []
         for stream_id, fields in self._source.xrange(key):
-            how = records.entry if name == b"journal" else _message
+            how = records.entry if key.endswith(b":journal") else _message
             flat = [part for pair in how(fields, self._new).items() for part in pair]
             commands.append(("XADD", key, stream_id, *flat))
         newest = self._source.xinfo_stream(key)["last-generated-id"]
@@ -214,10 +229,6 @@ def _message(fields: dict[bytes, bytes], new: Successor) -> dict[bytes, bytes]:
         else:
             raise _unknown(name)
     return changed
-
-
-def _token(rest: bytes) -> bytes:
-    return bytes.fromhex(rest.decode())
 
 
 def _unknown(field: bytes) -> SetupError:
