@@ -1,6 +1,7 @@
 """`fanzha token-key`: makes, wraps and shows the key that tokens are made with; never prints it."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,7 @@ import typer
 from fanzha.domain.errors import SetupError
 from fanzha.secrets.digests import Algorithm
 from fanzha.secrets.opening import wrapper_of
-from fanzha.secrets.private_file import read_private
+from fanzha.secrets.private_file import read_private, write_private_once
 from fanzha.secrets.token_key import (
     TokenKey,
     new_key,
@@ -20,7 +21,7 @@ from fanzha.secrets.token_key import (
     wrapped_content,
     write_new_key,
 )
-from fanzha.secrets.wrapping import Wrapper
+from fanzha.secrets.wrapping import KEY_BYTES, Wrapper
 
 token_key = typer.Typer(
     help="The key that tokens are made with: new, wrap, rotate, show.", no_args_is_help=True
@@ -37,6 +38,14 @@ OldKekFile = Annotated[Path | None, typer.Option(help="The same, as it is wrappe
 OldKms = Annotated[str | None, typer.Option(help="The same, as it is wrapped now.")]
 OldPassphrase = Annotated[Path | None, typer.Option(help="The same, as it is wrapped now.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+@token_key.command()
+def kek(out: Annotated[Path, typer.Argument(help="File for the key that wraps.")]) -> None:
+    """Make a key to wrap token keys with: 32 random bytes. Keep it apart from what it wraps."""
+    if not write_private_once(out, os.urandom(KEY_BYTES), "the key that wraps"):
+        raise SetupError(f"{out} exists already; keys are never overwritten, choose another place")
+    typer.echo(f"a wrapping key is in {out}; only you may read it")
 
 
 @token_key.command()
