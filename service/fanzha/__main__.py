@@ -11,6 +11,7 @@ from fanzha.commands.lists import lists
 from fanzha.commands.mapping_check import mapping
 from fanzha.commands.models import models
 from fanzha.commands.policy import policy
+from fanzha.commands.rekey import rekey
 from fanzha.commands.replay_file import replay_file
 from fanzha.commands.serve import serve
 from fanzha.commands.token_key import token_key
@@ -26,6 +27,7 @@ app.command()(serve)
 app.command()(archive)
 app.command()(replay_file)
 app.command()(kernel)
+app.command()(rekey)
 app.add_typer(lists, name="lists")
 app.add_typer(certs, name="certs")
 app.add_typer(mapping, name="mapping")
