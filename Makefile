@@ -43,6 +43,10 @@ bench: $(READY) ## Measure speed side by side with its floors; last line is JSON
 overload: $(READY) ## Measure a worker at and above saturation; last line is JSON
 	@$(BIN)/python -m fanzha_loadtest.overload
 
+.PHONY: fuzz
+fuzz: $(READY) ## Fuzz every reader of what comes from outside; last line is JSON
+	@$(BIN)/python -m tests.fuzz
+
 .PHONY: check
 check: $(READY) ## Run linters, types, protos, import contracts
 	$(BIN)/ruff check
@@ -137,6 +141,14 @@ lock: $(READY) ## Resolve the requirements again (exact versions and hashes)
 	$(COMPILE) build/requirements-dev.in -o requirements-dev.lock
 	$(COMPILE) build/requirements-training.in -c requirements-dev.lock -o requirements-training.lock
 	$(COMPILE) build/requirements.in -c requirements-dev.lock -o requirements.lock
+
+.PHONY: sbom
+sbom: $(READY) ## Write the bill of materials (CycloneDX) of the service into build/sbom.json
+	@$(BIN)/python -m tests.sbom
+
+.PHONY: audit
+audit: $(READY) ## Look for known weaknesses of locked packages; "Error 3": nobody could be asked
+	@$(BIN)/python -m tests.audit
 
 .PHONY: wheel
 wheel: $(READY) ## Build the serving wheel into dist/

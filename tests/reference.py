@@ -17,6 +17,8 @@ from tests.feature_codes import codes_of
 from tests.feature_example import example
 
 from fanzha.__main__ import app
+from fanzha.access.clients import ClientShape, KeyShape, TokensShape
+from fanzha.access.roles import ROLE_MEANINGS, Role
 from fanzha.checked_yaml import read_document
 from fanzha.domain.outcomes import MEANINGS, WEIGHTS
 from fanzha.domain.vocabulary import Answer, OutcomeSource, Strength, word_of, words_of
@@ -39,6 +41,7 @@ from fanzha.policy.facts import FACTS
 from fanzha.policy.load import DEFAULT_POLICY
 from fanzha.policy.prompts import DEFAULT_PROMPTS
 from fanzha.settings import Settings
+from fanzha.transport.authorise import OPEN_METHODS, REQUIRED_ROLES
 from fanzha_training.drift.limits import Limits
 from fanzha_training.drift.metrics_file import METRICS
 
@@ -356,6 +359,43 @@ def table(heads: str, rows: Iterable[tuple[str, ...]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in cells)
 
 
+def roles() -> str:
+    """Return the table of roles."""
+    return table("role,who", ((code(role), ROLE_MEANINGS[role]) for role in Role))
+
+
+def rpcs() -> str:
+    """Return the table of RPCs and the roles that may call them."""
+    rows = (
+        (code(method.rpartition(".")[2]), *(("yes" if role in needed else "") for role in Role))
+        for method, needed in REQUIRED_ROLES.items()
+    )
+    return table(",".join(["RPC", *Role]), rows)
+
+
+def open_rpcs() -> str:
+    """Return the table of RPCs that need no role."""
+    return table("RPC,tells", ((code(name), text) for name, text in OPEN_METHODS.items()))
+
+
+def roles_file() -> str:
+    """Return the table of keys of a roles file."""
+    rows = [
+        (
+            code(prefix + name),
+            "required" if option.is_required() else default_of(option),
+            option.description or "",
+        )
+        for prefix, shape in (
+            ("clients[].", ClientShape),
+            ("tokens.", TokensShape),
+            ("tokens.keys[].", KeyShape),
+        )
+        for name, option in shape.model_fields.items()
+    ]
+    return table("key,default,meaning", rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "features": features,
     "ablation": ablation,
@@ -374,6 +414,10 @@ TABLES: dict[str, Callable[[], str]] = {
     "mapping file": mapping_file,
     "drift limits": drift_limits,
     "drift metrics": drift_metrics,
+    "roles": roles,
+    "rpcs": rpcs,
+    "open rpcs": open_rpcs,
+    "roles file": roles_file,
 }
 
 

@@ -5,12 +5,15 @@ import sys
 import typer
 
 from fanzha.commands.archive import archive
+from fanzha.commands.certs import certs
 from fanzha.commands.kernel import kernel
-from fanzha.commands.lists_import import lists
+from fanzha.commands.lists import lists
 from fanzha.commands.mapping_check import mapping
 from fanzha.commands.models import models
+from fanzha.commands.policy import policy
 from fanzha.commands.replay_file import replay_file
 from fanzha.commands.serve import serve
+from fanzha.commands.token_key import token_key
 from fanzha.domain.errors import FanzhaError
 
 app = typer.Typer(
@@ -24,8 +27,11 @@ app.command()(archive)
 app.command()(replay_file)
 app.command()(kernel)
 app.add_typer(lists, name="lists")
+app.add_typer(certs, name="certs")
 app.add_typer(mapping, name="mapping")
 app.add_typer(models, name="models")
+app.add_typer(token_key, name="token-key")
+app.add_typer(policy, name="policy")
 
 
 def main() -> None:

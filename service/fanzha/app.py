@@ -1,15 +1,12 @@
 """The composition root: builds everything, starts and stops it in order."""
 
-import fcntl
 import gc
-import ipaddress
 import logging
 import os
 import threading
+import time
 from collections.abc import Iterable
 from contextlib import ExitStack
-from pathlib import Path
-from typing import BinaryIO
 from zoneinfo import ZoneInfo
 
 import fanzha
@@ -17,33 +14,44 @@ from fanzha.adapters import keys
 from fanzha.adapters.clock import EventClock, SystemClock
 from fanzha.adapters.codec import Codec, encode
 from fanzha.adapters.embedded_redis import EmbeddedRedis
+from fanzha.adapters.key_guard import check_token_key
 from fanzha.adapters.model_registry import ModelRegistry
 from fanzha.adapters.outage_memory import OutageMemory
 from fanzha.adapters.redis_link import RedisLink
 from fanzha.adapters.redis_lists import CommittedLists, import_entries
+from fanzha.adapters.redis_proposals import RedisProposals
 from fanzha.adapters.redis_store import Lives, RedisStore
 from fanzha.adapters.relay import Relay
 from fanzha.adapters.resend import ResendingSpool, left_behind
 from fanzha.adapters.spool import SpoolFile
 from fanzha.archive.decisions import FoundDecisions
-from fanzha.domain.errors import SetupError, StoreUnavailableError
+from fanzha.domain.errors import StoreUnavailableError
 from fanzha.domain.evidence import WatchlistEntry
 from fanzha.domain.record import ListImportRecord, ModelChangeRecord, ModelRole
 from fanzha.features.kernel_cache import KERNEL_CACHE
+from fanzha.given import (
+    check_settings,
+    is_loopback,
+    lock_folder,
+    policy_of,
+    prompts_of,
+    token_key_of,
+)
 from fanzha.pipeline.aftermath import Reporter
 from fanzha.pipeline.assess import Assessor
+from fanzha.pipeline.budget import Budgets
+from fanzha.pipeline.ports import Clock
 from fanzha.pipeline.record import Recorder
 from fanzha.pipeline.shadow import Shadows
 from fanzha.pipeline.validate import Rules
-from fanzha.policy.load import DEFAULT_POLICY, load_policy
-from fanzha.policy.prompts import DEFAULT_PROMPTS, load_prompts
 from fanzha.settings import Settings
 from fanzha.transport.admission import Limits
 from fanzha.transport.authorise import LocalAdmin
 from fanzha.transport.guard import Guard
-from fanzha.transport.identity import Tokens, load_key, load_or_create_key
+from fanzha.transport.identity import Tokens
 from fanzha.transport.outcomes import OutcomeServicer
 from fanzha.transport.scoring import ScoringServicer
+from fanzha.transport.secured import entrance_of, secured_by
 from fanzha.transport.server import Server, Servicers
 from fanzha.transport.watchlists import WatchlistServicer
 
@@ -62,7 +70,7 @@ class App:
         Raises:
             SetupError: a part cannot start; names the cause and the remedy.
         """
-        _check(settings)
+        check_settings(settings)
         self._settings = settings
         self._closing = ExitStack()
         self._stop = threading.Event()
@@ -74,16 +82,17 @@ class App:
 
     def _build(self) -> None:
         settings = self._settings
-        lock = _lock(settings.data_dir)
-        self._closing.callback(lock.close)
-        tokens = Tokens(
-            load_key(settings.token_key_file)
-            if settings.token_key_file
-            else load_or_create_key(settings.data_dir / "token.key")
+        self.secured = secured_by(
+            settings.tls_cert, settings.tls_key, settings.tls_client_ca, settings.roles
         )
+        if self.secured is not None:
+            self._closing.callback(self.secured.close)
+        lock = lock_folder(settings.data_dir)
+        self._closing.callback(lock.close)
+        tokens = Tokens(token_key_of(settings))
+        self._fingerprint = tokens.fingerprint
         zone = ZoneInfo(settings.time_zone)
-        policy = load_policy(settings.policy or DEFAULT_POLICY, zone)
-        prompts = load_prompts(settings.prompts or DEFAULT_PROMPTS)
+        policy, prompts = policy_of(settings, zone), prompts_of(settings)
         self.redis_url = settings.redis or self._start_redis()
         self.link = RedisLink(self.redis_url, settings.redis_timeout_ms)
         self._closing.callback(self.link.close)
@@ -128,13 +137,31 @@ class App:
             idempotency_window_ms=lives.window_ms,
             service_version=fanzha.__version__,
         )
-        guard = Guard(LocalAdmin())
+        self._build_server(tokens, assessor, reporter, clock)
+
+    def _build_server(
+        self, tokens: Tokens, assessor: Assessor, reporter: Reporter, clock: Clock
+    ) -> None:
+        settings = self._settings
+        proposals = RedisProposals(
+            self.patient_link,
+            settings.proposal_life_s * 1000,
+            SystemClock().now_ms,
+            self.lists.refresh,
+        )
+        budgets = Budgets(settings.budget_ms / 1000, time.monotonic)
+        guard = Guard(LocalAdmin() if self.secured is None else self.secured.callers)
         self.server = Server(
-            settings.address,
+            entrance_of(
+                settings.address,
+                self.secured,
+                has_reflection=settings.reflection,
+                connection_age_s=settings.connection_age_s,
+            ),
             Servicers(
-                ScoringServicer(guard, tokens, assessor, reporter),
+                ScoringServicer(guard, tokens, assessor, reporter, budgets),
                 OutcomeServicer(guard, tokens, reporter, clock, settings.base_currency),
-                WatchlistServicer(guard, tokens, clock, self._import),
+                WatchlistServicer(guard, tokens, clock, self._import, proposals),
             ),
             Limits(
                 settings.threads,
@@ -153,6 +180,7 @@ class App:
                 "the kernel's %s was compiled at this start, in %.1f s; warm its cache with "
                 "fanzha kernel, and name its folder in FANZHA_KERNEL_CACHE", name, seconds
             )  # fmt: skip
+        check_token_key(self.link, self._fingerprint)
         self.lists.refresh()
         # Epochs begin before the first decision waits for them. It may fail: Redis may be away.
         self.link.try_run([("TIME",)])
@@ -166,6 +194,14 @@ class App:
         gc.collect()
         gc.freeze()
         self.server.start()
+        if self.secured is not None:
+            self.secured.follow(self.server.tell_health)
+        elif not is_loopback(self._settings.address):
+            log.critical(
+                "NO TLS ON %s: everyone who reaches it is an administrator and may change the "
+                "lists alone, because FANZHA_EVERYONE_IS_ADMIN_WITHOUT_TLS (or its option) says "
+                "so; never do this where real payments are judged", self._settings.address
+            )  # fmt: skip
 
     def stop(self) -> None:
         """Stop serving, let calls finish, write out records, and close everything."""
@@ -199,53 +235,3 @@ class App:
             )
         except StoreUnavailableError:
             log.warning("the change of model could not be journaled: Redis is away")
-
-
-def _check(settings: Settings) -> None:
-    if bool(settings.redis) == settings.embedded:
-        raise SetupError(
-            "serve needs a Redis: give --redis URL for one that you run, "
-            "or --embedded for a private one in --data-dir"
-            + (" (not both)" if settings.embedded else "")
-        )
-    if settings.clock == "event" and not settings.embedded:
-        raise SetupError("--clock event is for isolated instances: use it with --embedded")
-    if not _is_loopback(settings.address):
-        raise SetupError(
-            f"--address {settings.address!r} is not on loopback: without client certificates "
-            "everyone who reaches it would be an administrator; listen on 127.0.0.1, [::1] or "
-            "unix:path"
-        )
-
-
-def _is_loopback(address: str) -> bool:
-    if address.startswith("unix:"):
-        return True
-    host, _, port = address.rpartition(":")
-    if not port.isdecimal():
-        return False
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
-def _lock(folder: Path) -> BinaryIO:
-    """Hold the data folder for this process alone."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "lock").open("ab")
-    except OSError as error:
-        raise SetupError(
-            f"cannot write in {folder}: {error.strerror}; choose a writable folder with --data-dir"
-        ) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        lock.close()
-        raise SetupError(
-            f"{folder} is in use by another instance; stop it, or choose another --data-dir"
-        ) from error
-    return lock

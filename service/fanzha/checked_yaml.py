@@ -202,15 +202,19 @@ class Document:
         self.faults.append((node.start_mark.line + 1, node.start_mark.column + 1, text))
 
 
-def read_document(path: Path) -> Document:
+def read_document(path: Path, content: bytes | None = None) -> Document:
     """Read a YAML file.
+
+    Args:
+        path: the file.
+        content: what was read of it already; None: it is read now.
 
     Raises:
         FileRefusedError: the file cannot be read or is not YAML. Duplicate keys and the like are
             only added to the document's faults.
 
     """
-    text = _read_text(path)
+    text = _text(path, read_bounded(path) if content is None else content)
     try:
         document = Document(path, yaml.compose(text, Loader=_Loader))
         document.data = document.plain(document.root)
@@ -237,7 +241,13 @@ def load_checked(path: Path, model: type[M]) -> M:
     return cast("M", value)
 
 
-def _read_text(path: Path) -> str:
+def read_bounded(path: Path) -> bytes:
+    """Return what a file holds.
+
+    Raises:
+        FileRefusedError: it cannot be read, or is larger than any file that people write.
+
+    """
     try:
         with path.open("rb") as file:
             raw = file.read(FILE_BYTES_MAX + 1)
@@ -246,6 +256,10 @@ def _read_text(path: Path) -> str:
         _refuse(path, None, f"cannot be read ({reason}); name a readable YAML file")
     if len(raw) > FILE_BYTES_MAX:
         _refuse(path, None, f"is larger than {FILE_BYTES_MAX} bytes; is it the right file?")
+    return raw
+
+
+def _text(path: Path, raw: bytes) -> str:
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

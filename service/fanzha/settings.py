@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from fanzha.domain.currency import CURRENCIES
 from fanzha.domain.errors import SetupError
+from fanzha.secrets.digests import Algorithm
 
 
 class Settings(BaseSettings):
@@ -19,7 +20,28 @@ class Settings(BaseSettings):
     )
 
     address: str = "127.0.0.1:7443"
-    """Where to listen: host:port on loopback, port 0 for any free one, or unix:path."""
+    """Where to listen: host:port, port 0 for any free one, or unix:path; beyond loopback with TLS
+    only."""
+    tls_cert: Path | None = None
+    """The server's certificate in PEM, with those between it and its CA. With the three below it
+    turns on TLS, and clients must show a certificate."""
+    tls_key: Path | None = None
+    """Private key of the server's certificate in PEM, readable by nobody else."""
+    tls_client_ca: Path | None = None
+    """Certificates in PEM of the CAs that sign clients' certificates."""
+    roles: Path | None = None
+    """YAML file that says who is who and may do what; followed, as the certificates are."""
+    connection_age_s: Annotated[int, Field(ge=10, le=86_400)] = 600
+    """With TLS, connections are closed after so long, between two calls: whose certificate no CA
+    signs any more is out by then. In seconds."""
+    reflection: bool | None = None
+    """Whether the server describes its RPCs to whoever connects; without TLS it does unless told
+    otherwise, with TLS it does not."""
+    proposal_life_s: Annotated[int, Field(ge=60, le=90 * 86_400)] = 7 * 86_400
+    """A proposed change of the lists that nobody decides expires after so long, in seconds."""
+    everyone_is_admin_without_tls: bool = False
+    """Serve beyond loopback without TLS: whoever reaches the address may do everything, also change
+    the lists alone. For closed test networks only."""
     redis: Annotated[str, Field(repr=False)] = ""
     """URL of the Redis to use: redis://, rediss:// or unix:// for one server,
     redis+sentinel://host,host/master/db for a master behind Sentinels, redis+cluster://host,host
@@ -42,8 +64,23 @@ class Settings(BaseSettings):
     """Policy file; the one that comes with the service when not given."""
     prompts: Path | None = None
     """Prompt catalogue; the one that comes with the service when not given."""
+    policy_keys: Path | None = None
+    """Folder of the public keys of those who may sign policies and prompts. When given, a policy or
+    a catalogue of one's own counts only with the signatures of two of them; off loopback it must
+    be given. Mount it read only."""
     token_key_file: Path | None = None
-    """File of 32 random bytes that tokens are made with; made in the data folder when not given."""
+    """File of the key that tokens are made with: one of `fanzha token-key`, or 32 random bytes;
+    the latter is made in the data folder when not given."""
+    token_algorithm: Algorithm | None = None
+    """What makes tokens of a plain key: `blake2b` (the default) or `hmac-sm3`; a wrapped key's file
+    says it itself. It stays: tokens of another algorithm are other tokens."""
+    token_kek_file: Path | None = None
+    """File of 32 random bytes that unwraps the token key, such as a mounted secret."""
+    token_kms_command: str = ""
+    """Command that asks the bank's KMS for the key that unwraps the token key: it gets that key
+    wrapped on standard input and writes its 32 bytes to standard output."""
+    token_passphrase_file: Path | None = None
+    """File of the passphrase that unwraps the token key."""
     time_zone: str = "Asia/Shanghai"
     """The bank's time zone, an IANA name."""
     base_currency: str = "CNY"
@@ -54,6 +91,9 @@ class Settings(BaseSettings):
     """For this long the same request id gets the same answer, in seconds."""
     idempotency_memory_s: Annotated[int, Field(ge=1, le=30 * 86_400)] = 86_400
     """For this long a later request with the same id learns of the earlier decision, in seconds."""
+    budget_ms: Annotated[int, Field(ge=1, le=60_000)] = 50
+    """How long one answer may take, in milliseconds; the client's own deadline counts where it is
+    earlier. What Redis has not answered in time is left out, and the answer says so."""
     redis_timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = 20
     """Longest wait of a decision for Redis in one round trip, in milliseconds; two of them and the
     rest must fit into the call's budget. What nobody waits for is given a second at least."""
@@ -87,6 +127,16 @@ class Settings(BaseSettings):
         if value not in CURRENCIES:
             raise ValueError("is no ISO 4217 code, such as CNY")
         return value
+
+    @model_validator(mode="after")
+    def _is_secured_whole(self) -> "Settings":
+        parts = ("tls_cert", "tls_key", "tls_client_ca", "roles")
+        missing = [name for name in parts if getattr(self, name) is None]
+        if missing and len(missing) < len(parts):
+            raise ValueError(
+                f"TLS needs all of {', '.join(parts)}; {', '.join(missing)} is missing"
+            )
+        return self
 
     @model_validator(mode="after")
     def _remembers_the_window(self) -> "Settings":

@@ -28,6 +28,7 @@ from fanzha.features.facts import (
 from fanzha.features.kernel import feature_vector
 from fanzha.features.layout import DAYS, HOURS, RING_EVENTS, pack_event, pack_flags
 from fanzha.features.manifest import FEATURES
+from fanzha.registry.model_folder import read_model_folder
 
 FEATURES_COUNT = len(FEATURES)
 ROWS = 2_000
@@ -43,7 +44,7 @@ def measure(model: Path) -> dict[str, Spread]:
     """Return microseconds a row, and the ratio to one ONNX Identity call, in interleaved rounds."""
     rows = [a_row(np.random.default_rng(number)) for number in range(ROWS)]
     vectors = [feature_vector(*row) for row in rows]
-    score = OnnxModel(model).score
+    score = OnnxModel(read_model_folder(model)).score
     identity = identity_call()
     steps: dict[str, Callable[[], object]] = {
         "identity": lambda: [identity(vector) for vector in vectors],

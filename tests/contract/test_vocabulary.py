@@ -44,11 +44,13 @@ def test_every_rpc_is_in_the_table_of_roles() -> None:
     }
 
     assert methods == set(REQUIRED_ROLES)
-    assert not methods & OPEN_METHODS
+    assert not methods & OPEN_METHODS.keys()
 
 
 def test_kinds_of_journal_entries_are_those_of_the_archive() -> None:
-    from fanzha.adapters import redis_lists  # noqa: PLC0415 - its private name is the point
+    from fanzha.adapters import redis_lists, redis_proposals  # noqa: PLC0415 - its private name is the point
 
     assert redis_lists._KIND == schema.KIND_LIST_IMPORT
     assert redis_lists._COMMIT_KIND == schema.KIND_LIST_COMMIT
+    assert redis_proposals.PROPOSAL_KIND == schema.KIND_LIST_PROPOSAL
+    assert redis_proposals.VERDICT_KIND == schema.KIND_LIST_VERDICT

@@ -307,6 +307,7 @@ def test_an_answer_given_beside_another_in_an_outage_is_kept(
     request = a_request()
     key = short_dir / "token.key"
     key.write_bytes(bytes(32))
+    key.chmod(0o600)
     options = ("--redis", store.url, "--token-key-file", str(key))
     services = [start_service(*options, data_dir=_folder(short_dir / n)) for n in ("one", "two")]
     try:

@@ -106,9 +106,11 @@ def workers(bank: Bank, redis: EmbeddedRedis) -> Iterator[list[Service]]:
         places = [Path(folder) / name for name in "ab"]
         for place in places:
             place.mkdir()
-        running = [
-            Service(place, "--redis", redis.url, "--models", str(bank.models)) for place in places
-        ]
+        key = Path(folder) / "token.key"
+        key.write_bytes(bytes(32))
+        key.chmod(0o600)
+        options = ("--redis", redis.url, "--token-key-file", str(key))
+        running = [Service(place, *options, "--models", str(bank.models)) for place in places]
         yield running
         for service in running:
             service.stop()

@@ -17,7 +17,7 @@ from tests.contract.test_served_parity import archive, wait_until_relayed
 from fanzha.adapters import keys
 from fanzha.domain.vocabulary import Answer, OutcomeSource, OutcomeType
 from fanzha.features.layout import ReportRole
-from fanzha.transport.identity import Tokens, load_key
+from fanzha.transport.identity import Tokens
 from fanzha.v1 import outcomes_pb2 as outcomes
 from fanzha.v1 import outcomes_pb2_grpc, scoring_pb2_grpc
 from fanzha.v1 import transfer_pb2 as wire
@@ -84,7 +84,7 @@ class Case:
         """Return which reports the accounts hold, once all of them have arrived."""
         wait_until_relayed(self.service.redis_url)
         client = redis.Redis.from_url(self.service.redis_url)
-        tokens = Tokens(load_key(self.service.data_dir / "token.key"))
+        tokens = Tokens((self.service.data_dir / "token.key").read_bytes())
         found = []
         for name, number in (("payer", self.payer), ("payee", self.payee)):
             ring = client.hget(keys.account(tokens.account(number)), "reports") or b""

@@ -124,6 +124,7 @@ def test_reports_reach_an_account_whose_token_ends_in_zero(
 ) -> None:
     key = short_dir / "token.key"
     key.write_bytes(bytes(32))
+    key.chmod(0o600)
     tokens = Tokens(bytes(32))
     payee = next(n for n in map(str, range(10**9, 10**10)) if tokens.account(n)[-1] == 0)
     service = start_service("--token-key-file", str(key))

@@ -76,6 +76,22 @@ def test_an_address_beyond_loopback(address: str, short_dir: Path) -> None:
     assert "loopback" in message
 
 
+def test_half_of_tls(short_dir: Path) -> None:
+    message = refusal("--embedded", "--data-dir", str(short_dir), "--tls-cert", "server.pem")
+
+    assert "TLS needs all of" in message
+    assert "tls_key, tls_client_ca, roles is missing" in message
+
+
+def test_certificates_and_roles_that_are_not_there(short_dir: Path) -> None:
+    files = [f"--{name}" for name in ("tls-cert", "tls-key", "tls-client-ca", "roles")]
+    options = [part for name in files for part in (name, str(short_dir / name.strip("-")))]
+
+    message = refusal("--embedded", "--data-dir", str(short_dir / "data"), *options)
+
+    assert message.count("cannot be read (No such file or directory)") == 3
+
+
 def test_an_event_clock_without_an_isolated_instance() -> None:
     message = refusal("--redis", "redis://127.0.0.1:1", "--clock", "event")
 

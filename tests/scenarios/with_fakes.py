@@ -37,6 +37,7 @@ from fanzha.features.layout import (
     pack_report,
 )
 from fanzha.pipeline.assess import Assessor
+from fanzha.pipeline.budget import Budget
 from fanzha.pipeline.ports import Model
 from fanzha.pipeline.record import Recorder
 from fanzha.pipeline.score import utc_offset_s
@@ -44,6 +45,7 @@ from fanzha.pipeline.shadow import Shadows
 from fanzha.pipeline.validate import Rules
 from fanzha.policy.load import load_policy
 from fanzha.policy.prompts import load_prompts
+from fanzha.registry.model_folder import read_model_folder
 from fanzha.transport.convert import to_draft, to_response
 from fanzha.transport.identity import Tokens
 from fanzha.v1 import scoring_pb2 as scoring
@@ -67,7 +69,7 @@ def play(staging: Staging) -> scoring.ScoreTransferResponse:
     journal = MemoryJournal(is_away=store.is_away)
 
     decision = _assessor(staging, store, spool, journal).assess(
-        to_draft(staging.request(), "story", _TOKENS)
+        to_draft(staging.request(), "story", _TOKENS), Budget(0.0, 0.0)
     )
 
     on_record = [record.decision for record in (*journal.records, *spool.later)]
@@ -152,4 +154,4 @@ def _assessor(
 
 @cache
 def _default_model() -> OnnxModel:
-    return OnnxModel(champion_folder(MODELS))
+    return OnnxModel(read_model_folder(champion_folder(MODELS)))

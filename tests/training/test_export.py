@@ -12,6 +12,7 @@ from fanzha.adapters.onnx_model import OnnxModel
 from fanzha.domain.errors import ModelRefusedError, SetupError
 from fanzha.domain.model import Head
 from fanzha.features.manifest import FEATURE_NAMES, FEATURES, manifest_hash
+from fanzha.registry.model_folder import read_model_folder
 from fanzha_training.export import export
 from fanzha_training.golden import TOLERANCE, check_parity, golden_of, load_golden
 from fanzha_training.grow import margins
@@ -170,7 +171,7 @@ class TestExport:
         folder = tmp_path / "fraud" / "1"
         manifest = read_manifest(folder)
         golden = load_golden(folder)
-        served = OnnxModel(folder)
+        served = OnnxModel(read_model_folder(folder))
         assert sorted(path.name for path in folder.iterdir()) == [
             "card.md", "golden.npz", "manifest.json", "model.onnx", "payee_mule.trees.npz",
             "payee_mule.ubj", "reference.json", "typology.onnx", "typology.ubj",
@@ -196,7 +197,7 @@ class TestExport:
         self, model: Path, tmp_path: Path
     ) -> None:
         export(model, tmp_path, "fraud", "1", command="fanzha-training export")
-        served = OnnxModel(tmp_path / "fraud" / "1")
+        served = OnnxModel(read_model_folder(tmp_path / "fraud" / "1"))
         typology = load_trained(model).typology
         vectors = load_golden(tmp_path / "fraud" / "1").vectors
 

@@ -16,6 +16,19 @@ _RECORD = msgspec.msgpack.Decoder(DecisionRecord)
 _ENTRY = msgspec.msgpack.Decoder(WatchlistEntry)
 
 
+class _unreadable:  # noqa: N801 - reads as a statement
+    """Turn text that is no UTF-8 into the error that all else gives; msgspec lets it through."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if isinstance(error, UnicodeDecodeError):
+            raise msgspec.DecodeError(f"it holds text that is no UTF-8: {error.reason}") from error
+
+
 class Codec:
     """Meets the pipeline's port."""
 
@@ -31,19 +44,23 @@ def encode(record: object) -> bytes:
 
 def decode_decision(body: bytes) -> Decision:
     """Return a decision from its bytes. Raises msgspec.DecodeError when they are not one."""
-    return _DECISION.decode(body)
+    with _unreadable():
+        return _DECISION.decode(body)
 
 
 def decode_record(body: bytes) -> DecisionRecord:
     """Return a decision's record from its bytes. Raises msgspec.DecodeError."""
-    return _RECORD.decode(body)
+    with _unreadable():
+        return _RECORD.decode(body)
 
 
 def decode_entry(body: bytes) -> WatchlistEntry:
     """Return a list entry from its bytes. Raises msgspec.DecodeError."""
-    return _ENTRY.decode(body)
+    with _unreadable():
+        return _ENTRY.decode(body)
 
 
 def decode(body: bytes, kind: type[T]) -> T:
     """Return a record of any type from its bytes. Raises msgspec.DecodeError."""
-    return msgspec.msgpack.decode(body, type=kind)
+    with _unreadable():
+        return msgspec.msgpack.decode(body, type=kind)

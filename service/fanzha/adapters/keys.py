@@ -6,6 +6,11 @@ LIST_IMPORTS = b"{lists}:imports"
 """Sorted set of the imports in effect, by order of commit."""
 LIST_COUNTER = b"{lists}:counter"
 LIST_COMMITS = b"{lists}:commits"
+TOKEN_KEY = b"{lists}:token_key"
+"""Fingerprint of the key that made the tokens of this Redis."""
+LIST_PROPOSALS = b"{lists}:proposals"
+"""Sorted set of the proposals of the last weeks, by their number."""
+LIST_PROPOSAL_COUNTER = b"{lists}:proposal_counter"
 
 
 def tag(bucket: int) -> bytes:
@@ -26,6 +31,16 @@ def link(token: bytes) -> bytes:
 def list_entries(token: bytes) -> bytes:
     """Return the key of the list entries that name a token."""
     return tag(bucket_of(token)) + b"list:" + token.hex().encode()
+
+
+def list_proposal(proposal_id: str) -> bytes:
+    """Return the key of a proposed change of the lists and of what became of it."""
+    return b"{lists}:proposal:" + proposal_id.encode()
+
+
+def list_proposed(proposal_id: str) -> bytes:
+    """Return the key of the entries that a proposal waits with."""
+    return b"{lists}:proposed:" + proposal_id.encode()
 
 
 def request(payer: bytes, digest: bytes) -> bytes:

@@ -1,13 +1,14 @@
 """Loads a model that passed every check: files, signature, features, margins, speed."""
 
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 
-from fanzha.adapters.onnx_model import OnnxModel
+from fanzha.adapters.onnx_model import GOLDEN_FILE, OnnxModel
 from fanzha.domain.errors import ModelRefusedError
 from fanzha.registry.latency import row_cost_us
-from fanzha.registry.model_folder import check_signature, read_model_folder
+from fanzha.registry.model_folder import ModelFolder, check_signature, read_model_folder
 from fanzha.signing.keys import TrustedKeys
 
 
@@ -38,9 +39,9 @@ def load_model(
             "restore the folder, or publish the other model under another version"
         )
     check_signature(found, keys, number)
-    model = OnnxModel(folder)
+    model = OnnxModel(found)
     try:
-        cost_us = golden_cost_us(model, folder, budget_us)
+        cost_us = golden_cost_us(model, found, budget_us)
     except Exception as error:
         raise ModelRefusedError(
             f"{found.label} cannot score its golden rows: {error!r}; export the model again"
@@ -53,8 +54,8 @@ def load_model(
     return model
 
 
-def golden_cost_us(model: OnnxModel, folder: Path, budget_us: int) -> float:
+def golden_cost_us(model: OnnxModel, found: ModelFolder, budget_us: int) -> float:
     """Return what one golden row costs a model, in microseconds of processor time."""
-    with np.load(folder / "golden.npz", allow_pickle=False) as golden:
+    with np.load(BytesIO(found.files[GOLDEN_FILE]), allow_pickle=False) as golden:
         rows = golden["vectors"].astype(np.float32)
     return row_cost_us(model.score, rows, budget_us)

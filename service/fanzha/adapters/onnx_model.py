@@ -1,9 +1,9 @@
 """One model: ONNX graphs that give raw margins, checked before they are used."""
 
-import hashlib
 import json
 import math
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,10 @@ from fanzha.domain.model import Head, HeadManifest, ModelManifest
 from fanzha.domain.vocabulary import FraudType, words_of
 from fanzha.explain.explainer import Explainer
 from fanzha.explain.texts import ReasonTexts, load_reason_texts
-from fanzha.explain.trees import load_trees, trees_file
+from fanzha.explain.trees import trees_file, trees_of
 from fanzha.features.manifest import FEATURE_NAMES, manifest_hash
 from fanzha.pipeline.score import head_score
+from fanzha.registry.model_folder import MANIFEST_FILE, ModelFolder
 
 GRAPH_FILE = "model.onnx"
 TYPOLOGY_FILE = "typology.onnx"
@@ -39,32 +40,33 @@ ort.disable_telemetry_events()
 class OnnxModel:
     """Meets the port `Model`. One thread, no spinning: called inline by the worker's threads."""
 
-    def __init__(self, folder: Path) -> None:
-        """Load and check a model.
+    def __init__(self, model: ModelFolder) -> None:
+        """Load and check a model, from what was read of its folder and from nothing else.
 
         Args:
-            folder: holds model.onnx, golden.npz and manifest.json.
+            model: with model.onnx, golden.npz, manifest and the arrays of trees.
 
         Raises:
             ModelRefusedError: a file is missing or corrupt, the features are not this service's,
                 or the graph does not give the margins of the golden rows within 1e-5.
         """
-        self.manifest = read_manifest(folder)
-        _check_files(folder, self.manifest)
+        folder = model.folder
+        self.manifest = manifest_of(model.manifest, folder / MANIFEST_FILE)
+        _check_files(model, self.manifest)
         _check_features(folder, self.manifest)
         self._input = self.manifest.input_name
         self._outputs = [self.manifest.output_name]
         self._label = self.manifest.label
         self._heads = _heads(folder, self.manifest)
         self._fraud_types = _fraud_types(folder, self.manifest)
-        self._session = _session(folder / GRAPH_FILE)
-        self._typology = _session(folder / TYPOLOGY_FILE) if self._fraud_types else None
+        self._session = _session(model, GRAPH_FILE)
+        self._typology = _session(model, TYPOLOGY_FILE) if self._fraud_types else None
         texts = _texts()
         self._explainers = {
-            each.head: Explainer(load_trees(folder / trees_file(each.head)), texts)
+            each.head: Explainer(_trees(model, trees_file(each.head)), texts)
             for each in self._heads
         }
-        self._check_golden(folder)
+        self._check_golden(folder, model.files[GOLDEN_FILE])
 
     def margins(self, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return the raw margins, float32 (rows, heads), of vectors float32 (rows, features)."""
@@ -114,13 +116,9 @@ class OnnxModel:
         ]
         return tuple(sorted(guesses, key=lambda guess: (-guess.probability, guess.fraud_type)))
 
-    def _check_golden(self, folder: Path) -> None:
+    def _check_golden(self, folder: Path, content: bytes) -> None:
         try:
-            # The file is opened here: of a damaged one numpy would leave it open.
-            with (
-                (folder / GOLDEN_FILE).open("rb") as file,
-                np.load(file, allow_pickle=False) as golden,
-            ):
+            with np.load(BytesIO(content), allow_pickle=False) as golden:
                 vectors = golden["vectors"].astype(np.float32)
                 rows, heads = len(vectors), len(self._heads)
                 worst = _worst(self.margins(vectors), golden["margins"], (rows, heads))
@@ -181,16 +179,20 @@ def _texts() -> ReasonTexts:
     return load_reason_texts()
 
 
-def _session(file: Path) -> ort.InferenceSession:
+def _trees(model: ModelFolder, name: str) -> dict[str, npt.NDArray[Any]]:
+    return trees_of(model.files[name], model.folder / name)
+
+
+def _session(model: ModelFolder, name: str) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     try:
-        return ort.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        return ort.InferenceSession(model.files[name], options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        raise ModelRefusedError(f"{file} cannot be loaded: {error}") from error
+        raise ModelRefusedError(f"{model.folder / name} cannot be loaded: {error}") from error
 
 
 def _heads(folder: Path, manifest: ModelManifest) -> tuple[HeadManifest, ...]:
@@ -228,29 +230,36 @@ def read_manifest(folder: Path) -> ModelManifest:
     Raises:
         ModelRefusedError: missing, or not a manifest.
     """
-    path = folder / "manifest.json"
+    path = folder / MANIFEST_FILE
     try:
-        data: Any = json.loads(path.read_bytes())
-        return msgspec.convert(data, ModelManifest)
+        content = path.read_bytes()
     except OSError as error:
         raise ModelRefusedError(f"cannot read {path}: {error.strerror}") from error
+    return manifest_of(content, path)
+
+
+def manifest_of(content: bytes, path: Path) -> ModelManifest:
+    """Return the manifest that was read from a file.
+
+    Raises:
+        ModelRefusedError: it is none.
+    """
+    try:
+        data: Any = json.loads(content)
+        return msgspec.convert(data, ModelManifest)
     except (ValueError, msgspec.ValidationError) as error:
         raise ModelRefusedError(f"{path} is no model manifest: {error}") from error
 
 
-def _check_files(folder: Path, manifest: ModelManifest) -> None:
+def _check_files(model: ModelFolder, manifest: ModelManifest) -> None:
     needed = [GRAPH_FILE, GOLDEN_FILE, *(trees_file(each.head) for each in manifest.heads)]
     needed += [TYPOLOGY_FILE] if manifest.fraud_types else []
-    for name in needed:
-        try:
-            found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-        except OSError as error:
-            raise ModelRefusedError(f"cannot read {folder / name}: {error.strerror}") from error
-        if found != manifest.files_sha256.get(name):
-            raise ModelRefusedError(
-                f"{folder / name} is not the file that the manifest names (SHA-256 differs); "
-                "copy the model again"
-            )
+    missing = [name for name in needed if name not in model.files]
+    if missing:
+        raise ModelRefusedError(
+            f"the manifest in {model.folder} does not name {', '.join(missing)}; export the model "
+            "again"
+        )
 
 
 def _check_features(folder: Path, manifest: ModelManifest) -> None:

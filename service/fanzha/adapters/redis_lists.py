@@ -68,16 +68,16 @@ def import_entries(
 
     Args:
         link: connection to Redis.
-        header: who changes the lists and why; its id and entries are filled in here.
+        header: who changes the lists and why; its entries are filled in here, and its id unless it
+            has one. The same id again brings the same change into effect, once.
         entries: tokens and their entries, of any number.
 
     Raises:
         StoreUnavailableError: Redis went away; nothing took effect.
     """
-    number = int(link.run([("INCR", keys.LIST_COUNTER)])[0])
-    import_id = f"import-{number:06d}"
+    import_id = header.import_id or f"import-{int(link.run([('INCR', keys.LIST_COUNTER)])[0]):06d}"
     count = 0
-    for chunk in _chunks(entries):
+    for chunk in chunks(entries):
         writes: list[tuple[object, ...]] = [
             (
                 "HSET",
@@ -87,14 +87,7 @@ def import_entries(
             )
             for token, entry in chunk
         ]
-        note = ListImportRecord(
-            import_id=import_id,
-            proposed_by=header.proposed_by,
-            approved_by=header.approved_by,
-            comment=header.comment,
-            entries=tuple(chunk),
-            record_time_ms=header.record_time_ms,
-        )
+        note = replace(header, import_id=import_id, entries=tuple(chunk))
         writes.append(("XADD", keys.journal(_JOURNAL_BUCKET), "*", "k", _KIND, "b", encode(note)))
         link.run(writes)
         count += len(chunk)
@@ -102,22 +95,24 @@ def import_entries(
     commit = int(link.run([("INCR", keys.LIST_COMMITS)])[0])
     done = replace(header, import_id=import_id, entries=())
     journal = keys.journal(_JOURNAL_BUCKET)
-    link.run(
+    score = link.run(
         [
             ("ZADD", keys.LIST_IMPORTS, "NX", commit, import_id),
             ("XADD", journal, "*", "k", _COMMIT_KIND, "b", encode(done)),
+            ("ZSCORE", keys.LIST_IMPORTS, import_id),
         ]
-    )
-    return count, _version(commit)
+    )[-1]
+    return count, _version(int(score))
 
 
 def _version(commit: int) -> str:
     return f"lists-{commit:06d}"
 
 
-def _chunks(
+def chunks(
     entries: Iterable[tuple[bytes, WatchlistEntry]],
 ) -> Iterator[list[tuple[bytes, WatchlistEntry]]]:
+    """Yield entries in groups as they are written and journaled."""
     source = iter(entries)
     while chunk := list(islice(source, CHUNK)):
         yield chunk

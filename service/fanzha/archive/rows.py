@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from fanzha.adapters.codec import decode, decode_record
 from fanzha.archive import schema
+from fanzha.domain.ids import TIME_MS_MAX
 from fanzha.domain.record import ExecutionRecord, OutcomeRecord, WithdrawalRecord
 from fanzha.domain.transfer import link_tokens
 from fanzha.features.layout import unpack_record
@@ -45,11 +46,15 @@ def to_row(bucket: int, stream_id: str, fields: Fields) -> dict[str, Any]:
         row["change"] = int(fields[b"o"])
         row["change_columns"] = unpack_record(fields[b"c"])
     try:
-        return row | _columns_of(kind, fields)
+        whole = row | _columns_of(kind, fields)
     except (msgspec.DecodeError, KeyError):
         # Kept as it came: one record that this version cannot read must not stop the others.
         log.exception("journal entry %s cannot be read; its body alone is kept", row["record_id"])
         return row
+    if not 0 <= whole["record_time_ms"] < TIME_MS_MAX:
+        log.error("journal entry %s has an absurd time; its body alone is kept", row["record_id"])
+        return row
+    return whole
 
 
 def _columns_of(kind: str, fields: Fields) -> dict[str, Any]:

@@ -18,10 +18,12 @@ from fanzha.commands.models_options import (
     Reason,
     place_of,
 )
+from fanzha.commands.signer import PassphraseFile, signer_of
 from fanzha.domain.errors import SetupError
 from fanzha.registry.changes import Changed, Registrar
 from fanzha.registry.model_folder import folder_of, read_model_folder, sign_model
-from fanzha.signing.keys import load_signer, make_key
+from fanzha.secrets.wrapping import read_passphrase
+from fanzha.signing.keys import make_key
 
 
 def promote(
@@ -37,6 +39,7 @@ def promote(
     reason: Reason = "",
     folder: Folder = None,
     keys_folder: KeysFolder = None,
+    key_passphrase_file: PassphraseFile = None,
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -44,7 +47,7 @@ def promote(
 
     Every worker takes it over within seconds of the approval.
     """
-    registrar = _registrar(name, key_file, reason, folder, keys_folder)
+    registrar = _registrar(name, key_file, key_passphrase_file, reason, folder, keys_folder)
     if approve == (gate_report is not None):
         raise SetupError("give either --gate-report, to propose, or --approve, to agree")
     if gate_report is not None:
@@ -63,11 +66,12 @@ def rollback(
     reason: Reason = "",
     folder: Folder = None,
     keys_folder: KeysFolder = None,
+    key_passphrase_file: PassphraseFile = None,
     *,
     as_json: AsJson = False,
 ) -> None:
     """Make a former champion the champion again; one person suffices, so that it can be fast."""
-    registrar = _registrar(name, key_file, reason, folder, keys_folder)
+    registrar = _registrar(name, key_file, key_passphrase_file, reason, folder, keys_folder)
     _tell(registrar.roll_back(to), as_json=as_json)
 
 
@@ -79,24 +83,31 @@ def shadow(
     reason: Reason = "",
     folder: Folder = None,
     keys_folder: KeysFolder = None,
+    key_passphrase_file: PassphraseFile = None,
     *,
     as_json: AsJson = False,
 ) -> None:
     """Have a model score beside the champion, on record but without any effect; or none, --off."""
     if off == (label is not None):
         raise SetupError("name either a model, or --off")
-    registrar = _registrar(name, key_file, reason, folder, keys_folder)
+    registrar = _registrar(name, key_file, key_passphrase_file, reason, folder, keys_folder)
     changed = registrar.unshadow() if label is None else registrar.shadow(label)
     _tell(changed, as_json=as_json)
 
 
 def sign(
-    label: Label, name: Name, key_file: KeyFile, folder: Folder = None, *, as_json: AsJson = False
+    label: Label,
+    name: Name,
+    key_file: KeyFile,
+    folder: Folder = None,
+    key_passphrase_file: PassphraseFile = None,
+    *,
+    as_json: AsJson = False,
 ) -> None:
     """Sign a model's files as they are; whoever signed them before is replaced."""
     place = place_of(folder, None)
     model = read_model_folder(folder_of(place.models, label))
-    sign_model(model.folder, load_signer(name, key_file))
+    sign_model(model.folder, signer_of(name, key_file, key_passphrase_file))
     _show({"model": label, "signed_by": name}, as_json=as_json)
 
 
@@ -106,22 +117,31 @@ def key(
     machine: Annotated[  # noqa: FBT002 - a flag
         bool, typer.Option("--machine", help="For a pipeline: may sign models, nothing else.")
     ] = False,
+    key_passphrase_file: Annotated[
+        Path | None, typer.Option(help="File of a passphrase to encrypt the private key with.")
+    ] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
     """Make a key pair: the private key, and NAME.pub for the folder of trusted keys."""
-    public = make_key(name, out, is_machine=machine)
+    passphrase = read_passphrase(key_passphrase_file) if key_passphrase_file else None
+    public = make_key(name, out, is_machine=machine, passphrase=passphrase)
     _show({"name": name, "private_key": str(out), "public_key": str(public)}, as_json=as_json)
 
 
 def _registrar(
-    name: str, key_file: Path, reason: str, folder: Path | None, keys_folder: Path | None
+    name: str,
+    key_file: Path,
+    passphrase_file: Path | None,
+    reason: str,
+    folder: Path | None,
+    keys_folder: Path | None,
 ) -> Registrar:
     place = place_of(folder, keys_folder)
     return Registrar(
         place.models,
         place.keys,
-        load_signer(name, key_file),
+        signer_of(name, key_file, passphrase_file),
         datetime.now(UTC),
         reason,
         check=lambda model, number: place.load(model.folder, number),

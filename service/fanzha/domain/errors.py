@@ -5,8 +5,15 @@ FanzhaError
 ├── RequestIdReusedError     the same request id came with another body
 ├── DecisionNotFoundError    no decision on record under this id
 ├── OutcomeNotFoundError     the decision has no outcome of this id
-├── RoleRequiredError        the caller's roles do not allow the RPC
+├── ProposalNotFoundError    no proposal of this id
+├── ProposalClosedError      the proposal was decided or has expired
+├── DeniedError              who calls may not do this
+│   ├── NotAuthenticatedError  what the caller shows does not count
+│   ├── RoleRequiredError    the caller's roles do not allow the RPC
+│   ├── FourEyesError        nobody approves what the same person proposed
+│   └── RateLimitedError     the caller may, but not so often
 ├── OverloadedError          the service is at its limit
+├── DeadlinePassedError      the client waits no longer
 ├── StoppingError            this worker is being stopped; another one answers
 ├── StoreUnavailableError    a part that the call cannot do without is away
 ├── NotRecordedError         the decision could be recorded nowhere and is not given
@@ -74,8 +81,69 @@ class OutcomeNotFoundError(FanzhaError):
         self.outcome_id = outcome_id
 
 
-class RoleRequiredError(FanzhaError):
+class ProposalNotFoundError(FanzhaError):
+    """No proposal of this id."""
+
+    def __init__(self, proposal_id: str) -> None:
+        """Keep the id that was asked for."""
+        super().__init__(f"there is no proposal {proposal_id}; ListProposals names those there are")
+        self.proposal_id = proposal_id
+
+
+class ProposalClosedError(FanzhaError):
+    """The proposal was decided or has expired."""
+
+    def __init__(self, proposal_id: str, state: str) -> None:
+        """Keep the proposal and what became of it."""
+        super().__init__(
+            f"{proposal_id} is {state} already and cannot be decided any more; "
+            "what it did not bring has to be proposed anew"
+        )
+        self.proposal_id = proposal_id
+
+
+class DeniedError(FanzhaError):
+    """Who calls may not do this."""
+
+    cause = "denied"
+    """What the count of denied calls names it."""
+
+
+class NotAuthenticatedError(DeniedError):
+    """What the caller shows does not count."""
+
+    cause = "not authenticated"
+
+
+class FourEyesError(DeniedError):
+    """Nobody approves what the same person proposed."""
+
+    cause = "same person"
+
+    def __init__(self, proposal_id: str, proposer: str) -> None:
+        """Keep the proposal and who proposed it."""
+        super().__init__(
+            f"{proposal_id} was proposed by {proposer}, who cannot approve it as well; "
+            "another person must"
+        )
+        self.proposal_id = proposal_id
+
+
+class RateLimitedError(DeniedError):
+    """The caller may, but not so often."""
+
+    cause = "too often"
+
+    def __init__(self, rate_per_s: float, wait_s: float) -> None:
+        """Keep after how many seconds it may again."""
+        super().__init__(f"this client may make {rate_per_s:g} calls a second; wait, then go on")
+        self.wait_s = wait_s
+
+
+class RoleRequiredError(DeniedError):
     """The caller's roles do not allow the RPC."""
+
+    cause = "role missing"
 
     def __init__(self, method: str, role: str) -> None:
         """Keep the method and the role it needs."""
@@ -86,6 +154,10 @@ class RoleRequiredError(FanzhaError):
 
 class OverloadedError(FanzhaError):
     """The service is at its limit."""
+
+
+class DeadlinePassedError(FanzhaError):
+    """The client's deadline had passed before the call was begun."""
 
 
 class StoppingError(FanzhaError):

@@ -2,11 +2,20 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from fanzha.domain.decision import Decision, Score
 from fanzha.domain.evidence import ListHit, WatchlistEntry
 from fanzha.domain.transfer import Transfer
-from fanzha.domain.vocabulary import ExecutionStatus, FraudType, OutcomeSource, OutcomeType
+from fanzha.domain.vocabulary import (
+    ExecutionStatus,
+    FraudType,
+    ListProposalState,
+    OutcomeSource,
+    OutcomeType,
+    WatchlistGrade,
+    WatchlistKind,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +102,24 @@ class WithdrawalRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Actor:
+    """Who did something, as their certificate or token showed it."""
+
+    name: str
+    roles: tuple[str, ...] = ()
+    """What they might do at that moment."""
+    identity: str = ""
+    """Name in the certificate, or subject of the token; empty without TLS."""
+    fingerprint: str = ""
+    """SHA-256 of the certificate that opened the connection; a front's own, behind one."""
+    front: str = ""
+    """The front that passed on their token; empty without one."""
+
+
+NOBODY: Final = Actor("")
+
+
+@dataclass(frozen=True, slots=True)
 class ListImportRecord:
     """One change of the watchlists, by two people."""
 
@@ -103,6 +130,57 @@ class ListImportRecord:
     entries: tuple[tuple[bytes, WatchlistEntry], ...]
     """Tokens and their entries."""
     record_time_ms: int
+    proposal_id: str = ""
+    """The proposal that was approved; empty for an import at once on loopback."""
+    proposer: Actor = NOBODY
+    approver: Actor = NOBODY
+    """Who showed a certificate or a token for the two names; nobody on loopback."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListCount:
+    """How many entries of a kind and grade a proposal holds."""
+
+    kind: WatchlistKind
+    grade: WatchlistGrade
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListProposalRecord:
+    """A change of the watchlists that waits for its second person, who decides on it.
+
+    Times are milliseconds since 1970 UTC.
+    """
+
+    proposal_id: str
+    proposer: Actor
+    comment: str
+    counts: tuple[ListCount, ...]
+    record_time_ms: int
+    expire_time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListVerdictRecord:
+    """What the second person said about a proposal, or the first who took it back."""
+
+    proposal_id: str
+    is_approved: bool
+    by: Actor
+    comment: str
+    record_time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListProposal:
+    """A proposal and what became of it."""
+
+    record: ListProposalRecord
+    state: ListProposalState
+    verdict: ListVerdictRecord | None = None
+    lists_version: str = ""
+    """Version that it made; empty unless it took effect."""
 
 
 class ModelRole(StrEnum):

@@ -219,3 +219,15 @@ class WatchlistGrade(IntEnum):
     WATCH = 1
     SUSPICIOUS = 2
     INVOLVED = 3
+
+
+class ListProposalState(IntEnum):
+    """What became of a proposed change of the lists."""
+
+    UNSPECIFIED = 0
+    PENDING = 1
+    APPLYING = 2
+    """Approved, and not yet whole in effect."""
+    APPROVED = 3
+    REJECTED = 4
+    EXPIRED = 5

@@ -7,6 +7,7 @@ the right child follows the left one. So a parent stands before its children.
 """
 
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
@@ -55,7 +56,23 @@ def load_trees(path: Path) -> dict[str, npt.NDArray[Any]]:
 
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelRefusedError(
+            f"{path} cannot be read: {error!r}; export the model again"
+        ) from error
+    return trees_of(content, path)
+
+
+def trees_of(content: bytes, path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Return the arrays of one booster that were read from a file.
+
+    Raises:
+        ModelRefusedError: they are damaged.
+
+    """
+    try:
+        with np.load(BytesIO(content), allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
     except Exception as error:  # A damaged archive fails in many ways, none of them documented.
         raise ModelRefusedError(

@@ -227,7 +227,7 @@ def sound_sources(document: Document, schema: pa.Schema) -> dict[str, Any]:
     sound = _sound_in_themselves(document)
     for name, source in list(sound.items()):
         probe = Document(document.path, document.root, document.data)
-        if name == "time" and source.column in schema.names:
+        if name == "time" and schema.names.count(source.column) == 1:
             _check_time(probe, source, schema.field(source.column).type)
         elif name != "time":
             _check_constant(probe, name, source)
@@ -261,7 +261,7 @@ def _check_meaning(document: Document, schema: pa.Schema) -> None:
     if kind is not None and is_absent and KINDS_WITH_PAYEE & _kinds(kind):
         text = "columns.payee_account is missing: a transfer needs it"
         document.fault(("columns",), text, on_key=True)
-    if time is not None and time.column in schema.names:
+    if time is not None and schema.names.count(time.column) == 1:
         _check_time(document, time, schema.field(time.column).type)
 
 

@@ -1,6 +1,6 @@
 """What the pipeline needs from outside: a few methods each, met by `adapters` and by test fakes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
@@ -13,9 +13,11 @@ from fanzha.domain.evidence import NO_LINKS, AccountState, LinkState, ListSubjec
 from fanzha.domain.model import Head
 from fanzha.domain.outcomes import OutcomeHistory
 from fanzha.domain.record import (
+    Actor,
     DecisionOnRecord,
     DecisionRecord,
     ExecutionRecord,
+    ListProposal,
     OutcomeRecord,
     WithdrawalRecord,
 )
@@ -58,13 +60,20 @@ class Findings:
     stored: StoredRequest | None
     links: tuple[LinkState | None, ...] = NO_LINKS
     """In the order of `fanzha.domain.transfer.link_tokens`."""
+    has_all_lists: bool = True
+    """Whether `entries` are of all parts of the transfer; else some part's could not be read."""
 
 
 class Store(Protocol):
     """History, lists and stored answers."""
 
-    def find(self, transfer: Transfer) -> Findings:
-        """Read everything about a transfer in one round trip; never raises for an outage."""
+    def find(self, transfer: Transfer, deadline_s: float) -> Findings:
+        """Read everything about a transfer in one round trip; never raises for an outage.
+
+        Args:
+            transfer: a valid transfer.
+            deadline_s: instant of the monotonic clock, in seconds; what is later is left out.
+        """
         ...
 
 
@@ -113,10 +122,13 @@ class Committed:
 class Journal(Protocol):
     """The record in Redis."""
 
-    def commit(self, record: DecisionRecord, body: bytes, now_ms: int) -> Committed:
+    def commit(
+        self, record: DecisionRecord, body: bytes, now_ms: int, deadline_s: float | None = None
+    ) -> Committed:
         """Store a decision if its request id is free, with its changes of state, in one step.
 
-        The same decision id again adds nothing but a newer content.
+        The same decision id again adds nothing but a newer content. What is not confirmed by
+        `deadline_s`, an instant of the monotonic clock, counts as not confirmed.
 
         Raises:
             StoreUnavailableError: the store did not confirm; it may or may not hold the decision.
@@ -242,6 +254,42 @@ class Aftermath(Protocol):
         Raises:
             StoreUnavailableError: Redis did not confirm.
         """
+        ...
+
+
+class ListProposals(Protocol):
+    """Changes of the lists that wait for their second person. All raise StoreUnavailableError."""
+
+    def propose(
+        self, proposer: Actor, comment: str, entries: Iterable[tuple[bytes, WatchlistEntry]]
+    ) -> ListProposal:
+        """Keep entries as a proposal; whatever `entries` raises leaves nothing behind."""
+        ...
+
+    def find(self, proposal_id: str) -> ListProposal:
+        """Return a proposal. Raises ProposalNotFoundError."""
+        ...
+
+    def approve(self, proposal_id: str, approver: Actor) -> tuple[int, str]:
+        """Bring a proposal into effect; return the count of its entries and the lists version.
+
+        Raises:
+            ProposalNotFoundError: there is none.
+            ProposalClosedError: it was decided otherwise or by somebody else, or has expired.
+        """
+        ...
+
+    def reject(self, proposal_id: str, by: Actor, comment: str) -> ListProposal:
+        """Reject a proposal or take it back.
+
+        Raises:
+            ProposalNotFoundError: there is none.
+            ProposalClosedError: it was decided, or has expired.
+        """
+        ...
+
+    def newest(self) -> list[ListProposal]:
+        """Return proposals, the newest first."""
         ...
 
 

@@ -66,8 +66,17 @@ def _seq(state: AccountState | LinkState | None) -> int:
 class Recording:
     """A decision on its way to both places; `finish` waits until it may be answered."""
 
-    def __init__(self, entry: DecisionRecord, places: Recorder, now_ms: int) -> None:
+    def __init__(
+        self, entry: DecisionRecord, places: Recorder, now_ms: int, deadline_s: float
+    ) -> None:
         """Send the decision to both places.
+
+        Args:
+            entry: the decision's record.
+            places: the two places.
+            now_ms: the service's clock, milliseconds since 1970 UTC.
+            deadline_s: instant of the monotonic clock, in seconds, until which the store may
+                confirm.
 
         Raises:
             RequestIdReusedError: another body came first under the same request id.
@@ -76,6 +85,7 @@ class Recording:
         self._entry = entry
         self._places = places
         self._now_ms = now_ms
+        self._deadline_s = deadline_s
         self._ticket: int | None = None
         self._answer: Decision | None = None
         self._begin()
@@ -89,7 +99,7 @@ class Recording:
             self._answer = _store_alone(entry, places, self._now_ms)
             return
         try:
-            first = places.journal.commit(entry, body, self._now_ms).first
+            first = places.journal.commit(entry, body, self._now_ms, self._deadline_s).first
         except StoreUnavailableError:
             self._answer = _spool_alone(entry, places)
             return

@@ -20,14 +20,7 @@ from fanzha.policy.guards import (
     compiled_atoms,
     holds_for,
 )
-from fanzha.policy.policy import (
-    NoticeTexts,
-    Policy,
-    Rule,
-    RuleClass,
-    Thresholds,
-    TypologyLimits,
-)
+from fanzha.policy.policy import NoticeTexts, Policy, Rule, RuleClass, Thresholds, TypologyLimits
 from fanzha.policy.policy_file import (
     ControlShareShape,
     NoticeShape,
@@ -56,18 +49,21 @@ _SCORE_FACTS: Final = frozenset({"score_points"})
 Checked = tuple[RuleShape, tuple[Atom, ...], ReasonTemplate]
 
 
-def load_policy(path: Path = DEFAULT_POLICY, zone: tzinfo = BEIJING) -> Policy:
+def load_policy(
+    path: Path = DEFAULT_POLICY, zone: tzinfo = BEIJING, content: bytes | None = None
+) -> Policy:
     """Read a policy.
 
     Args:
         path: the file.
         zone: the bank's time zone, for the days on which rules count.
+        content: what was read of the file already; None: it is read now.
 
     Raises:
         FileRefusedError: the file has faults; names all of them with line and column.
 
     """
-    document = read_document(path)
+    document = read_document(path, content)
     header = document.parse(PolicyShape)
     thresholds = _thresholds(document)
     reasons = _score_reasons(document)

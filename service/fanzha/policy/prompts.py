@@ -101,14 +101,18 @@ class PromptCatalogue:
         return self.prompts[topic, channel]
 
 
-def load_prompts(path: Path = DEFAULT_PROMPTS) -> PromptCatalogue:
+def load_prompts(path: Path = DEFAULT_PROMPTS, content: bytes | None = None) -> PromptCatalogue:
     """Read a prompt catalogue.
+
+    Args:
+        path: the file.
+        content: what was read of the file already; None: it is read now.
 
     Raises:
         FileRefusedError: the file has faults; names all of them with line and column.
 
     """
-    document = read_document(path)
+    document = read_document(path, content)
     header = document.parse(_CatalogueShape)
     version = "" if header is None else header.version
     stated: dict[tuple[PromptTopic, Channel], Prompt] = {}

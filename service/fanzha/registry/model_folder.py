@@ -6,6 +6,7 @@ The manifest names the SHA-256 of every file that is read; who signs the manifes
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -35,12 +36,17 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
-    """A model's folder whose files are those that its manifest names."""
+    """A model's folder whose files are those that its manifest names.
+
+    It holds what was read: a file that is exchanged later is never the one that is loaded.
+    """
 
     folder: Path
     label: str
     """name/version."""
     manifest: bytes
+    files: Mapping[str, bytes]
+    """Name to content, the manifest and its signature aside."""
 
     @property
     def manifest_sha256(self) -> str:
@@ -77,18 +83,21 @@ def read_model_folder(folder: Path) -> ModelFolder:
         ) from error
     if folder.absolute().parts[-2:] != tuple(label.split("/")):
         raise ModelRefusedError(f"{folder} holds the model {label}; move it to its own place")
+    contents: dict[str, bytes] = {}
     for name, expected in files.items():
-        if Path(name).name != name or _sha256(folder / name) != expected:
+        content = _content(folder / name) if Path(name).name == name else None
+        if content is None or hashlib.sha256(content).hexdigest() != expected:
             raise ModelRefusedError(
                 f"{folder / name} is not the file that {MANIFEST_FILE} names (its SHA-256 "
                 f"differs); {_REMEDY}"
             )
-    return ModelFolder(folder, label, manifest)
+        contents[name] = content
+    return ModelFolder(folder, label, manifest, contents)
 
 
-def _sha256(file: Path) -> str:
+def _content(file: Path) -> bytes:
     try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()
+        return file.read_bytes()
     except OSError as error:
         raise ModelRefusedError(f"cannot read {file}: {error.strerror}; {_REMEDY}") from error
 

@@ -24,6 +24,10 @@ _ISOLATED: Final = (
     "FANZHA_ARCHIVE",
     "FANZHA_TOKEN_KEY_FILE",
     "FANZHA_BASE_CURRENCY",
+    "FANZHA_TLS_CERT",
+    "FANZHA_TLS_KEY",
+    "FANZHA_TLS_CLIENT_CA",
+    "FANZHA_ROLES",
 )
 
 
@@ -161,6 +165,7 @@ def _command(data: Path, models: Path | None, policy: Path | None) -> list[str]:
         "--data-dir": str(data),
         # A replay can wait; a degraded answer would only be about this machine.
         "--redis-timeout-ms": "5000",
+        "--budget-ms": "10000",
     }
     if models is not None:
         options["--models"] = str(models)

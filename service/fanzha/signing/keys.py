@@ -7,13 +7,15 @@ too, and below it, one a line, what restricts the key: `machine`, `retired-after
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
     Encoding,
     NoEncryption,
     PrivateFormat,
@@ -23,12 +25,15 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from fanzha.domain.errors import NotTrustedError, SetupError
+from fanzha.secrets.private_file import read_private
 
 ALGORITHM: Final = "Ed25519"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _PEM: Final = re.compile(rb"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", re.DOTALL)
 _RETIRED: Final = re.compile(r"retired-after: *(\d{1,9})")
-_FOR_OTHERS: Final = 0o077
+
+Passphrase = Callable[[], bytes]
+"""Gives a passphrase, from a file or from a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +80,13 @@ class TrustedKeys:
     faults: dict[str, str]
     """File to what is wrong with it; such a file is trusted for nothing."""
 
-    def person(self, name: str, key: str, number: int) -> None:
+    def person(self, name: str, key: str, number: int | None) -> None:
         """Check that a person of this name and key may make the statement of a number.
+
+        Args:
+            name: who signed.
+            key: the public key.
+            number: of the statement; None: what is signed has no number, as a policy.
 
         Raises:
             NotTrustedError: the person may not.
@@ -120,8 +130,16 @@ class TrustedKeys:
         )
 
 
-def make_key(name: str, file: Path, *, is_machine: bool = False) -> Path:
+def make_key(
+    name: str, file: Path, *, is_machine: bool = False, passphrase: bytes | None = None
+) -> Path:
     """Write a new private key, and `<name>.pub` beside it; return the latter.
+
+    Args:
+        name: whose key it is to be.
+        file: for the private key.
+        is_machine: it may sign models alone.
+        passphrase: encrypts the private key; None: the file's rights alone keep it.
 
     Raises:
         SetupError: the name is unfit, a file exists already, or cannot be written.
@@ -131,7 +149,8 @@ def make_key(name: str, file: Path, *, is_machine: bool = False) -> Path:
             f"--name is {name!r}; use 1 to 64 letters, digits and ._-, a letter or digit first"
         )
     private = Ed25519PrivateKey.generate()
-    secret = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    locked = BestAvailableEncryption(passphrase) if passphrase else NoEncryption()
+    secret = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, locked)
     public = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     public_file = file.with_name(f"{name}.pub")
     try:
@@ -149,28 +168,41 @@ def make_key(name: str, file: Path, *, is_machine: bool = False) -> Path:
     return public_file
 
 
-def load_signer(name: str, file: Path) -> Signer:
+def load_signer(name: str, file: Path, passphrase: Passphrase | None = None) -> Signer:
     """Read a private key.
 
+    Args:
+        name: who signs.
+        file: the private key.
+        passphrase: asked for one where the key is under one; None: nobody can be asked.
+
     Raises:
-        SetupError: it cannot be read, others may read it, or it is no Ed25519 key.
+        SetupError: it cannot be read, others may read it, its passphrase is missing or wrong, or it
+            is no Ed25519 key.
     """
-    try:
-        mode = file.stat().st_mode
-        content = file.read_bytes()
-    except OSError as error:
-        raise SetupError(
-            f"cannot read the key {file}: {error.strerror}; fanzha models key makes one"
-        ) from error
-    if mode & _FOR_OTHERS:
-        raise SetupError(f"others may read the key {file}; take that away: chmod 600 {file}")
+    content = read_private(file, "the key", "fanzha models key makes one")
+    private: object
     try:
         private = load_pem_private_key(content, password=None)
-    except (ValueError, TypeError) as error:
-        raise SetupError(f"{file} is no private key without a passphrase: {error}") from error
+    except TypeError:
+        private = _unlocked(content, file, passphrase)
+    except ValueError as error:
+        raise SetupError(f"{file} is no private key in PEM: {error}") from error
     if not isinstance(private, Ed25519PrivateKey):
         raise SetupError(f"{file} is no {ALGORITHM} key; fanzha models key makes one")
     return Signer(name, private)
+
+
+def _unlocked(content: bytes, file: Path, passphrase: Passphrase | None) -> object:
+    if passphrase is None:
+        raise SetupError(f"the key {file} is under a passphrase; give --key-passphrase-file")
+    try:
+        return load_pem_private_key(content, password=passphrase())
+    except ValueError:
+        # OpenSSL's own words say nothing that helps.
+        raise SetupError(
+            f"the passphrase does not open the key {file}; give the right one"
+        ) from None
 
 
 def read_trusted(folder: Path) -> TrustedKeys:
@@ -180,7 +212,7 @@ def read_trusted(folder: Path) -> TrustedKeys:
     for file in sorted(folder.glob("*.pub")):
         try:
             keys.append(_trusted_key(file))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, UnsupportedAlgorithm) as error:
             faults[file.name] = f"cannot be used: {error}"
     return TrustedKeys(folder, tuple(keys), faults)
 

@@ -1,45 +1,51 @@
 """Who may call what: one table, checked on every call; what is not in it is denied."""
 
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 import grpc
 
-from fanzha.domain.errors import RoleRequiredError
+from fanzha.access.rates import Bucket
+from fanzha.access.roles import Role
+from fanzha.domain.errors import RateLimitedError, RoleRequiredError
+from fanzha.domain.record import Actor
 
 
-class Role(StrEnum):
-    """What a caller may be."""
-
-    SCORER = "scorer"
-    REVIEWER = "reviewer"
-    RISK_OPS = "risk-ops"
-    AUDITOR = "auditor"
-    ADMIN = "admin"
+def _any_of(*roles: Role) -> frozenset[Role]:
+    return frozenset({*roles, Role.ADMIN, Role.LOCAL})
 
 
-REQUIRED_ROLES: dict[str, frozenset[Role]] = {
-    "/fanzha.v1.ScoringService/ScoreTransfer": frozenset({Role.SCORER}),
-    "/fanzha.v1.ScoringService/ScoreBatch": frozenset({Role.SCORER}),
-    "/fanzha.v1.ScoringService/GetDecision": frozenset({Role.SCORER, Role.REVIEWER, Role.AUDITOR}),
-    "/fanzha.v1.OutcomeService/ReportExecution": frozenset({Role.SCORER}),
-    "/fanzha.v1.OutcomeService/RecordOutcome": frozenset({Role.SCORER, Role.REVIEWER}),
-    "/fanzha.v1.OutcomeService/RecordOutcomes": frozenset({Role.SCORER, Role.REVIEWER}),
-    "/fanzha.v1.OutcomeService/WithdrawOutcome": frozenset({Role.REVIEWER}),
-    "/fanzha.v1.OutcomeService/ListOutcomes": frozenset({Role.REVIEWER, Role.AUDITOR}),
-    "/fanzha.v1.WatchlistService/ImportEntries": frozenset({Role.RISK_OPS}),
+REQUIRED_ROLES: Final[dict[str, frozenset[Role]]] = {
+    "/fanzha.v1.ScoringService/ScoreTransfer": _any_of(Role.SCORER, Role.TERMINAL),
+    "/fanzha.v1.ScoringService/ScoreBatch": _any_of(Role.SCORER),
+    "/fanzha.v1.ScoringService/GetDecision": _any_of(
+        Role.SCORER, Role.REVIEWER, Role.RISK_OPS, Role.AUDITOR
+    ),
+    "/fanzha.v1.OutcomeService/ReportExecution": _any_of(Role.SCORER),
+    "/fanzha.v1.OutcomeService/RecordOutcome": _any_of(Role.SCORER, Role.REVIEWER),
+    "/fanzha.v1.OutcomeService/RecordOutcomes": _any_of(Role.SCORER, Role.REVIEWER),
+    "/fanzha.v1.OutcomeService/WithdrawOutcome": _any_of(Role.REVIEWER),
+    "/fanzha.v1.OutcomeService/ListOutcomes": _any_of(Role.REVIEWER, Role.AUDITOR),
+    "/fanzha.v1.WatchlistService/ProposeImport": _any_of(Role.RISK_OPS),
+    "/fanzha.v1.WatchlistService/ApproveImport": _any_of(Role.APPROVER),
+    "/fanzha.v1.WatchlistService/RejectImport": _any_of(Role.RISK_OPS, Role.APPROVER),
+    "/fanzha.v1.WatchlistService/ListProposals": _any_of(
+        Role.RISK_OPS, Role.APPROVER, Role.AUDITOR
+    ),
+    # Names two people in words; with certificates these have to show themselves.
+    "/fanzha.v1.WatchlistService/ImportEntries": frozenset({Role.LOCAL}),
 }
-"""Any one of the roles will do; ADMIN may call everything in the table."""
+"""Any one of the roles will do."""
 
-OPEN_METHODS = frozenset(
-    {
-        "/grpc.health.v1.Health/Check",
-        "/grpc.health.v1.Health/Watch",
-        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
-    }
-)
-"""Need no role: they tell nothing that a connection alone does not."""
+OPEN_METHODS: Final = {
+    "/grpc.health.v1.Health/Check": "whether it serves; for probes",
+    "/grpc.health.v1.Health/List": "the same, for all services",
+    "/grpc.health.v1.Health/Watch": "the same, as a stream",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": (
+        "what `proto/` says; with TLS only where the setting `reflection` turns it on"
+    ),
+}
+"""Need no role, and with TLS a certificate of the client CA nevertheless."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +54,39 @@ class Caller:
 
     name: str
     roles: frozenset[Role]
+    identity: str = ""
+    """What its certificate says, and through a front what the token says; empty without TLS."""
+    fingerprint: str = ""
+    """SHA-256 of the certificate, in hexadecimal; of a front its own."""
+    front: str = ""
+    """Name of the front that passed on the token of this person; empty without one."""
+    bucket: Bucket | None = None
+    """Permits of a caller that has a limit."""
+
+    @property
+    def actor(self) -> Actor:
+        """The caller as the journal names it."""
+        return Actor(
+            self.name, tuple(sorted(self.roles)), self.identity, self.fingerprint, self.front
+        )
 
 
 class Callers(Protocol):
     """Finds out who calls."""
 
     def identify(self, context: grpc.ServicerContext) -> Caller:
-        """Return the caller of a call."""
+        """Return the caller of a call.
+
+        Raises:
+            NotAuthenticatedError: what it shows does not count.
+        """
         ...
 
 
 class LocalAdmin:
-    """Everyone is local admin: for `--embedded` and tests on loopback only."""
+    """Everyone is local admin: on loopback and Unix sockets, where nobody shows a certificate."""
 
-    _CALLER = Caller("local", frozenset({Role.ADMIN}))
+    _CALLER = Caller("local", frozenset({Role.LOCAL}))
 
     def identify(self, context: grpc.ServicerContext) -> Caller:  # noqa: ARG002 - meets Callers
         """Return the local admin."""
@@ -75,8 +100,20 @@ def authorise(method: str, caller: Caller) -> None:
         RoleRequiredError: the caller has none of the roles that the method needs, or the method is
             not in the table.
     """
-    needed = REQUIRED_ROLES.get(method)
-    if needed is None:
-        raise RoleRequiredError(method, "none that exists")
-    if Role.ADMIN not in caller.roles and not needed & caller.roles:
-        raise RoleRequiredError(method, " or ".join(sorted(needed)))
+    needed = REQUIRED_ROLES.get(method, frozenset())
+    if not needed & caller.roles:
+        # Who shows a certificate is not told of what no certificate can give.
+        named = " or ".join(sorted(needed - {Role.ADMIN, Role.LOCAL}))
+        raise RoleRequiredError(method, named or "none that a certificate gives")
+
+
+def take_permit(caller: Caller) -> None:
+    """Count a call against its caller's limit.
+
+    Raises:
+        RateLimitedError: that was one too many.
+    """
+    if caller.bucket is not None:
+        wait_s = caller.bucket.take()
+        if wait_s > 0:
+            raise RateLimitedError(caller.bucket.rate_per_s, wait_s)

@@ -19,7 +19,7 @@ from fanzha.domain.vocabulary import (
     TransferKind,
     TransferSpeed,
 )
-from fanzha.transport.identity import IDENTIFIER, PHONE, Tokens, masked, redacted
+from fanzha.transport.identity import IDENTIFIER, PHONE, Tokens, masked, redacted, telling, tells
 from fanzha.v1 import scoring_pb2 as scoring
 from fanzha.v1 import transfer_pb2 as wire
 
@@ -27,8 +27,6 @@ E = TypeVar("E", bound=IntEnum)
 
 _EPOCH = date(1970, 1, 1).toordinal()
 REMARK_MAX = 256
-_TELLING_LENGTH = 7
-"""Shorter identifiers name nobody by themselves, and turn up in other names by chance."""
 
 
 class Door:
@@ -130,9 +128,12 @@ class Door:
 
     def keep_out(self, identifiers: tuple[str, ...], named: dict[str, str]) -> None:
         """Note a fault where a name that is kept as it is holds one of the raw identifiers."""
+        told = telling(identifiers)
         for field, value in named.items():
-            if any(len(raw) >= _TELLING_LENGTH and raw in value for raw in identifiers):
-                self.fault(field, "must not hold an account, phone, ID or device number")
+            if tells(value, told):
+                self.fault(
+                    field, "must hold no account, phone, ID or device number, nor a mail address"
+                )
 
     def remark(self, text: str, field: str) -> str:
         """Return free text with identifiers redacted; too long a text is a fault."""
@@ -150,7 +151,10 @@ def to_draft(request: scoring.ScoreTransferRequest, caller: str, tokens: Tokens)
     base = transfer.base_amount if has("base_amount") else transfer.amount
     payer, payee = transfer.payer, transfer.payee
     door.keep_out(
-        (payer.account, payee.account, payer.phone, payee.phone, payer.person, payee.person),
+        (
+            *(payer.account, payee.account, payer.phone, payee.phone),
+            *(payer.person, payee.person, transfer.session.device_id),
+        ),
         {
             "request_id": request.request_id,
             "transfer.transfer_id": transfer.transfer_id,

@@ -1,12 +1,20 @@
 """What every call passes: who calls, may they, and errors into status."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Final, TypeVar
 
 import grpc
 
-from fanzha.transport.authorise import Caller, Callers, authorise
+from fanzha.domain.errors import DeniedError
+from fanzha.transport.authorise import Caller, Callers, authorise, take_permit
+from fanzha.transport.denials import Denial, Denials
 from fanzha.transport.status import abort, to_failure
+
+M = TypeVar("M")
+
+_AGAIN_S: Final = 1.0
 
 
 class Guard:
@@ -14,13 +22,33 @@ class Guard:
 
     def __init__(self, callers: Callers) -> None:
         self._callers = callers
+        self.denials = Denials(time.monotonic)
 
     @contextmanager
     def call(self, method: str, context: grpc.ServicerContext) -> Iterator[Caller]:
         """Let one call in, and end it with a status when it fails."""
+        name = "nobody"
         try:
             caller = self._callers.identify(context)
+            name = caller.name
             authorise(method, caller)
+            take_permit(caller)
             yield caller
         except Exception as error:  # noqa: BLE001 - every error becomes a status here
+            if isinstance(error, DeniedError):
+                self.denials.note(Denial(method, name, error.cause))
             abort(context, to_failure(error))
+
+    def while_allowed(
+        self, method: str, context: grpc.ServicerContext, messages: Iterable[M]
+    ) -> Iterator[M]:
+        """Yield a stream's messages for as long as its caller may send them; ask each second.
+
+        To be used within `call`.
+        """
+        due_s = time.monotonic() + _AGAIN_S
+        for message in messages:
+            if time.monotonic() >= due_s:
+                authorise(method, self._callers.identify(context))
+                due_s = time.monotonic() + _AGAIN_S
+            yield message

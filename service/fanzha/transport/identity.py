@@ -3,18 +3,13 @@
 Every way in uses this module: RPCs, list imports, files. Nothing behind it sees a raw identifier.
 """
 
-import contextlib
-import hashlib
-import os
 import re
-import secrets
 import unicodedata
-from pathlib import Path
+from collections.abc import Iterable
 
-from fanzha.domain.errors import SetupError
-
-TOKEN_BYTES = 16
-KEY_BYTES = 32
+from fanzha.secrets.chain import Successor, body_succession, succession
+from fanzha.secrets.digests import Digest, keyed_digest
+from fanzha.secrets.token_key import TokenKey, plain_key
 
 IDENTIFIER = re.compile(r"[A-Za-z0-9._:-]+\Z")
 PHONE = re.compile(r"[0-9+ -]+\Z")
@@ -23,56 +18,61 @@ PHONE = re.compile(r"[0-9+ -]+\Z")
 # phones and ID numbers are written, in figures or in Chinese; an 18-character ID may end in X.
 _FIGURE = r"[\d〇零一壹幺二贰两三叁四肆五伍六陆七柒八捌九玖]"
 _IN_TEXT = re.compile(rf"{_FIGURE}(?:[\W_]{{0,3}}{_FIGURE}){{6,}}[Xx]?")
+_TELLING_LENGTH = 7
+"""Shorter identifiers name nobody by themselves, and turn up in other names by chance."""
+_PUNCTUATION = {code: None for code in range(128) if not chr(code).isalnum()}
 _MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 
 
 class Tokens:
-    """Makes tokens: keyed BLAKE2b of 16 bytes, apart for each kind of identifier.
+    """Makes tokens of 16 bytes, apart for each kind of identifier.
 
     The same identifier gives the same token as long as the key stays, across restarts and workers.
     """
 
-    def __init__(self, key: bytes) -> None:
-        if len(key) != KEY_BYTES:
-            raise SetupError(
-                f"the token key has {len(key)} bytes; it must be a file of {KEY_BYTES} random bytes"
-            )
-        self._account = hashlib.blake2b(key=key, digest_size=TOKEN_BYTES, person=b"account")
-        self._person = hashlib.blake2b(key=key, digest_size=TOKEN_BYTES, person=b"person")
-        self._phone = hashlib.blake2b(key=key, digest_size=TOKEN_BYTES, person=b"phone")
-        self._device = hashlib.blake2b(key=key, digest_size=TOKEN_BYTES, person=b"device")
-        self._body = hashlib.blake2b(key=key, digest_size=TOKEN_BYTES, person=b"body")
+    def __init__(self, key: TokenKey | bytes) -> None:
+        """Prepare the digests.
+
+        Args:
+            key: the chain of keys, or one plain key of 32 bytes for BLAKE2b.
+
+        Raises:
+            SetupError: it is no key.
+        """
+        chain = plain_key(key) if isinstance(key, bytes) else key
+        first, *others = chain.keys
+        later = tuple(map(Successor, others))
+        self.fingerprint = chain.fingerprint
+        """Names the key; says nothing about it."""
+
+        def made(kind: bytes) -> Digest:
+            return keyed_digest(first.algorithm, first.secret, kind)
+
+        self._account = succession(made(b"account"), later)
+        self._person = succession(made(b"person"), later)
+        self._phone = succession(made(b"phone"), later)
+        self._device = succession(made(b"device"), later)
+        self._body = body_succession(made(b"body"), later)
 
     def account(self, raw: str) -> bytes:
         """Return the token of an account or card number."""
-        digest = self._account.copy()
-        digest.update(raw.encode())
-        return digest.digest()
+        return self._account(raw.encode())
 
     def person(self, raw: str) -> bytes:
         """Return the token of a person's or company's identity; letters count without case."""
-        digest = self._person.copy()
-        digest.update(raw.upper().encode())
-        return digest.digest()
+        return self._person(raw.upper().encode())
 
     def phone(self, raw: str) -> bytes:
         """Return the token of a phone number; blanks, hyphens and the prefix +86 do not count."""
-        plain = raw.replace(" ", "").replace("-", "").removeprefix("+86")
-        digest = self._phone.copy()
-        digest.update(plain.encode())
-        return digest.digest()
+        return self._phone(raw.replace(" ", "").replace("-", "").removeprefix("+86").encode())
 
     def device(self, raw: str) -> bytes:
         """Return the token of a device or terminal."""
-        digest = self._device.copy()
-        digest.update(raw.encode())
-        return digest.digest()
+        return self._device(raw.encode())
 
     def body(self, serialized: bytes) -> bytes:
         """Return the keyed digest of a request's body; bodies hold raw identifiers."""
-        digest = self._body.copy()
-        digest.update(serialized)
-        return digest.digest()
+        return self._body(serialized)
 
 
 def masked(raw: str) -> str:
@@ -90,43 +90,26 @@ def redacted(text: str) -> str:
     return _MAIL.sub("[redacted]", _IN_TEXT.sub("[redacted]", plain))
 
 
-def load_or_create_key(path: Path) -> bytes:
-    """Return the key of 32 bytes in a file, made on first use and readable by its owner only.
-
-    Raises:
-        SetupError: the file cannot be read or written.
-    """
-    if path.exists():
-        return load_key(path)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(secrets.token_bytes(KEY_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):
-            # Whole or not at all, and never over a key that is there.
-            os.link(draft, path)
-        draft.unlink()
-    except OSError as error:
-        raise SetupError(
-            f"cannot create the token key {path}: {error.strerror}; "
-            "choose a writable folder with --data-dir"
-        ) from error
-    return load_key(path)
+def telling(identifiers: Iterable[str]) -> tuple[str, ...]:
+    """Return what `tells` looks for: the identifiers that name somebody, without their spelling."""
+    plain = (_unspelled(raw).removeprefix("86") for raw in identifiers if raw)
+    return tuple(raw for raw in plain if len(raw) >= _TELLING_LENGTH)
 
 
-def load_key(path: Path) -> bytes:
-    """Return the key of 32 bytes in a file.
+def tells(name: str, told: tuple[str, ...]) -> bool:
+    """Say whether a name that is kept as it is holds an identifier, however spelled, or a mail."""
+    if not name:
+        return False
+    kept = _unspelled(name)
+    return any(raw in kept for raw in told) or (
+        ("@" in name or not name.isascii())
+        and _MAIL.search(unicodedata.normalize("NFKC", name)) is not None
+    )
 
-    Raises:
-        SetupError: the file cannot be read.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise SetupError(
-            f"cannot read the token key {path}: {error.strerror}; "
-            "give a readable file of 32 random bytes with --token-key-file"
-        ) from error
+
+def _unspelled(text: str) -> str:
+    """Return a text without what spelling may vary: width, case, blanks, punctuation."""
+    if text.isascii():
+        return text.lower().translate(_PUNCTUATION)
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(character for character in folded if character.isalnum())

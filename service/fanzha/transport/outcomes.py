@@ -68,7 +68,9 @@ class OutcomeServicer(outcomes_pb2_grpc.OutcomeServiceServicer):
         """Take many outcomes; each is judged alone."""
         answer = outcomes.RecordOutcomesResponse()
         with self._guard.call(_SERVICE + "RecordOutcomes", context):
-            for index, request in enumerate(request_iterator):
+            method = _SERVICE + "RecordOutcomes"
+            allowed = self._guard.while_allowed(method, context, request_iterator)
+            for index, request in enumerate(allowed):
                 try:
                     if self._record(request.outcome):
                         answer.recorded_count += 1

@@ -1,8 +1,10 @@
 """The gRPC server: synchronous, a small pool of threads, each with its own Redis connection."""
 
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import grpc
@@ -77,12 +79,26 @@ class Servicers:
     watchlists: WatchlistServicer
 
 
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """Where and how clients come in."""
+
+    address: str
+    """host:port, or unix:path."""
+    credentials: grpc.ServerCredentials | None = None
+    """TLS with client certificates; None: whoever connects is let in."""
+    has_reflection: bool = True
+    """Whether the server describes its RPCs to whoever connects."""
+    connection_age_s: int = 0
+    """Connections are closed after so long, between two calls; 0: never."""
+
+
 class Server:
     """One listening server with health and reflection."""
 
     def __init__(
         self,
-        address: str,
+        entrance: Entrance,
         servicers: Servicers,
         limits: Limits,
         streams_max: int,
@@ -90,7 +106,7 @@ class Server:
         """Bind, without serving yet.
 
         Args:
-            address: host:port, or unix:path.
+            entrance: where and how clients come in.
             servicers: what to serve.
             limits: how many calls are served or wait at once; more are refused with
                 RESOURCE_EXHAUSTED and a hint when to try again.
@@ -114,7 +130,7 @@ class Server:
         few = Limits(_OTHER_THREADS, _OTHER_CALLS_MAX, limits.target_s, _OTHER_WAIT_S)
         others = Lane("other", _OTHER_CALLS_MAX, Admission(few, time.monotonic), self._patiences[2])
         watches = ThreadPoolExecutor(_OTHER_THREADS, thread_name_prefix="watch")
-        self._server = grpc.server(watches, options=_TRANSPORT)
+        self._server = grpc.server(watches, options=(*_TRANSPORT, *_age(entrance.connection_age_s)))
         self._server.add_generic_rpc_handlers((intake,))
         ours: Any = intake.on(calls, streams)
         scoring_pb2_grpc.add_ScoringServiceServicer_to_server(servicers.scoring, ours)
@@ -123,22 +139,22 @@ class Server:
         self._health = health.HealthServicer()
         beside: Any = intake.on(others, others)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, beside)
-        reflection.enable_server_reflection(
-            (*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), beside
-        )
-        try:
-            self.port = self._server.add_insecure_port(address)
-        except RuntimeError as error:
-            raise SetupError(
-                f"cannot listen on {address}: it is taken or not an address of this machine; "
-                "choose another with --address"
-            ) from error
+        if entrance.has_reflection:
+            reflection.enable_server_reflection(
+                (*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), beside
+            )
+        self.port = _bind(self._server, entrance)
 
     def start(self) -> None:
         """Begin to serve and report as healthy."""
         self._server.start()
         for service in ("", *_SERVICES):
             self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+
+    def tell_health(self, name: str, is_well: bool) -> None:  # noqa: FBT001 - a state
+        """Say under a name of its own how a part of the service is."""
+        states = health_pb2.HealthCheckResponse
+        self._health.set(name, states.SERVING if is_well else states.NOT_SERVING)
 
     def stop(self, notice_s: float, grace_s: float) -> None:
         """Stop without losing a call.
@@ -157,3 +173,33 @@ class Server:
         self._server.stop(_LAST_S).wait()
         for patience in self._patiences:
             patience.close()
+
+
+def _age(seconds: int) -> list[tuple[str, int]]:
+    """Return the options that close old connections, after the calls on them have ended."""
+    return [("grpc.max_connection_age_ms", seconds * 1000)] if seconds else []
+
+
+def _bind(server: grpc.Server, entrance: Entrance) -> int:
+    """Bind the address; a Unix socket is for its owner alone from its first moment on.
+
+    Raises:
+        SetupError: the address is taken or cannot be bound.
+    """
+    address, before = entrance.address, os.umask(0o077)
+    try:
+        if entrance.credentials is None:
+            port = server.add_insecure_port(address)
+        else:
+            port = server.add_secure_port(address, entrance.credentials)
+        if address.startswith("unix:"):
+            path = address.removeprefix("unix:")
+            Path(path.removeprefix("//")).chmod(0o600)
+    except (RuntimeError, OSError) as error:
+        raise SetupError(
+            f"cannot listen on {address}: it is taken or not an address of this machine; "
+            "choose another with --address"
+        ) from error
+    finally:
+        os.umask(before)
+    return port

@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import math
 import uuid
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,13 +13,19 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from fanzha.domain.errors import (
+    DeadlinePassedError,
     DecisionNotFoundError,
     FanzhaError,
     FieldFault,
+    FourEyesError,
     InvalidFieldsError,
+    NotAuthenticatedError,
     NotRecordedError,
     OutcomeNotFoundError,
     OverloadedError,
+    ProposalClosedError,
+    ProposalNotFoundError,
+    RateLimitedError,
     RequestIdReusedError,
     RoleRequiredError,
     StoppingError,
@@ -32,6 +39,7 @@ log = logging.getLogger(__name__)
 DOMAIN = "fanzha"
 _PUSHBACK = "grpc-retry-pushback-ms"
 _NAMED_MAX = 12
+_RETRY_AFTER = "retry-after-ms"
 _RETRY_AFTER_MS = 100
 _SPREAD = itertools.count(0, 37)
 
@@ -41,7 +49,13 @@ _TABLE: dict[type[FanzhaError], tuple[int, reasons.ErrorReason.ValueType]] = {
     DecisionNotFoundError: (code_pb2.NOT_FOUND, reasons.ERROR_REASON_DECISION_NOT_FOUND),
     OutcomeNotFoundError: (code_pb2.NOT_FOUND, reasons.ERROR_REASON_OUTCOME_NOT_FOUND),
     RoleRequiredError: (code_pb2.PERMISSION_DENIED, reasons.ERROR_REASON_ROLE_REQUIRED),
+    NotAuthenticatedError: (code_pb2.UNAUTHENTICATED, reasons.ERROR_REASON_NOT_AUTHENTICATED),
+    FourEyesError: (code_pb2.PERMISSION_DENIED, reasons.ERROR_REASON_FOUR_EYES),
+    RateLimitedError: (code_pb2.RESOURCE_EXHAUSTED, reasons.ERROR_REASON_RATE_LIMITED),
+    ProposalNotFoundError: (code_pb2.NOT_FOUND, reasons.ERROR_REASON_PROPOSAL_NOT_FOUND),
+    ProposalClosedError: (code_pb2.FAILED_PRECONDITION, reasons.ERROR_REASON_PROPOSAL_CLOSED),
     OverloadedError: (code_pb2.RESOURCE_EXHAUSTED, reasons.ERROR_REASON_OVERLOADED),
+    DeadlinePassedError: (code_pb2.DEADLINE_EXCEEDED, reasons.ERROR_REASON_DEADLINE_PASSED),
     StoppingError: (code_pb2.UNAVAILABLE, reasons.ERROR_REASON_STOPPING),
     StoreUnavailableError: (code_pb2.UNAVAILABLE, reasons.ERROR_REASON_STORE_UNAVAILABLE),
     NotRecordedError: (code_pb2.UNAVAILABLE, reasons.ERROR_REASON_NOT_RECORDED),
@@ -73,7 +87,7 @@ def to_failure(error: Exception) -> Failure:
             message = "a part that this call needs is away; try again" if quiet else str(error)
             if faults:
                 message = _summary(faults)
-            after_ms = _retry_after_ms() if isinstance(error, OverloadedError) else 0
+            after_ms = _retry_after_ms(error)
             return Failure(code, reason, message, _metadata(error), faults, after_ms)
     error_id = uuid.uuid4().hex[:12]
     log.error("internal error %s", error_id, exc_info=error)
@@ -85,9 +99,14 @@ def to_failure(error: Exception) -> Failure:
     )
 
 
-def _retry_after_ms() -> int:
-    """Return a hint that differs from call to call, so that not all come back at once."""
-    return _RETRY_AFTER_MS + next(_SPREAD) % _RETRY_AFTER_MS
+def _retry_after_ms(error: FanzhaError) -> int:
+    """Return when to try again, 0 when the error says nothing about that."""
+    if isinstance(error, RateLimitedError):
+        return math.ceil(error.wait_s * 1000)
+    if isinstance(error, OverloadedError):
+        # The hint differs from call to call, so that not all come back at once.
+        return _RETRY_AFTER_MS + next(_SPREAD) % _RETRY_AFTER_MS
+    return 0
 
 
 def _summary(faults: tuple[FieldFault, ...]) -> str:
@@ -104,6 +123,8 @@ def _metadata(error: FanzhaError) -> dict[str, str]:
         return {"decision_id": error.decision_id}
     if isinstance(error, OutcomeNotFoundError):
         return {"decision_id": error.decision_id, "outcome_id": error.outcome_id}
+    if isinstance(error, (FourEyesError, ProposalNotFoundError, ProposalClosedError)):
+        return {"proposal_id": error.proposal_id}
     if isinstance(error, RoleRequiredError):
         return {"method": error.method, "role": error.role}
     return {}
@@ -152,7 +173,7 @@ def abort(context: grpc.ServicerContext, failure: Failure) -> None:
     rich = status_pb2.Status(code=failure.code, message=failure.message, details=details)
     status: Any = rpc_status.to_status(rich)
     if failure.retry_after_ms:
-        # Clients with a retry policy keep to it by themselves (gRFC A6).
-        pushback = (_PUSHBACK, str(failure.retry_after_ms))
-        status = status._replace(trailing_metadata=(*status.trailing_metadata, pushback))
+        # Clients with a retry policy keep to the first by themselves (gRFC A6).
+        hints = [(name, str(failure.retry_after_ms)) for name in (_PUSHBACK, _RETRY_AFTER)]
+        status = status._replace(trailing_metadata=(*status.trailing_metadata, *hints))
     context.abort_with_status(status)

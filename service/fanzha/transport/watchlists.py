@@ -1,27 +1,27 @@
 """WatchlistService: raw identifiers in, tokens and entries on."""
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 
 import grpc
 
+from fanzha.access.four_eyes import check_four_eyes
+from fanzha.access.roles import plain_name
 from fanzha.domain.errors import FieldFault, InvalidFieldsError
 from fanzha.domain.evidence import WatchlistEntry
 from fanzha.domain.record import ListImportRecord
-from fanzha.domain.vocabulary import WatchlistGrade, WatchlistKind
-from fanzha.pipeline.ports import Clock
-from fanzha.transport.convert import Door
+from fanzha.domain.vocabulary import ListProposalState
+from fanzha.pipeline.ports import Clock, ListProposals
 from fanzha.transport.guard import Guard
-from fanzha.transport.identity import IDENTIFIER, PHONE, Tokens
+from fanzha.transport.identity import Tokens, redacted
+from fanzha.transport.list_proposals import to_wire
+from fanzha.transport.watchlist_entries import EntryReader
 from fanzha.v1 import watchlists_pb2 as watchlists
 from fanzha.v1 import watchlists_pb2_grpc
 
-_IMPORT = "/fanzha.v1.WatchlistService/ImportEntries"
+_SERVICE = "/fanzha.v1.WatchlistService/"
 _NAME = re.compile(r"[\w.@ -]{1,64}\Z")
-_FAULTS_MAX = 50
-"""So many fit into gRPC's trailing metadata; the last one says how many more there are."""
-ENTRIES_MAX = 1_000
+_COMMENT_MAX = 256
 
 Entries = Iterable[tuple[bytes, WatchlistEntry]]
 ImportEntries = Callable[[ListImportRecord, Entries], tuple[int, str]]
@@ -31,30 +31,84 @@ class WatchlistServicer(watchlists_pb2_grpc.WatchlistServiceServicer):
     """Changes watchlists."""
 
     def __init__(
-        self, guard: Guard, tokens: Tokens, clock: Clock, import_entries: ImportEntries
+        self,
+        guard: Guard,
+        tokens: Tokens,
+        clock: Clock,
+        import_entries: ImportEntries,
+        proposals: ListProposals,
     ) -> None:
         self._guard = guard
         self._tokens = tokens
         self._clock = clock
         self._import_entries = import_entries
+        self._proposals = proposals
 
     def ImportEntries(  # noqa: N802 - named by the proto
         self,
         request_iterator: Iterator[watchlists.ImportEntriesRequest],
         context: grpc.ServicerContext,
     ) -> watchlists.ImportEntriesResponse:
-        """Bring entries into effect as one change."""
-        with self._guard.call(_IMPORT, context):
+        """Bring entries into effect as one change, on the word of two names."""
+        with self._guard.call(_SERVICE + "ImportEntries", context):
             header = self._header(next(request_iterator, None))
-            reader = _EntryReader(self._tokens, self._clock.now_ms(), header)
+            reader = EntryReader(
+                self._tokens, self._clock.now_ms(), header.proposed_by, header.approved_by
+            )
             # All entries are read and judged before the first is written.
-            entries = [entry for message in request_iterator for entry in reader.entries(message)]
-            if not reader.count:
-                reader.door.fault("entries", "at least one entry must follow the header")
-            if reader.door.faults:
-                raise InvalidFieldsError(_some_of(reader.door.faults))
-            count, version = self._import_entries(header, entries)
+            count, version = self._import_entries(header, list(reader.read(request_iterator)))
             return watchlists.ImportEntriesResponse(imported_count=count, lists_version=version)
+
+    def ProposeImport(  # noqa: N802 - named by the proto
+        self,
+        request_iterator: Iterator[watchlists.ProposeImportRequest],
+        context: grpc.ServicerContext,
+    ) -> watchlists.ProposeImportResponse:
+        """Keep entries until somebody else approves them."""
+        method = _SERVICE + "ProposeImport"
+        with self._guard.call(method, context) as caller:
+            messages = self._guard.while_allowed(method, context, request_iterator)
+            first = next(messages, None)
+            if first is None or first.WhichOneof("part") != "header":
+                raise InvalidFieldsError((FieldFault("header", "must be the first message"),))
+            comment = _comment(first.header.comment, "header.comment")
+            reader = EntryReader(self._tokens, self._clock.now_ms(), caller.name, "")
+            kept = self._proposals.propose(caller.actor, comment, reader.read(messages))
+            return watchlists.ProposeImportResponse(proposal=to_wire(kept))
+
+    def ApproveImport(  # noqa: N802 - named by the proto
+        self, request: watchlists.ApproveImportRequest, context: grpc.ServicerContext
+    ) -> watchlists.ApproveImportResponse:
+        """Bring somebody else's proposal into effect."""
+        with self._guard.call(_SERVICE + "ApproveImport", context) as caller:
+            proposal = self._proposals.find(_id(request.proposal_id))
+            approver = caller.actor
+            check_four_eyes(request.proposal_id, proposal.record.proposer, approver)
+            count, version = self._proposals.approve(request.proposal_id, approver)
+            return watchlists.ApproveImportResponse(imported_count=count, lists_version=version)
+
+    def RejectImport(  # noqa: N802 - named by the proto
+        self, request: watchlists.RejectImportRequest, context: grpc.ServicerContext
+    ) -> watchlists.RejectImportResponse:
+        """Reject a proposal, or take back one's own."""
+        with self._guard.call(_SERVICE + "RejectImport", context) as caller:
+            comment = _comment(request.comment, "comment")
+            rejected = self._proposals.reject(_id(request.proposal_id), caller.actor, comment)
+            return watchlists.RejectImportResponse(proposal=to_wire(rejected))
+
+    def ListProposals(  # noqa: N802 - named by the proto
+        self, request: watchlists.ListProposalsRequest, context: grpc.ServicerContext
+    ) -> watchlists.ListProposalsResponse:
+        """Show proposals, the newest first."""
+        with self._guard.call(_SERVICE + "ListProposals", context):
+            waiting = (ListProposalState.PENDING, ListProposalState.APPLYING)
+            return watchlists.ListProposalsResponse(
+                proposals=[
+                    to_wire(proposal)
+                    for proposal in self._proposals.newest()
+                    if not request.pending_only or proposal.state in waiting
+                ]
+            )
 
     def _header(self, first: watchlists.ImportEntriesRequest | None) -> ListImportRecord:
         if first is None or first.WhichOneof("part") != "header":
@@ -63,11 +117,11 @@ class WatchlistServicer(watchlists_pb2_grpc.WatchlistServiceServicer):
         faults = [
             FieldFault(f"header.{field}", "must name a person, at most 64 letters")
             for field in ("proposed_by", "approved_by")
-            if not _NAME.match(getattr(header, field)) or not _person(getattr(header, field))
+            if not _NAME.match(getattr(header, field)) or not plain_name(getattr(header, field))
         ]
-        if _person(header.proposed_by) == _person(header.approved_by):
+        if plain_name(header.proposed_by) == plain_name(header.approved_by):
             faults.append(FieldFault("header.approved_by", "must be another person"))
-        if len(header.comment) > 256:
+        if len(header.comment) > _COMMENT_MAX:
             faults.append(FieldFault("header.comment", "must be at most 256 characters"))
         if faults:
             raise InvalidFieldsError(tuple(faults))
@@ -75,115 +129,22 @@ class WatchlistServicer(watchlists_pb2_grpc.WatchlistServiceServicer):
             import_id="",
             proposed_by=header.proposed_by,
             approved_by=header.approved_by,
-            comment=header.comment,
+            comment=redacted(header.comment),
             entries=(),
             record_time_ms=self._clock.now_ms(),
         )
 
 
-def _person(name: str) -> str:
-    """Return a name without what spelling may vary: width, case, blanks, punctuation."""
-    plain = unicodedata.normalize("NFKC", name).casefold()
-    return "".join(character for character in plain if character.isalnum())
-
-
-def _some_of(faults: list[FieldFault]) -> tuple[FieldFault, ...]:
-    if len(faults) <= _FAULTS_MAX:
-        return tuple(faults)
-    more = FieldFault("entries", f"{len(faults) - _FAULTS_MAX} more faults are not listed here")
-    return (*faults[:_FAULTS_MAX], more)
-
-
-class _EntryReader:
-    """Reads entries and notes every fault with the entry's place in the import."""
-
-    def __init__(self, tokens: Tokens, now_ms: int, header: ListImportRecord) -> None:
-        self.door = Door(tokens)
-        self.count = 0
-        self._now_ms = now_ms
-        self._header = header
-        self._tokenise = {
-            WatchlistKind.ACCOUNT: (tokens.account, IDENTIFIER),
-            WatchlistKind.VERIFIED_BILLER: (tokens.account, IDENTIFIER),
-            WatchlistKind.PERSON: (tokens.person, IDENTIFIER),
-            WatchlistKind.PHONE: (tokens.phone, PHONE),
-            WatchlistKind.DEVICE: (tokens.device, IDENTIFIER),
-        }
-
-    def entries(
-        self, message: watchlists.ImportEntriesRequest
-    ) -> Iterator[tuple[bytes, WatchlistEntry]]:
-        """Yield the valid entries of one message."""
-        if message.WhichOneof("part") != "entries":
-            self.door.fault("entries", "every message after the first must carry entries")
-            return
-        if len(message.entries.entries) > ENTRIES_MAX:
-            self.door.fault("entries", f"must be at most {ENTRIES_MAX} a message")
-            return
-        for entry in message.entries.entries:
-            read = self._entry(entry, f"entries[{self.count}]")
-            self.count += 1
-            if read is not None:
-                yield read
-
-    def _entry(
-        self, entry: watchlists.WatchlistEntry, field: str
-    ) -> tuple[bytes, WatchlistEntry] | None:
-        door, before = self.door, len(self.door.faults)
-        kind = door.choice(WatchlistKind, entry.kind, f"{field}.kind")
-        grade = door.choice(WatchlistGrade, entry.grade, f"{field}.grade")
-        token = b""
-        if kind == WatchlistKind.UNSPECIFIED:
-            door.fault(f"{field}.kind", "must be given")
-        else:
-            tokenise, form = self._tokenise[kind]
-            longest = 32 if kind == WatchlistKind.PHONE else 64
-            if kind == WatchlistKind.DEVICE:
-                longest = 128
-            if not entry.identifier:
-                door.fault(f"{field}.identifier", "must be given")
-            elif door.token(entry.identifier, f"{field}.identifier", form=form, longest=longest):
-                token = tokenise(entry.identifier)
-        if grade == WatchlistGrade.UNSPECIFIED and kind != WatchlistKind.VERIFIED_BILLER:
-            door.fault(f"{field}.grade", "must be given")
-        self._check_texts(entry, grade, field)
-        since, until = self._validity(entry, field)
-        if len(door.faults) > before:
-            return None
-        return token, WatchlistEntry(
-            kind=kind,
-            grade=grade,
-            source=entry.source,
-            case_number=entry.case_number,
-            legal_basis=entry.legal_basis,
-            valid_from_ms=since,
-            valid_until_ms=until,
-            proposed_by=self._header.proposed_by,
-            approved_by=self._header.approved_by,
+def _id(proposal_id: str) -> str:
+    if not re.fullmatch(r"proposal-[0-9]{1,18}", proposal_id):
+        raise InvalidFieldsError(
+            (FieldFault("proposal_id", "must be given, such as proposal-000017"),)
         )
+    return proposal_id
 
-    def _check_texts(
-        self, entry: watchlists.WatchlistEntry, grade: WatchlistGrade, field: str
-    ) -> None:
-        if not 1 <= len(entry.source) <= 64:
-            self.door.fault(f"{field}.source", "must be 1 to 64 characters")
-        if len(entry.case_number) > 64:
-            self.door.fault(f"{field}.case_number", "must be at most 64 characters")
-        if len(entry.legal_basis) > 256:
-            self.door.fault(f"{field}.legal_basis", "must be at most 256 characters")
-        if grade == WatchlistGrade.INVOLVED and not entry.legal_basis:
-            self.door.fault(f"{field}.legal_basis", "must be given for INVOLVED: it may block")
 
-    def _validity(self, entry: watchlists.WatchlistEntry, field: str) -> tuple[int, int]:
-        since = self._now_ms
-        if entry.HasField("valid_from_time"):
-            since = self.door.time_ms(entry.valid_from_time, f"{field}.valid_from_time")
-        if not entry.HasField("valid_until_time"):
-            self.door.fault(f"{field}.valid_until_time", "must be given: entries expire")
-            return since, 0
-        until = self.door.time_ms(entry.valid_until_time, f"{field}.valid_until_time")
-        if until and until <= self._now_ms:
-            self.door.fault(f"{field}.valid_until_time", "must be in the future")
-        elif until and until <= since:
-            self.door.fault(f"{field}.valid_until_time", "must be later than valid_from_time")
-        return since, until
+def _comment(comment: str, field: str) -> str:
+    """Return free text with identifiers redacted."""
+    if len(comment) > _COMMENT_MAX:
+        raise InvalidFieldsError((FieldFault(field, "must be at most 256 characters"),))
+    return redacted(comment)

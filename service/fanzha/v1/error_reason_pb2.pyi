@@ -70,6 +70,35 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """This worker is being stopped, and the call was not begun; another worker answers.
     Example: {"reason": "ERROR_REASON_STOPPING", "domain": "fanzha", "metadata": {}}
     """
+    ERROR_REASON_NOT_AUTHENTICATED: _ErrorReason.ValueType  # 11
+    """What the caller shows does not count: the certificate has expired since the connection was
+    opened, or the token of a person is not one that counts here.
+    Example: {"reason": "ERROR_REASON_NOT_AUTHENTICATED", "domain": "fanzha", "metadata": {}}
+    """
+    ERROR_REASON_FOUR_EYES: _ErrorReason.ValueType  # 12
+    """Who proposed a change cannot approve it as well.
+    Example: {"reason": "ERROR_REASON_FOUR_EYES", "domain": "fanzha",
+              "metadata": {"proposal_id": "proposal-000017"}}
+    """
+    ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 13
+    """The caller makes more calls than its limit allows; google.rpc.RetryInfo and the trailing metadata
+    `retry-after-ms` say when it may again.
+    Example: {"reason": "ERROR_REASON_RATE_LIMITED", "domain": "fanzha", "metadata": {}}
+    """
+    ERROR_REASON_PROPOSAL_NOT_FOUND: _ErrorReason.ValueType  # 14
+    """There is no proposal of this id.
+    Example: {"reason": "ERROR_REASON_PROPOSAL_NOT_FOUND", "domain": "fanzha",
+              "metadata": {"proposal_id": "proposal-000017"}}
+    """
+    ERROR_REASON_PROPOSAL_CLOSED: _ErrorReason.ValueType  # 15
+    """The proposal was approved or rejected already, or has expired.
+    Example: {"reason": "ERROR_REASON_PROPOSAL_CLOSED", "domain": "fanzha",
+              "metadata": {"proposal_id": "proposal-000017"}}
+    """
+    ERROR_REASON_DEADLINE_PASSED: _ErrorReason.ValueType  # 16
+    """The client's deadline had passed when the call's turn came; nothing was begun.
+    Example: {"reason": "ERROR_REASON_DEADLINE_PASSED", "domain": "fanzha", "metadata": {}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed. Not frozen: a client must treat values it does not know by the status code."""
@@ -121,5 +150,34 @@ Example: {"reason": "ERROR_REASON_OUTCOME_NOT_FOUND", "domain": "fanzha",
 ERROR_REASON_STOPPING: ErrorReason.ValueType  # 10
 """This worker is being stopped, and the call was not begun; another worker answers.
 Example: {"reason": "ERROR_REASON_STOPPING", "domain": "fanzha", "metadata": {}}
+"""
+ERROR_REASON_NOT_AUTHENTICATED: ErrorReason.ValueType  # 11
+"""What the caller shows does not count: the certificate has expired since the connection was
+opened, or the token of a person is not one that counts here.
+Example: {"reason": "ERROR_REASON_NOT_AUTHENTICATED", "domain": "fanzha", "metadata": {}}
+"""
+ERROR_REASON_FOUR_EYES: ErrorReason.ValueType  # 12
+"""Who proposed a change cannot approve it as well.
+Example: {"reason": "ERROR_REASON_FOUR_EYES", "domain": "fanzha",
+          "metadata": {"proposal_id": "proposal-000017"}}
+"""
+ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 13
+"""The caller makes more calls than its limit allows; google.rpc.RetryInfo and the trailing metadata
+`retry-after-ms` say when it may again.
+Example: {"reason": "ERROR_REASON_RATE_LIMITED", "domain": "fanzha", "metadata": {}}
+"""
+ERROR_REASON_PROPOSAL_NOT_FOUND: ErrorReason.ValueType  # 14
+"""There is no proposal of this id.
+Example: {"reason": "ERROR_REASON_PROPOSAL_NOT_FOUND", "domain": "fanzha",
+          "metadata": {"proposal_id": "proposal-000017"}}
+"""
+ERROR_REASON_PROPOSAL_CLOSED: ErrorReason.ValueType  # 15
+"""The proposal was approved or rejected already, or has expired.
+Example: {"reason": "ERROR_REASON_PROPOSAL_CLOSED", "domain": "fanzha",
+          "metadata": {"proposal_id": "proposal-000017"}}
+"""
+ERROR_REASON_DEADLINE_PASSED: ErrorReason.ValueType  # 16
+"""The client's deadline had passed when the call's turn came; nothing was begun.
+Example: {"reason": "ERROR_REASON_DEADLINE_PASSED", "domain": "fanzha", "metadata": {}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

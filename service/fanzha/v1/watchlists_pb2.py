@@ -25,17 +25,19 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x66\x61nzha/v1/watchlists.proto\x12\tfanzha.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"y\n\x14ImportEntriesRequest\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x17.fanzha.v1.ImportHeaderH\x00\x12.\n\x07\x65ntries\x18\x02 \x01(\x0b\x32\x1b.fanzha.v1.WatchlistEntriesH\x00\x42\x06\n\x04part\"I\n\x0cImportHeader\x12\x13\n\x0bproposed_by\x18\x01 \x01(\t\x12\x13\n\x0b\x61pproved_by\x18\x02 \x01(\t\x12\x0f\n\x07\x63omment\x18\x03 \x01(\t\">\n\x10WatchlistEntries\x12*\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x19.fanzha.v1.WatchlistEntry\"\x9b\x02\n\x0eWatchlistEntry\x12&\n\x04kind\x18\x01 \x01(\x0e\x32\x18.fanzha.v1.WatchlistKind\x12\x12\n\nidentifier\x18\x02 \x01(\t\x12(\n\x05grade\x18\x03 \x01(\x0e\x32\x19.fanzha.v1.WatchlistGrade\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x13\n\x0b\x63\x61se_number\x18\x05 \x01(\t\x12\x13\n\x0blegal_basis\x18\x06 \x01(\t\x12\x33\n\x0fvalid_from_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10valid_until_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"F\n\x15ImportEntriesResponse\x12\x16\n\x0eimported_count\x18\x01 \x01(\x03\x12\x15\n\rlists_version\x18\x02 \x01(\t*\xbf\x01\n\rWatchlistKind\x12\x1e\n\x1aWATCHLIST_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16WATCHLIST_KIND_ACCOUNT\x10\x01\x12\x18\n\x14WATCHLIST_KIND_PHONE\x10\x02\x12\x19\n\x15WATCHLIST_KIND_DEVICE\x10\x03\x12\x19\n\x15WATCHLIST_KIND_PERSON\x10\x04\x12\"\n\x1eWATCHLIST_KIND_VERIFIED_BILLER\x10\x05*\x8a\x01\n\x0eWatchlistGrade\x12\x1f\n\x1bWATCHLIST_GRADE_UNSPECIFIED\x10\x00\x12\x19\n\x15WATCHLIST_GRADE_WATCH\x10\x01\x12\x1e\n\x1aWATCHLIST_GRADE_SUSPICIOUS\x10\x02\x12\x1c\n\x18WATCHLIST_GRADE_INVOLVED\x10\x03\x32h\n\x10WatchlistService\x12T\n\rImportEntries\x12\x1f.fanzha.v1.ImportEntriesRequest\x1a .fanzha.v1.ImportEntriesResponse(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x66\x61nzha/v1/watchlists.proto\x12\tfanzha.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"y\n\x14ImportEntriesRequest\x12)\n\x06header\x18\x01 \x01(\x0b\x32\x17.fanzha.v1.ImportHeaderH\x00\x12.\n\x07\x65ntries\x18\x02 \x01(\x0b\x32\x1b.fanzha.v1.WatchlistEntriesH\x00\x42\x06\n\x04part\"I\n\x0cImportHeader\x12\x13\n\x0bproposed_by\x18\x01 \x01(\t\x12\x13\n\x0b\x61pproved_by\x18\x02 \x01(\t\x12\x0f\n\x07\x63omment\x18\x03 \x01(\t\">\n\x10WatchlistEntries\x12*\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x19.fanzha.v1.WatchlistEntry\"\x9b\x02\n\x0eWatchlistEntry\x12&\n\x04kind\x18\x01 \x01(\x0e\x32\x18.fanzha.v1.WatchlistKind\x12\x12\n\nidentifier\x18\x02 \x01(\t\x12(\n\x05grade\x18\x03 \x01(\x0e\x32\x19.fanzha.v1.WatchlistGrade\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x13\n\x0b\x63\x61se_number\x18\x05 \x01(\t\x12\x13\n\x0blegal_basis\x18\x06 \x01(\t\x12\x33\n\x0fvalid_from_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10valid_until_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"F\n\x15ImportEntriesResponse\x12\x16\n\x0eimported_count\x18\x01 \x01(\x03\x12\x15\n\rlists_version\x18\x02 \x01(\t\"{\n\x14ProposeImportRequest\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x19.fanzha.v1.ProposalHeaderH\x00\x12.\n\x07\x65ntries\x18\x02 \x01(\x0b\x32\x1b.fanzha.v1.WatchlistEntriesH\x00\x42\x06\n\x04part\"!\n\x0eProposalHeader\x12\x0f\n\x07\x63omment\x18\x01 \x01(\t\"B\n\x15ProposeImportResponse\x12)\n\x08proposal\x18\x01 \x01(\x0b\x32\x17.fanzha.v1.ListProposal\"\xa1\x03\n\x0cListProposal\x12\x13\n\x0bproposal_id\x18\x01 \x01(\t\x12&\n\x08proposer\x18\x02 \x01(\x0b\x32\x14.fanzha.v1.ListActor\x12\x0f\n\x07\x63omment\x18\x03 \x01(\t\x12,\n\x06\x63ounts\x18\x04 \x03(\x0b\x32\x1c.fanzha.v1.ListProposalCount\x12+\n\x05state\x18\x05 \x01(\x0e\x32\x1c.fanzha.v1.ListProposalState\x12\x30\n\x0cpropose_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x07\x64\x65\x63ider\x18\x08 \x01(\x0b\x32\x14.fanzha.v1.ListActor\x12/\n\x0b\x64\x65\x63ide_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x64\x65\x63ide_comment\x18\n \x01(\t\x12\x15\n\rlists_version\x18\x0b \x01(\t\"z\n\x11ListProposalCount\x12&\n\x04kind\x18\x01 \x01(\x0e\x32\x18.fanzha.v1.WatchlistKind\x12(\n\x05grade\x18\x02 \x01(\x0e\x32\x19.fanzha.v1.WatchlistGrade\x12\x13\n\x0b\x65ntry_count\x18\x03 \x01(\x03\"[\n\tListActor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08identity\x18\x02 \x01(\t\x12\x1f\n\x17\x63\x65rtificate_fingerprint\x18\x03 \x01(\t\x12\r\n\x05\x66ront\x18\x04 \x01(\t\"+\n\x14\x41pproveImportRequest\x12\x13\n\x0bproposal_id\x18\x01 \x01(\t\"F\n\x15\x41pproveImportResponse\x12\x16\n\x0eimported_count\x18\x01 \x01(\x03\x12\x15\n\rlists_version\x18\x02 \x01(\t\";\n\x13RejectImportRequest\x12\x13\n\x0bproposal_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63omment\x18\x02 \x01(\t\"A\n\x14RejectImportResponse\x12)\n\x08proposal\x18\x01 \x01(\x0b\x32\x17.fanzha.v1.ListProposal\",\n\x14ListProposalsRequest\x12\x14\n\x0cpending_only\x18\x01 \x01(\x08\"C\n\x15ListProposalsResponse\x12*\n\tproposals\x18\x01 \x03(\x0b\x32\x17.fanzha.v1.ListProposal*\xe0\x01\n\x11ListProposalState\x12#\n\x1fLIST_PROPOSAL_STATE_UNSPECIFIED\x10\x00\x12\x1f\n\x1bLIST_PROPOSAL_STATE_PENDING\x10\x01\x12 \n\x1cLIST_PROPOSAL_STATE_APPLYING\x10\x02\x12 \n\x1cLIST_PROPOSAL_STATE_APPROVED\x10\x03\x12 \n\x1cLIST_PROPOSAL_STATE_REJECTED\x10\x04\x12\x1f\n\x1bLIST_PROPOSAL_STATE_EXPIRED\x10\x05*\xbf\x01\n\rWatchlistKind\x12\x1e\n\x1aWATCHLIST_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16WATCHLIST_KIND_ACCOUNT\x10\x01\x12\x18\n\x14WATCHLIST_KIND_PHONE\x10\x02\x12\x19\n\x15WATCHLIST_KIND_DEVICE\x10\x03\x12\x19\n\x15WATCHLIST_KIND_PERSON\x10\x04\x12\"\n\x1eWATCHLIST_KIND_VERIFIED_BILLER\x10\x05*\x8a\x01\n\x0eWatchlistGrade\x12\x1f\n\x1bWATCHLIST_GRADE_UNSPECIFIED\x10\x00\x12\x19\n\x15WATCHLIST_GRADE_WATCH\x10\x01\x12\x1e\n\x1aWATCHLIST_GRADE_SUSPICIOUS\x10\x02\x12\x1c\n\x18WATCHLIST_GRADE_INVOLVED\x10\x03\x32\xb7\x03\n\x10WatchlistService\x12T\n\rProposeImport\x12\x1f.fanzha.v1.ProposeImportRequest\x1a .fanzha.v1.ProposeImportResponse(\x01\x12R\n\rApproveImport\x12\x1f.fanzha.v1.ApproveImportRequest\x1a .fanzha.v1.ApproveImportResponse\x12O\n\x0cRejectImport\x12\x1e.fanzha.v1.RejectImportRequest\x1a\x1f.fanzha.v1.RejectImportResponse\x12R\n\rListProposals\x12\x1f.fanzha.v1.ListProposalsRequest\x1a .fanzha.v1.ListProposalsResponse\x12T\n\rImportEntries\x12\x1f.fanzha.v1.ImportEntriesRequest\x1a .fanzha.v1.ImportEntriesResponse(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fanzha.v1.watchlists_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_WATCHLISTKIND']._serialized_start=695
-  _globals['_WATCHLISTKIND']._serialized_end=886
-  _globals['_WATCHLISTGRADE']._serialized_start=889
-  _globals['_WATCHLISTGRADE']._serialized_end=1027
+  _globals['_LISTPROPOSALSTATE']._serialized_start=1920
+  _globals['_LISTPROPOSALSTATE']._serialized_end=2144
+  _globals['_WATCHLISTKIND']._serialized_start=2147
+  _globals['_WATCHLISTKIND']._serialized_end=2338
+  _globals['_WATCHLISTGRADE']._serialized_start=2341
+  _globals['_WATCHLISTGRADE']._serialized_end=2479
   _globals['_IMPORTENTRIESREQUEST']._serialized_start=74
   _globals['_IMPORTENTRIESREQUEST']._serialized_end=195
   _globals['_IMPORTHEADER']._serialized_start=197
@@ -46,6 +48,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHLISTENTRY']._serialized_end=620
   _globals['_IMPORTENTRIESRESPONSE']._serialized_start=622
   _globals['_IMPORTENTRIESRESPONSE']._serialized_end=692
-  _globals['_WATCHLISTSERVICE']._serialized_start=1029
-  _globals['_WATCHLISTSERVICE']._serialized_end=1133
+  _globals['_PROPOSEIMPORTREQUEST']._serialized_start=694
+  _globals['_PROPOSEIMPORTREQUEST']._serialized_end=817
+  _globals['_PROPOSALHEADER']._serialized_start=819
+  _globals['_PROPOSALHEADER']._serialized_end=852
+  _globals['_PROPOSEIMPORTRESPONSE']._serialized_start=854
+  _globals['_PROPOSEIMPORTRESPONSE']._serialized_end=920
+  _globals['_LISTPROPOSAL']._serialized_start=923
+  _globals['_LISTPROPOSAL']._serialized_end=1340
+  _globals['_LISTPROPOSALCOUNT']._serialized_start=1342
+  _globals['_LISTPROPOSALCOUNT']._serialized_end=1464
+  _globals['_LISTACTOR']._serialized_start=1466
+  _globals['_LISTACTOR']._serialized_end=1557
+  _globals['_APPROVEIMPORTREQUEST']._serialized_start=1559
+  _globals['_APPROVEIMPORTREQUEST']._serialized_end=1602
+  _globals['_APPROVEIMPORTRESPONSE']._serialized_start=1604
+  _globals['_APPROVEIMPORTRESPONSE']._serialized_end=1674
+  _globals['_REJECTIMPORTREQUEST']._serialized_start=1676
+  _globals['_REJECTIMPORTREQUEST']._serialized_end=1735
+  _globals['_REJECTIMPORTRESPONSE']._serialized_start=1737
+  _globals['_REJECTIMPORTRESPONSE']._serialized_end=1802
+  _globals['_LISTPROPOSALSREQUEST']._serialized_start=1804
+  _globals['_LISTPROPOSALSREQUEST']._serialized_end=1848
+  _globals['_LISTPROPOSALSRESPONSE']._serialized_start=1850
+  _globals['_LISTPROPOSALSRESPONSE']._serialized_end=1917
+  _globals['_WATCHLISTSERVICE']._serialized_start=2482
+  _globals['_WATCHLISTSERVICE']._serialized_end=2921
 # @@protoc_insertion_point(module_scope)

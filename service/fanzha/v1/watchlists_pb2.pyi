@@ -20,6 +20,42 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _ListProposalState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ListProposalStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ListProposalState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LIST_PROPOSAL_STATE_UNSPECIFIED: _ListProposalState.ValueType  # 0
+    """Not said."""
+    LIST_PROPOSAL_STATE_PENDING: _ListProposalState.ValueType  # 1
+    """It waits for its second person."""
+    LIST_PROPOSAL_STATE_APPLYING: _ListProposalState.ValueType  # 2
+    """It is approved, and was cut off or is on its way into effect; approving again finishes it."""
+    LIST_PROPOSAL_STATE_APPROVED: _ListProposalState.ValueType  # 3
+    """It took effect."""
+    LIST_PROPOSAL_STATE_REJECTED: _ListProposalState.ValueType  # 4
+    """It was rejected or taken back."""
+    LIST_PROPOSAL_STATE_EXPIRED: _ListProposalState.ValueType  # 5
+    """Nobody decided in time."""
+
+class ListProposalState(_ListProposalState, metaclass=_ListProposalStateEnumTypeWrapper):
+    """What became of a proposal."""
+
+LIST_PROPOSAL_STATE_UNSPECIFIED: ListProposalState.ValueType  # 0
+"""Not said."""
+LIST_PROPOSAL_STATE_PENDING: ListProposalState.ValueType  # 1
+"""It waits for its second person."""
+LIST_PROPOSAL_STATE_APPLYING: ListProposalState.ValueType  # 2
+"""It is approved, and was cut off or is on its way into effect; approving again finishes it."""
+LIST_PROPOSAL_STATE_APPROVED: ListProposalState.ValueType  # 3
+"""It took effect."""
+LIST_PROPOSAL_STATE_REJECTED: ListProposalState.ValueType  # 4
+"""It was rejected or taken back."""
+LIST_PROPOSAL_STATE_EXPIRED: ListProposalState.ValueType  # 5
+"""Nobody decided in time."""
+Global___ListProposalState: _TypeAlias = ListProposalState  # noqa: Y015
+
 class _WatchlistKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -251,3 +287,363 @@ class ImportEntriesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ImportEntriesResponse: _TypeAlias = ImportEntriesResponse  # noqa: Y015
+
+@_typing.final
+class ProposeImportRequest(_message.Message):
+    """One message of a proposal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEADER_FIELD_NUMBER: _builtins.int
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def header(self) -> Global___ProposalHeader:
+        """Why. First message only."""
+
+    @_builtins.property
+    def entries(self) -> Global___WatchlistEntries:
+        """Entries to add or to replace."""
+
+    def __init__(
+        self,
+        *,
+        header: Global___ProposalHeader | None = ...,
+        entries: Global___WatchlistEntries | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "header", b"header", "part", b"part"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "header", b"header", "part", b"part"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["header", "entries"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___ProposeImportRequest: _TypeAlias = ProposeImportRequest  # noqa: Y015
+
+@_typing.final
+class ProposalHeader(_message.Message):
+    """Why a change is proposed; who proposes it shows a certificate."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMENT_FIELD_NUMBER: _builtins.int
+    comment: _builtins.str
+    """Why, at most 256 characters."""
+    def __init__(
+        self,
+        *,
+        comment: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProposalHeader: _TypeAlias = ProposalHeader  # noqa: Y015
+
+@_typing.final
+class ProposeImportResponse(_message.Message):
+    """Confirms a proposal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROPOSAL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def proposal(self) -> Global___ListProposal:
+        """The proposal, as it waits now."""
+
+    def __init__(
+        self,
+        *,
+        proposal: Global___ListProposal | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["proposal", b"proposal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["proposal", b"proposal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProposeImportResponse: _TypeAlias = ProposeImportResponse  # noqa: Y015
+
+@_typing.final
+class ListProposal(_message.Message):
+    """A change of the lists that waits, or waited, for its second person."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROPOSAL_ID_FIELD_NUMBER: _builtins.int
+    PROPOSER_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    PROPOSE_TIME_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    DECIDER_FIELD_NUMBER: _builtins.int
+    DECIDE_TIME_FIELD_NUMBER: _builtins.int
+    DECIDE_COMMENT_FIELD_NUMBER: _builtins.int
+    LISTS_VERSION_FIELD_NUMBER: _builtins.int
+    proposal_id: _builtins.str
+    """Names the proposal, for example proposal-000017."""
+    comment: _builtins.str
+    """Why, as the proposer said."""
+    state: Global___ListProposalState.ValueType
+    """What became of it."""
+    decide_comment: _builtins.str
+    """Why it was rejected, as the decider said."""
+    lists_version: _builtins.str
+    """Version of the lists that it made. Empty unless it took effect."""
+    @_builtins.property
+    def proposer(self) -> Global___ListActor:
+        """Who proposed it."""
+
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ListProposalCount]:
+        """What it holds."""
+
+    @_builtins.property
+    def propose_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was proposed, in UTC."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When it expires if nobody decides, in UTC."""
+
+    @_builtins.property
+    def decider(self) -> Global___ListActor:
+        """Who approved or rejected it. Absent while it waits."""
+
+    @_builtins.property
+    def decide_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was approved or rejected, in UTC. Absent while it waits."""
+
+    def __init__(
+        self,
+        *,
+        proposal_id: _builtins.str = ...,
+        proposer: Global___ListActor | None = ...,
+        comment: _builtins.str = ...,
+        counts: _abc.Iterable[Global___ListProposalCount] | None = ...,
+        state: Global___ListProposalState.ValueType = ...,
+        propose_time: _timestamp_pb2.Timestamp | None = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        decider: Global___ListActor | None = ...,
+        decide_time: _timestamp_pb2.Timestamp | None = ...,
+        decide_comment: _builtins.str = ...,
+        lists_version: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decide_time", b"decide_time", "decider", b"decider", "expire_time", b"expire_time", "propose_time", b"propose_time", "proposer", b"proposer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "counts", b"counts", "decide_comment", b"decide_comment", "decide_time", b"decide_time", "decider", b"decider", "expire_time", b"expire_time", "lists_version", b"lists_version", "proposal_id", b"proposal_id", "propose_time", b"propose_time", "proposer", b"proposer", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListProposal: _TypeAlias = ListProposal  # noqa: Y015
+
+@_typing.final
+class ListProposalCount(_message.Message):
+    """How many entries of a kind and grade a proposal holds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    GRADE_FIELD_NUMBER: _builtins.int
+    ENTRY_COUNT_FIELD_NUMBER: _builtins.int
+    kind: Global___WatchlistKind.ValueType
+    """What they list."""
+    grade: Global___WatchlistGrade.ValueType
+    """How grave they are."""
+    entry_count: _builtins.int
+    """How many."""
+    def __init__(
+        self,
+        *,
+        kind: Global___WatchlistKind.ValueType = ...,
+        grade: Global___WatchlistGrade.ValueType = ...,
+        entry_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry_count", b"entry_count", "grade", b"grade", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListProposalCount: _TypeAlias = ListProposalCount  # noqa: Y015
+
+@_typing.final
+class ListActor(_message.Message):
+    """Who did something."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    IDENTITY_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_FINGERPRINT_FIELD_NUMBER: _builtins.int
+    FRONT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name in the roles file."""
+    identity: _builtins.str
+    """What the certificate or token said."""
+    certificate_fingerprint: _builtins.str
+    """SHA-256 of the certificate that opened the connection, in hexadecimal."""
+    front: _builtins.str
+    """The front that passed on a token; empty without one."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        identity: _builtins.str = ...,
+        certificate_fingerprint: _builtins.str = ...,
+        front: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate_fingerprint", b"certificate_fingerprint", "front", b"front", "identity", b"identity", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListActor: _TypeAlias = ListActor  # noqa: Y015
+
+@_typing.final
+class ApproveImportRequest(_message.Message):
+    """Approves a proposal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROPOSAL_ID_FIELD_NUMBER: _builtins.int
+    proposal_id: _builtins.str
+    """The proposal. Required."""
+    def __init__(
+        self,
+        *,
+        proposal_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["proposal_id", b"proposal_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApproveImportRequest: _TypeAlias = ApproveImportRequest  # noqa: Y015
+
+@_typing.final
+class ApproveImportResponse(_message.Message):
+    """Confirms that a proposal took effect."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMPORTED_COUNT_FIELD_NUMBER: _builtins.int
+    LISTS_VERSION_FIELD_NUMBER: _builtins.int
+    imported_count: _builtins.int
+    """Entries now in effect through it."""
+    lists_version: _builtins.str
+    """Version of the lists from now on."""
+    def __init__(
+        self,
+        *,
+        imported_count: _builtins.int = ...,
+        lists_version: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["imported_count", b"imported_count", "lists_version", b"lists_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApproveImportResponse: _TypeAlias = ApproveImportResponse  # noqa: Y015
+
+@_typing.final
+class RejectImportRequest(_message.Message):
+    """Rejects a proposal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROPOSAL_ID_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    proposal_id: _builtins.str
+    """The proposal. Required."""
+    comment: _builtins.str
+    """Why, at most 256 characters."""
+    def __init__(
+        self,
+        *,
+        proposal_id: _builtins.str = ...,
+        comment: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "proposal_id", b"proposal_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RejectImportRequest: _TypeAlias = RejectImportRequest  # noqa: Y015
+
+@_typing.final
+class RejectImportResponse(_message.Message):
+    """Confirms a rejection."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROPOSAL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def proposal(self) -> Global___ListProposal:
+        """The proposal, as it stands now."""
+
+    def __init__(
+        self,
+        *,
+        proposal: Global___ListProposal | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["proposal", b"proposal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["proposal", b"proposal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RejectImportResponse: _TypeAlias = RejectImportResponse  # noqa: Y015
+
+@_typing.final
+class ListProposalsRequest(_message.Message):
+    """Asks for proposals."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PENDING_ONLY_FIELD_NUMBER: _builtins.int
+    pending_only: _builtins.bool
+    """Only those that wait for their second person."""
+    def __init__(
+        self,
+        *,
+        pending_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pending_only", b"pending_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListProposalsRequest: _TypeAlias = ListProposalsRequest  # noqa: Y015
+
+@_typing.final
+class ListProposalsResponse(_message.Message):
+    """The proposals asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROPOSALS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def proposals(self) -> _containers.RepeatedCompositeFieldContainer[Global___ListProposal]:
+        """The newest first, at most 500."""
+
+    def __init__(
+        self,
+        *,
+        proposals: _abc.Iterable[Global___ListProposal] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["proposals", b"proposals"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListProposalsResponse: _TypeAlias = ListProposalsResponse  # noqa: Y015

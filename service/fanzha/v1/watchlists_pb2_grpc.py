@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class WatchlistServiceStub:
-    """Changes watchlists. Every change names two people.
+    """Changes watchlists. Every change takes two people: with TLS, one proposes under a certificate of
+    their own, and another one approves.
     """
 
     def __init__(self, channel):
@@ -35,6 +36,26 @@ class WatchlistServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.ProposeImport = channel.stream_unary(
+                '/fanzha.v1.WatchlistService/ProposeImport',
+                request_serializer=fanzha_dot_v1_dot_watchlists__pb2.ProposeImportRequest.SerializeToString,
+                response_deserializer=fanzha_dot_v1_dot_watchlists__pb2.ProposeImportResponse.FromString,
+                _registered_method=True)
+        self.ApproveImport = channel.unary_unary(
+                '/fanzha.v1.WatchlistService/ApproveImport',
+                request_serializer=fanzha_dot_v1_dot_watchlists__pb2.ApproveImportRequest.SerializeToString,
+                response_deserializer=fanzha_dot_v1_dot_watchlists__pb2.ApproveImportResponse.FromString,
+                _registered_method=True)
+        self.RejectImport = channel.unary_unary(
+                '/fanzha.v1.WatchlistService/RejectImport',
+                request_serializer=fanzha_dot_v1_dot_watchlists__pb2.RejectImportRequest.SerializeToString,
+                response_deserializer=fanzha_dot_v1_dot_watchlists__pb2.RejectImportResponse.FromString,
+                _registered_method=True)
+        self.ListProposals = channel.unary_unary(
+                '/fanzha.v1.WatchlistService/ListProposals',
+                request_serializer=fanzha_dot_v1_dot_watchlists__pb2.ListProposalsRequest.SerializeToString,
+                response_deserializer=fanzha_dot_v1_dot_watchlists__pb2.ListProposalsResponse.FromString,
+                _registered_method=True)
         self.ImportEntries = channel.stream_unary(
                 '/fanzha.v1.WatchlistService/ImportEntries',
                 request_serializer=fanzha_dot_v1_dot_watchlists__pb2.ImportEntriesRequest.SerializeToString,
@@ -43,13 +64,46 @@ class WatchlistServiceStub:
 
 
 class WatchlistServiceServicer:
-    """Changes watchlists. Every change names two people.
+    """Changes watchlists. Every change takes two people: with TLS, one proposes under a certificate of
+    their own, and another one approves.
     """
+
+    def ProposeImport(self, request_iterator, context):
+        """Proposes entries as one change. The first message carries the header, every later one up to 1,000
+        entries. Any invalid entry fails the call with INVALID_ARGUMENT. Nothing takes effect before
+        somebody else approves it; a proposal that nobody decides expires.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApproveImport(self, request, context):
+        """Approves a proposal of somebody else: all of its entries take effect together. An approval that was
+        cut off is finished by the next one, under the name of who came first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RejectImport(self, request, context):
+        """Rejects a proposal, or takes back one's own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListProposals(self, request, context):
+        """Lists the proposals of the last weeks, the newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def ImportEntries(self, request_iterator, context):
         """Imports entries as one change: all of them take effect together, or none does. The first message
         carries the header, every later one up to 1,000 entries. Any invalid entry fails the call with
-        INVALID_ARGUMENT and nothing is applied.
+        INVALID_ARGUMENT and nothing is applied. Names two people in words, and is therefore served on
+        loopback without TLS only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -58,6 +112,26 @@ class WatchlistServiceServicer:
 
 def add_WatchlistServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'ProposeImport': grpc.stream_unary_rpc_method_handler(
+                    servicer.ProposeImport,
+                    request_deserializer=fanzha_dot_v1_dot_watchlists__pb2.ProposeImportRequest.FromString,
+                    response_serializer=fanzha_dot_v1_dot_watchlists__pb2.ProposeImportResponse.SerializeToString,
+            ),
+            'ApproveImport': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApproveImport,
+                    request_deserializer=fanzha_dot_v1_dot_watchlists__pb2.ApproveImportRequest.FromString,
+                    response_serializer=fanzha_dot_v1_dot_watchlists__pb2.ApproveImportResponse.SerializeToString,
+            ),
+            'RejectImport': grpc.unary_unary_rpc_method_handler(
+                    servicer.RejectImport,
+                    request_deserializer=fanzha_dot_v1_dot_watchlists__pb2.RejectImportRequest.FromString,
+                    response_serializer=fanzha_dot_v1_dot_watchlists__pb2.RejectImportResponse.SerializeToString,
+            ),
+            'ListProposals': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListProposals,
+                    request_deserializer=fanzha_dot_v1_dot_watchlists__pb2.ListProposalsRequest.FromString,
+                    response_serializer=fanzha_dot_v1_dot_watchlists__pb2.ListProposalsResponse.SerializeToString,
+            ),
             'ImportEntries': grpc.stream_unary_rpc_method_handler(
                     servicer.ImportEntries,
                     request_deserializer=fanzha_dot_v1_dot_watchlists__pb2.ImportEntriesRequest.FromString,
@@ -72,8 +146,117 @@ def add_WatchlistServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class WatchlistService:
-    """Changes watchlists. Every change names two people.
+    """Changes watchlists. Every change takes two people: with TLS, one proposes under a certificate of
+    their own, and another one approves.
     """
+
+    @staticmethod
+    def ProposeImport(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/fanzha.v1.WatchlistService/ProposeImport',
+            fanzha_dot_v1_dot_watchlists__pb2.ProposeImportRequest.SerializeToString,
+            fanzha_dot_v1_dot_watchlists__pb2.ProposeImportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApproveImport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fanzha.v1.WatchlistService/ApproveImport',
+            fanzha_dot_v1_dot_watchlists__pb2.ApproveImportRequest.SerializeToString,
+            fanzha_dot_v1_dot_watchlists__pb2.ApproveImportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RejectImport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fanzha.v1.WatchlistService/RejectImport',
+            fanzha_dot_v1_dot_watchlists__pb2.RejectImportRequest.SerializeToString,
+            fanzha_dot_v1_dot_watchlists__pb2.RejectImportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListProposals(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fanzha.v1.WatchlistService/ListProposals',
+            fanzha_dot_v1_dot_watchlists__pb2.ListProposalsRequest.SerializeToString,
+            fanzha_dot_v1_dot_watchlists__pb2.ListProposalsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def ImportEntries(request_iterator,

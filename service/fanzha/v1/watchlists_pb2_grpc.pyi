@@ -27,31 +27,102 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class WatchlistServiceStub:
-    """Changes watchlists. Every change names two people."""
+    """Changes watchlists. Every change takes two people: with TLS, one proposes under a certificate of
+    their own, and another one approves.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> WatchlistServiceAsyncStub: ...
+    ProposeImport: _grpc.StreamUnaryMultiCallable[_watchlists_pb2.ProposeImportRequest, _watchlists_pb2.ProposeImportResponse]
+    """Proposes entries as one change. The first message carries the header, every later one up to 1,000
+    entries. Any invalid entry fails the call with INVALID_ARGUMENT. Nothing takes effect before
+    somebody else approves it; a proposal that nobody decides expires.
+    """
+    ApproveImport: _grpc.UnaryUnaryMultiCallable[_watchlists_pb2.ApproveImportRequest, _watchlists_pb2.ApproveImportResponse]
+    """Approves a proposal of somebody else: all of its entries take effect together. An approval that was
+    cut off is finished by the next one, under the name of who came first.
+    """
+    RejectImport: _grpc.UnaryUnaryMultiCallable[_watchlists_pb2.RejectImportRequest, _watchlists_pb2.RejectImportResponse]
+    """Rejects a proposal, or takes back one's own."""
+    ListProposals: _grpc.UnaryUnaryMultiCallable[_watchlists_pb2.ListProposalsRequest, _watchlists_pb2.ListProposalsResponse]
+    """Lists the proposals of the last weeks, the newest first."""
     ImportEntries: _grpc.StreamUnaryMultiCallable[_watchlists_pb2.ImportEntriesRequest, _watchlists_pb2.ImportEntriesResponse]
     """Imports entries as one change: all of them take effect together, or none does. The first message
     carries the header, every later one up to 1,000 entries. Any invalid entry fails the call with
-    INVALID_ARGUMENT and nothing is applied.
+    INVALID_ARGUMENT and nothing is applied. Names two people in words, and is therefore served on
+    loopback without TLS only.
     """
 
 @_typing.type_check_only
 class WatchlistServiceAsyncStub(WatchlistServiceStub):
-    """Changes watchlists. Every change names two people."""
+    """Changes watchlists. Every change takes two people: with TLS, one proposes under a certificate of
+    their own, and another one approves.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
+    ProposeImport: _aio.StreamUnaryMultiCallable[_watchlists_pb2.ProposeImportRequest, _watchlists_pb2.ProposeImportResponse]  # type: ignore[assignment]
+    """Proposes entries as one change. The first message carries the header, every later one up to 1,000
+    entries. Any invalid entry fails the call with INVALID_ARGUMENT. Nothing takes effect before
+    somebody else approves it; a proposal that nobody decides expires.
+    """
+    ApproveImport: _aio.UnaryUnaryMultiCallable[_watchlists_pb2.ApproveImportRequest, _watchlists_pb2.ApproveImportResponse]  # type: ignore[assignment]
+    """Approves a proposal of somebody else: all of its entries take effect together. An approval that was
+    cut off is finished by the next one, under the name of who came first.
+    """
+    RejectImport: _aio.UnaryUnaryMultiCallable[_watchlists_pb2.RejectImportRequest, _watchlists_pb2.RejectImportResponse]  # type: ignore[assignment]
+    """Rejects a proposal, or takes back one's own."""
+    ListProposals: _aio.UnaryUnaryMultiCallable[_watchlists_pb2.ListProposalsRequest, _watchlists_pb2.ListProposalsResponse]  # type: ignore[assignment]
+    """Lists the proposals of the last weeks, the newest first."""
     ImportEntries: _aio.StreamUnaryMultiCallable[_watchlists_pb2.ImportEntriesRequest, _watchlists_pb2.ImportEntriesResponse]  # type: ignore[assignment]
     """Imports entries as one change: all of them take effect together, or none does. The first message
     carries the header, every later one up to 1,000 entries. Any invalid entry fails the call with
-    INVALID_ARGUMENT and nothing is applied.
+    INVALID_ARGUMENT and nothing is applied. Names two people in words, and is therefore served on
+    loopback without TLS only.
     """
 
 class WatchlistServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Changes watchlists. Every change names two people."""
+    """Changes watchlists. Every change takes two people: with TLS, one proposes under a certificate of
+    their own, and another one approves.
+    """
+
+    @_abc_1.abstractmethod
+    def ProposeImport(
+        self,
+        request_iterator: _MaybeAsyncIterator[_watchlists_pb2.ProposeImportRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_watchlists_pb2.ProposeImportResponse, _abc.Awaitable[_watchlists_pb2.ProposeImportResponse]]:
+        """Proposes entries as one change. The first message carries the header, every later one up to 1,000
+        entries. Any invalid entry fails the call with INVALID_ARGUMENT. Nothing takes effect before
+        somebody else approves it; a proposal that nobody decides expires.
+        """
+
+    @_abc_1.abstractmethod
+    def ApproveImport(
+        self,
+        request: _watchlists_pb2.ApproveImportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_watchlists_pb2.ApproveImportResponse, _abc.Awaitable[_watchlists_pb2.ApproveImportResponse]]:
+        """Approves a proposal of somebody else: all of its entries take effect together. An approval that was
+        cut off is finished by the next one, under the name of who came first.
+        """
+
+    @_abc_1.abstractmethod
+    def RejectImport(
+        self,
+        request: _watchlists_pb2.RejectImportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_watchlists_pb2.RejectImportResponse, _abc.Awaitable[_watchlists_pb2.RejectImportResponse]]:
+        """Rejects a proposal, or takes back one's own."""
+
+    @_abc_1.abstractmethod
+    def ListProposals(
+        self,
+        request: _watchlists_pb2.ListProposalsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_watchlists_pb2.ListProposalsResponse, _abc.Awaitable[_watchlists_pb2.ListProposalsResponse]]:
+        """Lists the proposals of the last weeks, the newest first."""
 
     @_abc_1.abstractmethod
     def ImportEntries(
@@ -61,7 +132,8 @@ class WatchlistServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_watchlists_pb2.ImportEntriesResponse, _abc.Awaitable[_watchlists_pb2.ImportEntriesResponse]]:
         """Imports entries as one change: all of them take effect together, or none does. The first message
         carries the header, every later one up to 1,000 entries. Any invalid entry fails the call with
-        INVALID_ARGUMENT and nothing is applied.
+        INVALID_ARGUMENT and nothing is applied. Names two people in words, and is therefore served on
+        loopback without TLS only.
         """
 
 def add_WatchlistServiceServicer_to_server(servicer: WatchlistServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

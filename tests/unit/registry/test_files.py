@@ -1,19 +1,24 @@
 """Key files, signatures of models, and what a measured model costs."""
 
 import json
+import shutil
 import stat
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
-from tests.model_folders import Bank, a_bank, change_manifest
+from tests.conftest import ROOT
+from tests.model_folders import Bank, a_bank, champion_folder, change_manifest
 from tests.people import a_stranger
 
+from fanzha.adapters.onnx_model import OnnxModel
 from fanzha.domain.errors import ModelRefusedError, SetupError
+from fanzha.features.manifest import FEATURE_NAMES
 from fanzha.registry.latency import row_cost_us
 from fanzha.registry.model_folder import check_signature, read_model_folder, sign_model
-from fanzha.signing.keys import load_signer, make_key, read_trusted
+from fanzha.signing.keys import is_signed, load_signer, make_key, read_trusted
 
 
 class TestKeyFiles:
@@ -54,6 +59,19 @@ class TestKeyFiles:
         file.chmod(0o600)
 
         with pytest.raises(SetupError, match="is no private key"):
+            load_signer("anna", file)
+
+    def test_a_key_under_a_passphrase_opens_with_it_alone(self, tmp_path: Path) -> None:
+        file, phrase = tmp_path / "anna.key", b"correct horse battery"
+        make_key("anna", file, passphrase=phrase)
+
+        signer = load_signer("anna", file, lambda: phrase)
+
+        assert b"ENCRYPTED" in file.read_bytes()
+        assert is_signed(signer.key, b"word", signer.sign(b"word"))
+        with pytest.raises(SetupError, match="does not open the key"):
+            load_signer("anna", file, lambda: b"another one altogether")
+        with pytest.raises(SetupError, match="--key-passphrase-file"):
             load_signer("anna", file)
 
     def test_keys_of_openssl_do(self, tmp_path: Path) -> None:
@@ -174,3 +192,19 @@ class TestRowCost:
         row_cost_us(counted, list(range(199)), 1_000, thread_time_ns)
 
         assert 50 <= len(ran) <= 100
+
+
+def test_a_file_exchanged_after_its_check_is_not_the_one_that_is_loaded(tmp_path: Path) -> None:
+    champion = champion_folder(ROOT / "models")
+    folder = tmp_path / champion.parent.name / champion.name
+    shutil.copytree(champion, folder)
+    found = read_model_folder(folder)
+    vectors = np.zeros((2, len(FEATURE_NAMES)), np.float32)
+    before = OnnxModel(found).margins(vectors)
+
+    for file in folder.iterdir():
+        file.write_bytes(b"exchanged")
+
+    assert (OnnxModel(found).margins(vectors) == before).all()
+    with pytest.raises(ModelRefusedError):
+        read_model_folder(folder)

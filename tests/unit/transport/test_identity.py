@@ -1,11 +1,9 @@
 """The one door for identity."""
 
-from pathlib import Path
-
 import pytest
 
 from fanzha.domain.errors import SetupError
-from fanzha.transport.identity import Tokens, load_or_create_key, masked, redacted
+from fanzha.transport.identity import Tokens, masked, redacted
 
 TOKENS = Tokens(bytes(32))
 
@@ -56,16 +54,6 @@ def test_masks_never_show_more_than_half(raw: str, shown: str) -> None:
 )
 def test_identifiers_in_remarks_are_redacted(remark: str, kept: str) -> None:
     assert redacted(remark) == kept
-
-
-def test_the_key_is_made_once_and_kept_private(tmp_path: Path) -> None:
-    path = tmp_path / "token.key"
-
-    first, second = load_or_create_key(path), load_or_create_key(path)
-
-    assert first == second
-    assert len(first) == 32
-    assert path.stat().st_mode & 0o077 == 0
 
 
 def test_a_key_of_another_length_is_refused() -> None:

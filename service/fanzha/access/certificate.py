@@ -1,0 +1,54 @@
+"""What a client's certificate says: who it is, until when, and its fingerprint."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.x509.oid import NameOID
+
+COMMON_NAME: Final = "CN="
+"""Before a common name, so that it is never taken for a DNS name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A client's certificate, after the handshake has checked it against the CA."""
+
+    identity: str
+    """The first URI of its subject alternative names, else the first DNS name, else `CN=` and its
+    common name; empty when it has none of them."""
+    fingerprint: str
+    """SHA-256 in hexadecimal."""
+    valid_until_s: float
+    """Seconds since 1970 UTC."""
+
+
+def read_certificate(pem: bytes) -> Certificate:
+    """Return what a certificate says.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    certificate = x509.load_pem_x509_certificate(pem)
+    return Certificate(
+        identity=_identity(certificate),
+        fingerprint=certificate.fingerprint(SHA256()).hex(),
+        valid_until_s=certificate.not_valid_after_utc.timestamp(),
+    )
+
+
+def _identity(certificate: x509.Certificate) -> str:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        names = x509.SubjectAlternativeName([])
+    uris = names.get_values_for_type(x509.UniformResourceIdentifier)
+    if uris:
+        return uris[0]
+    hosts = names.get_values_for_type(x509.DNSName)
+    if hosts:
+        return hosts[0].lower()
+    common = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    # Of two common names nobody knows which one counts.
+    return COMMON_NAME + str(common[0].value) if len(common) == 1 else ""

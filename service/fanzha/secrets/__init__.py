@@ -1,0 +1,1 @@
+"""Secrets in files: who may read them, how they are wrapped, and the keyed digests they make."""

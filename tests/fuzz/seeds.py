@@ -1,0 +1,52 @@
+"""Good inputs to begin from: what real clients, files and records look like."""
+
+from pathlib import Path
+from typing import Final
+
+from tests.builders import a_request
+from tests.fuzz.records import a_record
+
+from fanzha.adapters.codec import encode
+from fanzha.adapters.spool import CONFIRMED, DECISION, frame
+from fanzha.policy.load import DEFAULT_POLICY
+from fanzha.policy.prompts import DEFAULT_PROMPTS
+
+ROOT: Final = Path(__file__).parents[2]
+_LIST: Final = (
+    b"kind,identifier,grade,source,case_number,legal_basis,valid_from,valid_until\n"
+    b"account,6217-9,involved,police,A-1,art. 20,,2099-01-01T00:00:00+08:00\n"
+)
+
+
+def seeds() -> dict[str, list[bytes]]:
+    """Return good inputs by target."""
+    record = a_record()
+    body = encode(record)
+    request = a_request("r-1", time_ms=1_790_000_000_000, remark="买菜 6222020200112233445")
+    small_policy = (ROOT / "tests/policies").glob("*.yaml")
+    return {
+        "score_request": [request.SerializeToString(), a_request("r").SerializeToString()],
+        "other_requests": [b"\n\x05\n\x03r-1", request.SerializeToString()],
+        "remark": [
+            "转账 6222-0202 0011 2233 445 给张三".encode(),
+            "a.b@example.com 壹贰叁肆伍陆柒".encode(),
+        ],
+        "decision_id": [record.decision.decision_id.encode()],
+        "spool": [
+            frame(DECISION + body) + frame(CONFIRMED + record.decision.decision_id.encode()),
+            frame(b"D"),
+        ],
+        "records": [body, encode(record.decision), b"d" * 16 + b"0" * 26 + b"1790000000000"],
+        "journal_entry": [bytes((kind, 1)) + bytes(43) + body for kind in range(11)],
+        "policy": [DEFAULT_POLICY.read_bytes(), *(file.read_bytes() for file in small_policy)],
+        "prompts": [DEFAULT_PROMPTS.read_bytes()],
+        "mapping": [file.read_bytes() for file in (ROOT / "tests/mappings").glob("*.yaml")],
+        "bank_file": [
+            b"id,when,yuan,from,to\n1,2026-11-20 09:30:00,120.50,6222-1,6217-1\n",
+            "id,when,yuan,from,to\n1,2026-11-20 09:31:00,9800,甲,乙\n".encode("gb18030"),
+            "id,when,yuan,from,to\n1,2026-11-20 09:31:00,1e9,,\n".encode("utf-16"),
+        ],
+        "list_file": [_LIST],
+        "registry": [(ROOT / "models/registry.json").read_bytes()],
+        "public_key": [file.read_bytes() for file in (ROOT / "models/keys").glob("*.pub")],
+    }

@@ -1,0 +1,57 @@
+"""What fuzzing found, each as small as it can be."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from fanzha.adapters.codec import decode_decision, decode_record, encode
+from fanzha.archive.rows import day_of, to_row
+from fanzha.domain.record import ExecutionRecord
+from fanzha.domain.vocabulary import ExecutionStatus
+from fanzha.mapping.checking import check_mapping
+from fanzha.signing.keys import read_trusted
+
+MAPPING = """columns:
+  request_id: {column: id}
+  transfer_id: {column: id}
+  time: {column: when, format: iso, zone: Asia/Shanghai}
+  kind: {constant: transfer}
+  channel: {constant: mobile}
+  amount: {column: yuan, unit: yuan}
+  payer_account: {column: from}
+  payee_account: {column: to}
+"""
+
+
+@pytest.mark.parametrize("read", [decode_decision, decode_record])
+def test_text_that_is_no_utf8_is_a_record_that_cannot_be_read(read: object) -> None:
+    body = b"\x81\xab" + b"decision_id" + b"\xa2\xff\xfe"
+    with pytest.raises(msgspec.DecodeError):
+        read(body)  # type: ignore[operator]
+
+
+def test_an_absurd_time_does_not_stop_the_archive() -> None:
+    late = ExecutionRecord("0" * 26, ExecutionStatus.POSTED, 1, 2**61)
+    row = to_row(3, "1790000000000-0", {b"k": b"execution", b"a": bytes(16), b"b": encode(late)})
+    assert day_of(row).year == 2026
+    assert row["body"] == encode(late)
+
+
+def test_a_column_that_comes_twice_is_told(tmp_path: Path) -> None:
+    file, mapping = tmp_path / "bank.csv", tmp_path / "mapping.yaml"
+    file.write_text("id,when,when,yuan,from,to\n1,2,3,4,5,6\n")
+    mapping.write_text(MAPPING)
+    faults = check_mapping(file, str(mapping), 3, lambda _: None).mapping_faults
+    assert any("2 columns when" in fault for fault in faults)
+
+
+def test_a_public_key_of_an_unknown_kind_is_trusted_for_nothing(tmp_path: Path) -> None:
+    from base64 import b64encode  # noqa: PLC0415
+
+    strange = bytes.fromhex("302a300506032b0555032100") + bytes(32)
+    pem = b"-----BEGIN PUBLIC KEY-----\n" + b64encode(strange) + b"\n-----END PUBLIC KEY-----\n"
+    (tmp_path / "eve.pub").write_bytes(pem)
+    found = read_trusted(tmp_path)
+    assert not found.keys
+    assert "eve.pub" in found.faults
