@@ -34,6 +34,8 @@ KIND_LIST_PROPOSAL: Final = "list_proposal"
 KIND_LIST_VERDICT: Final = "list_verdict"
 """A proposal was approved or rejected."""
 KIND_MODEL_CHANGE: Final = "model_change"
+KIND_STATE_REBUILD: Final = "state_rebuild"
+"""The states of a bucket were rebuilt from the archive."""
 KIND_CONFLICT: Final = "conflict"
 """A decision that was answered during an outage although another one held its request id."""
 

@@ -25,7 +25,7 @@ end
 
 -- Says whether the bucket has an epoch; a script changes nothing without one.
 local function has_epoch(epoch) return redis.call('EXISTS', epoch) == 1 end
-local NO_EPOCH = 'NOEPOCH the bucket has no epoch: Redis is new, or was emptied'
+local NO_EPOCH = 'NOEPOCH the bucket has no epoch: Redis is new, was emptied, or is being rebuilt'
 
 -- Returns where a record of `width` bytes begins that begins with `key`, or nil.
 local function place_of(packed, width, key)
