@@ -1,8 +1,8 @@
 """Refills an empty Redis from the archive, so that decisions go on with equal vectors (ADR 0019).
 
 First the states of accounts and links, some subjects at a time, so that memory stays bounded
-however long the archive is; then, in one walk by day, what Redis remembers beside them: links of
-accounts, outcomes, answers, request ids, markers, watchlists. Each write takes the place of the
+however long the archive is; then, in one walk by day, what Redis remembers beside them: outcomes,
+answers, request ids, markers, watchlists. Each write takes the place of the
 same write of a rebuild that was cut off.
 """
 
@@ -14,12 +14,9 @@ from typing import Any, Final
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from fanzha.adapters.redis_link import Command, RedisLink
 from fanzha.adapters.redis_store import Lives
-from fanzha.archive import schema
-from fanzha.archive.rebuild_links import AccountLinks
 from fanzha.archive.rebuild_lists import LIST_KINDS, Lists
 from fanzha.archive.rebuild_marks import Marks
 from fanzha.archive.rebuild_reading import ArchiveRows, Surveyed
@@ -114,7 +111,6 @@ class _Walk:
         self._rows = rows
         self._recent = recent
         self._done = done
-        self._links = AccountLinks(link)
         self._lists = Lists(link)
         self._pending: list[Command] = []
 
@@ -122,25 +118,10 @@ class _Walk:
         """Write it all."""
         for number, file in enumerate(self._rows.files):
             for group, bodies in self._rows.groups(file):
-                self._links_of(group)
                 self._memories_of(group, bodies)
             progress("answers, outcomes, lists", number + 1, len(self._rows.files))
-        self._links.write()
         _run(self._link, self._pending)
         self._done.imports = self._lists.bring_into_effect()
-
-    def _links_of(self, group: pa.Table) -> None:
-        is_decision = pc.and_(
-            pc.equal(group["kind"], schema.KIND_DECISION), pc.is_valid(group["account"])
-        )
-        found = group.filter(pc.and_(is_decision, pc.is_valid(group["links"])))
-        for payer, payee, links in zip(
-            found["account"].to_pylist(),
-            found["payee"].to_pylist(),
-            found["links"].to_pylist(),
-            strict=True,
-        ):
-            self._links.add(payer, payee, links)
 
     def _memories_of(self, group: pa.Table, bodies: Callable[[], Any]) -> None:
         for row, body in self._remembered(group, bodies):

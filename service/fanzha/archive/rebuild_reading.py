@@ -22,7 +22,15 @@ Ints = npt.NDArray[np.int64]
 ROWS_AT_ONCE: Final = 2_000_000
 """Changes of so many rows are held in memory at once, about 0.5 GB."""
 _NUMBERS: Final = 2**20
-_CHANGES: Final = ("bucket", "account", "seq", "previous_seq", "change", "change_columns")
+_CHANGES: Final = (
+    "bucket",
+    "account",
+    "seq",
+    "previous_seq",
+    "change",
+    "change_columns",
+    "learned_links",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +135,8 @@ class PartChanges:
     follows: Ints
     records: Ints
     """Kind and columns, int64 (changes, 6), in C order."""
+    links: npt.NDArray[np.object_]
+    """Tokens of links, 16 bytes each, that an account learned of; None where it did not."""
     starts: Ints
     """Where a subject's changes begin; and their number, last."""
 
@@ -135,7 +145,15 @@ def _sorted(rows: pa.Table) -> PartChanges:
     count = len(rows)
     if not count:
         none = np.zeros(0, np.int64)
-        return PartChanges(np.zeros((0, 16), np.uint8), none, none, none.reshape(0, 6), none[:0])
+        no_links = np.zeros(0, np.object_)
+        return PartChanges(
+            np.zeros((0, 16), np.uint8),
+            none,
+            none,
+            none.reshape(0, 6),
+            no_links,
+            np.zeros(1, np.int64),
+        )
     joined = b"".join(rows["account"].to_pylist())
     tokens = np.frombuffer(joined, np.uint8).reshape(count, 16)
     seq = rows["seq"].to_numpy()
@@ -158,6 +176,7 @@ def _sorted(rows: pa.Table) -> PartChanges:
         seq=seq,
         follows=np.where(before == -1, seq - 1, before),
         records=np.ascontiguousarray(records[kept]),
+        links=rows["learned_links"].to_numpy()[order][kept],
         starts=starts,
     )
 

@@ -4,17 +4,19 @@ from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from fanzha.adapters import keys
 from fanzha.adapters.redis_link import Command
 from fanzha.archive.rebuild_reading import Ints, PartChanges
-from fanzha.features.layout import COUNTERPARTY, Change
+from fanzha.features.layout import COUNTERPARTY, LINKS_OF_ACCOUNT, Change
 from fanzha.features.rebuilt import REBUILT_EVERY, held_by_rebuilt
 from fanzha.features.states import States
 
 _OF_LINKS: Final = (int(Change.SIGHTING), int(Change.TAINT), int(Change.CLEAR))
 _NEWS: Final = (int(Change.TAINT), int(Change.CLEAR))
 _ACCOUNT_SEQ: Final = 4
+_TOKEN_BYTES: Final = 16
 
 
 def states_of(changes: PartChanges, bases: list[int]) -> Iterator[tuple[int, int, list[Command]]]:
@@ -27,17 +29,17 @@ def states_of(changes: PartChanges, bases: list[int]) -> Iterator[tuple[int, int
     states = States()
     lost = _after_losses(changes)
     for low, high in zip(changes.starts[:-1].tolist(), changes.starts[1:].tolist(), strict=True):
-        records = changes.records[low:high]
+        records, links = changes.records[low:high], changes.links[low:high]
         if lost[low:high].any():
             held = held_by_rebuilt(
                 changes.seq[low:high].tolist(),
                 changes.follows[low:high].tolist(),
                 [record.tobytes() for record in records],
             )
-            records = np.ascontiguousarray(records[held])
+            records, links = np.ascontiguousarray(records[held]), links[held]
         token = changes.tokens[low].tobytes()
         bucket = token[-1]
-        yield bucket, len(records), _writes(token, records, bases[bucket], states)
+        yield bucket, len(records), _writes(token, records, links, bases[bucket], states)
 
 
 def _after_losses(changes: PartChanges) -> np.ndarray:
@@ -51,7 +53,9 @@ def _after_losses(changes: PartChanges) -> np.ndarray:
     return lost
 
 
-def _writes(token: bytes, records: Ints, base: int, states: States) -> list[Command]:
+def _writes(
+    token: bytes, records: Ints, links: npt.NDArray[np.object_], base: int, states: States
+) -> list[Command]:
     """Return the commands that write one subject's state, in place of any that is there."""
     state = states.after(records)
     if int(records[0, 0]) in _OF_LINKS:
@@ -65,6 +69,7 @@ def _writes(token: bytes, records: Ints, base: int, states: States) -> list[Comm
         ("pairs", state.pairs),
         ("hours", state.hours),
         ("days", state.days),
+        ("links", _remembered(links)),
     ):
         if value:
             fields += [name, value]
@@ -72,6 +77,17 @@ def _writes(token: bytes, records: Ints, base: int, states: States) -> list[Comm
         fields += ["mule", state.mule_since_ms]
     key = keys.account(token)
     return [("DEL", key), ("HSET", key, *fields)]
+
+
+def _remembered(learned: npt.NDArray[np.object_]) -> bytes:
+    """Return the links that an account remembers, as the store's scripts do."""
+    held: list[bytes] = []
+    for tokens in learned:
+        for start in range(0, len(tokens or b""), _TOKEN_BYTES):
+            token = tokens[start : start + _TOKEN_BYTES]
+            if token not in held:
+                held = [token, *held][:LINKS_OF_ACCOUNT]
+    return b"".join(held)
 
 
 def _news(records: Ints) -> list[object]:

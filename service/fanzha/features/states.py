@@ -41,6 +41,27 @@ _ROOM = 128
 ) = range(11)  # fmt: skip
 
 
+@compiled()
+def _take_report(reports, n, kind, record):
+    """Take a report or its retraction, and since when the account is known as a mule's."""
+    is_mules = (record[at.REPORT_KIND] >> 8) & 0xFF == _MULE
+    if kind == _REPORT:
+        n[_REPORT_AT], n[_REPORTS] = remember_report(
+            reports, n[_REPORT_AT], n[_REPORTS], at.REPORT_EVENTS, record
+        )
+        if is_mules and (n[_MULE_SINCE] == 0 or record[at.REPORT_TIME] < n[_MULE_SINCE]):
+            n[_MULE_SINCE] = record[at.REPORT_TIME]
+        return
+    n[_REPORT_AT], n[_REPORTS] = forget_report(reports, n[_REPORT_AT], n[_REPORTS], record)
+    if is_mules:
+        since = np.int64(0)
+        for i in range(n[_REPORT_AT], n[_REPORT_AT] + n[_REPORTS]):
+            known = reports[i, at.REPORT_TIME]
+            if (reports[i, at.REPORT_KIND] >> 8) & 0xFF == _MULE and (since == 0 or known < since):
+                since = known
+        n[_MULE_SINCE] = since
+
+
 @compiled(
     "void(Array(int64, 2, 'C', readonly=True), int64[:, ::1], int64[:, ::1], int64[:, ::1], "
     "int64[:, ::1], int64[:, ::1], int64[:, ::1], int64[:, ::1], int64[::1])"
@@ -84,27 +105,6 @@ def _walk(changes, outs, ins, reports, pairs, hours, days, seen, n):
             n[_SEEN] = remember_link(seen, n[_SEEN], record)
         elif kind == _CLEAR:
             clear_link(seen, n[_SEEN], record)
-
-
-@compiled()
-def _take_report(reports, n, kind, record):
-    """Take a report or its retraction, and since when the account is known as a mule's."""
-    is_mules = (record[at.REPORT_KIND] >> 8) & 0xFF == _MULE
-    if kind == _REPORT:
-        n[_REPORT_AT], n[_REPORTS] = remember_report(
-            reports, n[_REPORT_AT], n[_REPORTS], at.REPORT_EVENTS, record
-        )
-        if is_mules and (n[_MULE_SINCE] == 0 or record[at.REPORT_TIME] < n[_MULE_SINCE]):
-            n[_MULE_SINCE] = record[at.REPORT_TIME]
-        return
-    n[_REPORT_AT], n[_REPORTS] = forget_report(reports, n[_REPORT_AT], n[_REPORTS], record)
-    if is_mules:
-        since = np.int64(0)
-        for i in range(n[_REPORT_AT], n[_REPORT_AT] + n[_REPORTS]):
-            known = reports[i, at.REPORT_TIME]
-            if (reports[i, at.REPORT_KIND] >> 8) & 0xFF == _MULE and (since == 0 or known < since):
-                since = known
-        n[_MULE_SINCE] = since
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,5 +90,6 @@ else
   end
   redis.call('HSET', KEYS[1], 'seen', seen)
 end
-journal_change(KEYS[4], KEYS[6], KEYS[1], 'change', ARGV[3], kind, change, {})
+journal_change(KEYS[4], KEYS[6], KEYS[1], 'change', ARGV[3], kind, change,
+  with_links({}, kind == 2 and ARGV[6] or ''))
 return 1

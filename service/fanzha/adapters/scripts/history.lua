@@ -121,6 +121,15 @@ local function remember_links(account, tokens)
   redis.call('HSET', account, 'links', held)
 end
 
+-- Adds to the fields of a journal's entry which links an account learned of, if any.
+local function with_links(fields, tokens)
+  if tokens ~= '' then
+    fields[#fields + 1] = 'l'
+    fields[#fields + 1] = tokens
+  end
+  return fields
+end
+
 -- Returns where the ring of reports holds the one of a change's event and role, or nil.
 local function place_of_report(reports, change)
   local from = 1
