@@ -144,7 +144,10 @@ class App:
     ) -> None:
         settings = self._settings
         proposals = RedisProposals(
-            self.link, settings.proposal_life_s * 1000, SystemClock().now_ms, self.lists.refresh
+            self.patient_link,
+            settings.proposal_life_s * 1000,
+            SystemClock().now_ms,
+            self.lists.refresh,
         )
         budgets = Budgets(settings.budget_ms / 1000, time.monotonic)
         guard = Guard(LocalAdmin() if self.secured is None else self.secured.callers)
