@@ -14,6 +14,7 @@ from fanzha.commands.policy import policy
 from fanzha.commands.rekey import rekey
 from fanzha.commands.replay_file import replay_file
 from fanzha.commands.serve import serve
+from fanzha.commands.state import state
 from fanzha.commands.token_key import token_key
 from fanzha.domain.errors import FanzhaError
 
@@ -34,6 +35,7 @@ app.add_typer(mapping, name="mapping")
 app.add_typer(models, name="models")
 app.add_typer(token_key, name="token-key")
 app.add_typer(policy, name="policy")
+app.add_typer(state, name="state")
 
 
 def main() -> None:
