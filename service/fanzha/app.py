@@ -1,6 +1,5 @@
 """The composition root: builds everything, starts and stops it in order."""
 
-import fcntl
 import gc
 import ipaddress
 import logging
@@ -9,24 +8,24 @@ import threading
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import BinaryIO
 from zoneinfo import ZoneInfo
 
 import fanzha
 from fanzha.adapters import keys
 from fanzha.adapters.clock import EventClock, SystemClock
 from fanzha.adapters.codec import Codec, encode
+from fanzha.adapters.data_folder import hold
 from fanzha.adapters.embedded_redis import EmbeddedRedis
 from fanzha.adapters.key_guard import check_token_key
 from fanzha.adapters.model_registry import ModelRegistry
-from fanzha.adapters.outage_memory import OutageMemory
 from fanzha.adapters.redis_link import RedisLink
 from fanzha.adapters.redis_lists import CommittedLists, import_entries
 from fanzha.adapters.redis_proposals import RedisProposals
 from fanzha.adapters.redis_store import Lives, RedisStore
 from fanzha.adapters.relay import Relay
-from fanzha.adapters.resend import ResendingSpool, left_behind
-from fanzha.adapters.spool import SpoolFile
+from fanzha.adapters.spool import SpoolLimits
+from fanzha.adapters.spool_keeper import open_spool
+from fanzha.adapters.spool_store import SpoolStore
 from fanzha.archive.decisions import FoundDecisions
 from fanzha.domain.errors import SetupError, StoreUnavailableError
 from fanzha.domain.evidence import WatchlistEntry
@@ -87,7 +86,7 @@ class App:
         )
         if self.secured is not None:
             self._closing.callback(self.secured.close)
-        lock = _lock(settings.data_dir)
+        lock = hold(settings.data_dir)
         self._closing.callback(lock.close)
         tokens = Tokens(_token_key(settings))
         self._fingerprint = tokens.fingerprint
@@ -99,16 +98,20 @@ class App:
         self.lists = CommittedLists(self.link)
         self.relay = Relay(self.link)
         lives = Lives(settings.idempotency_window_s * 1000, settings.idempotency_memory_s * 1000)
-        outage = OutageMemory()
-        self.store = RedisStore(self.link, self.lists, self.relay, lives, outage)
+        self.store = RedisStore(self.link, self.lists, self.relay, lives)
         clock = EventClock() if settings.clock == "event" else SystemClock()
-        wall = SystemClock()
-        folder = settings.data_dir / "spool"
-        self._left_behind = left_behind(folder)
-        file = SpoolFile(folder, wall.now_ms)
-        self.spool = ResendingSpool(file, self.store, clock.now_ms, outage)
+        decisions = FoundDecisions(self.store, settings.archive_dir, clock.now_ms)
+        limits = SpoolLimits(
+            settings.spool_segment_bytes, settings.spool_segment_s, settings.spool_bytes_max
+        )
+        self.keeper = open_spool(
+            settings.data_dir / "spool",
+            limits,
+            SpoolStore(self.store, lives, decisions),
+            clock.now_ms,
+        )
         self._closing.callback(self.relay.close)
-        self._closing.callback(self.spool.close)
+        self._closing.callback(self.keeper.close)
         self.models = ModelRegistry(
             settings.models,
             settings.model_keys_dir,
@@ -116,8 +119,8 @@ class App:
             self._model_changed,
         )
         self._closing.callback(self.models.close)
-        decisions = FoundDecisions(self.store, settings.archive_dir, clock.now_ms)
-        reporter = Reporter(clock, decisions, self.store)
+        record_wait_s = settings.record_wait_ms / 1000
+        reporter = Reporter(clock, decisions, self.store, self.keeper.spool, record_wait_s)
         assessor = Assessor(
             clock=clock,
             randomness=os.urandom,
@@ -125,7 +128,7 @@ class App:
             models=self.models,
             policy=policy,
             prompts=prompts,
-            recorder=Recorder(self.spool, self.store, Codec()),
+            recorder=Recorder(self.keeper.spool, self.store, Codec(), record_wait_s),
             shadows=Shadows(settings.model_budget_us),
             rules=Rules(settings.base_currency),
             zone=zone,
@@ -175,9 +178,7 @@ class App:
         self.lists.refresh()
         threading.Thread(target=self._follow_lists, name="lists", daemon=True).start()
         self.relay.start()
-        self.spool.start()
-        for record, body in self._left_behind:
-            self.spool.send_later(record, body)
+        self.keeper.start()
         self.models.start()
         # Long-lived objects leave the garbage collector's sight: no pauses for them later.
         gc.collect()
@@ -284,22 +285,3 @@ def _is_loopback(address: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
-
-
-def _lock(folder: Path) -> BinaryIO:
-    """Hold the data folder for this process alone."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "lock").open("ab")
-    except OSError as error:
-        raise SetupError(
-            f"cannot write in {folder}: {error.strerror}; choose a writable folder with --data-dir"
-        ) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        lock.close()
-        raise SetupError(
-            f"{folder} is in use by another instance; stop it, or choose another --data-dir"
-        ) from error
-    return lock

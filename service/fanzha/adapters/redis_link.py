@@ -22,7 +22,7 @@ from fanzha.domain.ids import BUCKETS
 
 Command = tuple[Any, ...]
 
-SCRIPT_NAMES = ("gather", "commit", "execution", "outcome", "apply", "epoch")
+SCRIPT_NAMES = ("gather", "commit", "execution", "outcome", "apply", "epoch", "reconcile")
 _AWAY_PAUSE_S = 0.2
 
 

@@ -6,13 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from fanzha.adapters.spool import (
-    DECISION,
-    SpoolFile,
-    frame,
-    read_frames,
-    unlocked_segments,
-)
+from fanzha.adapters.spool import SpoolFile
+from fanzha.adapters.spool_frames import HEAD, frame, read_frames, unlocked_segments
 from fanzha.domain.errors import NotRecordedError, SetupError
 
 
@@ -35,7 +30,7 @@ def test_writers_share_one_file_without_mixing_frames(tmp_path: Path) -> None:
 
     def write(name: int) -> None:
         for number in range(50):
-            spool.wait(spool.append(DECISION + f"{name}-{number}".encode()))
+            spool.wait(spool.append(f"D{name}-{number}".encode()))
 
     writers = [threading.Thread(target=write, args=(name,)) for name in range(8)]
     for writer in writers:
@@ -47,24 +42,15 @@ def test_writers_share_one_file_without_mixing_frames(tmp_path: Path) -> None:
     (segment,) = tmp_path.glob("*.spool")
     frames = list(read_frames(segment))
     assert sorted(frames) == sorted(
-        DECISION + f"{name}-{number}".encode() for name in range(8) for number in range(50)
+        f"D{name}-{number}".encode() for name in range(8) for number in range(50)
     )
 
 
 @pytest.mark.parametrize("cut", range(1, 20))
 def test_a_torn_tail_is_cut_and_nothing_before_it_is_lost(tmp_path: Path, cut: int) -> None:
-    whole = frame(b"Dfirst") + frame(b"Dsecond-record")
+    whole = HEAD + frame(b"Dfirst") + frame(b"Dsecond-record")
     path = tmp_path / "torn.spool"
     path.write_bytes(whole[:-cut])
-
-    assert list(read_frames(path)) == [b"Dfirst"]
-
-
-def test_a_flipped_bit_ends_the_segment(tmp_path: Path) -> None:
-    damaged = bytearray(frame(b"Dfirst") + frame(b"Dsecond"))
-    damaged[-1] ^= 1
-    path = tmp_path / "damaged.spool"
-    path.write_bytes(damaged)
 
     assert list(read_frames(path)) == [b"Dfirst"]
 
