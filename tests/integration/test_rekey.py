@@ -329,7 +329,7 @@ def test_a_re_keying_waits_until_all_is_at_rest_and_never_half_applies(bank: Ban
     service.stop()
     assert "run fanzha archive first" in refusal(bank.rekey())
     bank.archive("old")
-    assert "holds decisions" in refusal(bank.rekey())
+    assert "holds records" in refusal(bank.rekey())
     bank.archive("old", "worker")
     client = redis.Redis.from_url(bank.old.url)
     client.set("{b1}:unheard_of:1", "x")

@@ -65,6 +65,11 @@ def recorded(decision_id: str) -> bytes:
     return tag(bucket_of_decision(decision_id)) + b"recorded:" + decision_id.encode()
 
 
+def reconciled(decision_id: str) -> bytes:
+    """Return the key that names what stands of two answers to one request."""
+    return tag(bucket_of_decision(decision_id)) + b"reconciled:" + decision_id.encode()
+
+
 def execution(decision_id: str) -> bytes:
     """Return the key that remembers an execution whose event has left the ring."""
     return tag(bucket_of_decision(decision_id)) + b"execution:" + decision_id.encode()

@@ -12,7 +12,12 @@ import pyarrow as pa
 from fanzha.adapters.codec import decode, decode_record
 from fanzha.archive import schema
 from fanzha.domain.ids import TIME_MS_MAX
-from fanzha.domain.record import ExecutionRecord, OutcomeRecord, WithdrawalRecord
+from fanzha.domain.record import (
+    ExecutionRecord,
+    OutcomeRecord,
+    ReconciliationRecord,
+    WithdrawalRecord,
+)
 from fanzha.domain.transfer import link_tokens
 from fanzha.features.layout import unpack_record
 
@@ -80,6 +85,13 @@ def _columns_of(kind: str, fields: Fields) -> dict[str, Any]:
             "fraud_type": int(outcome.fraud_type),
             "report_time_ms": outcome.report_time_ms,
             "record_time_ms": outcome.record_time_ms,
+        }
+    elif kind == schema.KIND_RECONCILIATION:
+        reconciliation = decode(fields[b"b"], ReconciliationRecord)
+        row |= {
+            "decision_id": reconciliation.first_id,
+            "request_id": reconciliation.request_id,
+            "record_time_ms": reconciliation.record_time_ms,
         }
     elif kind == schema.KIND_WITHDRAWAL:
         withdrawal = decode(fields[b"b"], WithdrawalRecord)

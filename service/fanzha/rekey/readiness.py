@@ -8,7 +8,7 @@ import redis
 
 from fanzha.adapters import keys
 from fanzha.adapters.redis_link import Command, RedisLink
-from fanzha.adapters.spool import DECISION, SUFFIX, read_frames
+from fanzha.adapters.spool_frames import DECISION, MARKED, RECORD, REPORT, SUFFIX, read_frames
 from fanzha.domain.errors import SetupError
 from fanzha.domain.ids import BUCKETS
 from fanzha.rekey.state import Source
@@ -17,6 +17,7 @@ from fanzha.secrets.token_key import TokenKey
 
 CLIENT: Final = "fanzha-rekey"
 """The name of this command's own connections."""
+_RECORDS: Final = frozenset({DECISION, RECORD, MARKED, REPORT})
 _UNDER_WAY: Final = b"a re-keying that has not ended"
 
 
@@ -88,16 +89,16 @@ def _check_whole(sources: Sequence[Source]) -> None:
 
 
 def check_spools(folders: list[Path]) -> None:
-    """Check that no spool holds a decision.
+    """Check that no spool holds a record.
 
     Raises:
         SetupError: one does.
     """
     for folder in folders:
         for segment in sorted(folder.glob(f"*{SUFFIX}")):
-            if any(frame[:1] == DECISION for frame in read_frames(segment)):
+            if any(frame[:1] in _RECORDS for frame in read_frames(segment)):
                 raise SetupError(
-                    f"{segment} holds decisions; run fanzha archive with --spool {folder} first, "
+                    f"{segment} holds records; run fanzha archive with --spool {folder} first, "
                     "and start a worker there once more if they are not in Redis yet"
                 )
 
