@@ -212,6 +212,7 @@ class App:
     def _start_redis(self) -> str:
         redis = EmbeddedRedis(self._settings.data_dir / "redis")
         self._closing.callback(redis.close)
+        redis.supervise()
         return redis.url
 
     def _follow_lists(self) -> None:

@@ -50,6 +50,11 @@ class ResendingSpool:
         """Start the thread."""
         self._thread.start()
 
+    @property
+    def is_writable(self) -> bool:
+        """Whether the disk took what it was last given; see the port."""
+        return self._file.failure is None
+
     def append(self, body: bytes) -> int:
         """Queue a record for the disk; see the port."""
         return self._file.append(DECISION + body)

@@ -122,6 +122,10 @@ class Committed:
 class Journal(Protocol):
     """The record in Redis."""
 
+    def is_available(self, payer: bytes) -> bool:
+        """Say whether the part that holds a payer's account answered when it was last asked."""
+        ...
+
     def commit(
         self, record: DecisionRecord, body: bytes, now_ms: int, deadline_s: float | None = None
     ) -> Committed:
@@ -150,6 +154,11 @@ class ConflictJournal(Journal, Protocol):
 
 class Spool(Protocol):
     """The worker's own append-only file."""
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether the disk took what it was last given."""
+        ...
 
     def append(self, body: bytes) -> int:
         """Queue a record for the disk and return its ticket."""

@@ -29,7 +29,8 @@ redis.call('HSET', KEYS[1], 'out', ARGV[7] .. string.sub(ring, 1, 47 * 40))
 add_to_totals(KEYS[1], ARGV[7], string.byte(ARGV[7], 38), string.sub(ARGV[7], 17, 24), 1,
   effect_of_event(ARGV[7]))
 remember_links(KEYS[1], ARGV[13])
-journal_change(KEYS[4], KEYS[7], KEYS[1], 'decision', ARGV[12], 1, ARGV[7], {'b', ARGV[8]})
+journal_change(KEYS[4], KEYS[7], KEYS[1], 'decision', ARGV[12], 1, ARGV[7],
+  with_links({'b', ARGV[8]}, ARGV[13]))
 local reply = {'recorded'}
 if ARGV[9] ~= '' then
   reply[2] = redis.call('XADD', KEYS[5], '*', 't', ARGV[9], 'o', 2, 'c', ARGV[10], 'l', ARGV[14])
