@@ -5,6 +5,7 @@ import sys
 import typer
 
 from fanzha.commands.archive import archive
+from fanzha.commands.audit import audit
 from fanzha.commands.certs import certs
 from fanzha.commands.kernel import kernel
 from fanzha.commands.lists import lists
@@ -29,6 +30,7 @@ app.command()(archive)
 app.command()(replay_file)
 app.command()(kernel)
 app.command()(rekey)
+app.add_typer(audit, name="audit")
 app.add_typer(lists, name="lists")
 app.add_typer(certs, name="certs")
 app.add_typer(mapping, name="mapping")

@@ -110,6 +110,16 @@ def archived(bucket: int) -> bytes:
     return tag(bucket) + b"archived"
 
 
+def lease(bucket: int) -> bytes:
+    """Return the key that names the archiver which works on a bucket."""
+    return tag(bucket) + b"lease"
+
+
+def archivers() -> bytes:
+    """Return the key of the archivers at work: a sorted set by when they were last heard of."""
+    return tag(0) + b"archivers"
+
+
 def applied(bucket: int, message: bytes) -> bytes:
     """Return the key that remembers a relayed message."""
     return tag(bucket) + b"applied:" + message

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from fanzha.adapters.codec import decode_record
 from fanzha.adapters.reads import request_digest
 from fanzha.archive import schema
+from fanzha.archive.log import ArchiveLog
 from fanzha.archive.rows import to_row, to_table
 from fanzha.domain.errors import SetupError
 from fanzha.features.layout import pack_record
@@ -68,8 +69,10 @@ def copy_archive(
                 f"{target} is not empty; give another folder (a copy that was cut off: remove it, "
                 "and begin again)"
             )
-        for part in sorted(source.glob("day=*/part-*.parquet")):
-            _copy_part(part, target / part.relative_to(source), new, requests_since_ms, copied)
+        log = ArchiveLog(source)
+        for file in log.files():
+            part = Path(log.full_path(file))
+            _copy_part(part, target / file.path, new, requests_since_ms, copied)
             progress(copied.rows)
         before, after = keys
         note = {"from_token_key": before, "to_token_key": after, "rows": copied.rows}
@@ -141,6 +144,8 @@ def fields_of(row: dict[str, Any]) -> Fields:
             fields[b"p"] = b"%d" % row["previous_seq"]
         fields[b"o"] = b"%d" % row["change"]
         fields[b"c"] = pack_record(row["change_columns"])
+        if row["learned_links"] is not None:
+            fields[b"l"] = row["learned_links"]
     if row["body"] is not None:
         fields[b"b"] = row["body"]
     return fields

@@ -34,6 +34,8 @@ def entry(fields: Fields, new: Successor) -> Fields:
         changed[b"a"] = new.token(subject)
     if change := fields.get(b"c"):
         changed[b"c"] = change_of(change, new)
+    if links := fields.get(b"l"):
+        changed[b"l"] = tokens(links, new)
     kind, body = fields[b"k"].decode(), fields.get(b"b")
     if body is None:
         return changed
@@ -57,8 +59,8 @@ _WITHOUT_TOKENS: Final = frozenset(
         schema.KIND_MODEL_CHANGE,
         schema.KIND_LIST_PROPOSAL,
         schema.KIND_LIST_VERDICT,
-        # Which epoch a rebuild of the state began.
-        "state_rebuild",
+        schema.KIND_STATE_REBUILD,
+        schema.KIND_RECONCILIATION,
     }
 )
 """Kinds whose record names decisions, models or imports alone."""

@@ -24,11 +24,12 @@ _NOBODY: Final = bytes(16)
 _DIGEST: Final = 16
 _UNCHANGED: Final = "what is copied from is as it was"
 _RING_WIDTH: Final = RING_COLUMNS * HALF
-_DROPPED: Final = frozenset({b"lineage", b"lease", b"token_key"})
-"""They speak of the process that is copied from, and of its key."""
+_DROPPED: Final = frozenset({b"lineage", b"lease", b"archivers", b"token_key"})
+"""They speak of processes at work, and of the key that is copied from."""
 _AS_IT_IS: Final = frozenset(
     {
-        *(b"recorded", b"execution", b"outcomes", b"archived", b"applied", b"received"),
+        *(b"recorded", b"reconciled", b"execution", b"outcomes", b"archived"),
+        *(b"applied", b"received"),
         *(b"imports", b"counter", b"commits", b"proposals", b"proposal", b"proposal_counter"),
     }
 )
