@@ -104,7 +104,7 @@ def test_an_archiver_frozen_anywhere_doubles_nothing_when_it_wakes(
     redis_url: str, archivers: Archivers, tmp_path: Path
 ) -> None:
     journals, rng = Journals(redis_url, seed=7), random.Random(8)
-    for _ in range(6):
+    for _ in range(3):
         journals.add(1_500)
         frozen = archivers.start("--round-rows", "100")
         commits = len(list((tmp_path / "archive/_log").glob("*.json")))

@@ -13,12 +13,12 @@ import pytest
 import redis
 from tests.builders import a_request, requests
 from tests.conftest import Service
+from tests.spools import unconfirmed
 
 from fanzha.adapters import keys
 from fanzha.adapters.embedded_redis import EmbeddedRedis
 from fanzha.adapters.redis_link import RedisLink
-from fanzha.adapters.resend import left_behind
-from fanzha.adapters.spool import read_frames
+from fanzha.adapters.spool_frames import read_frames
 from fanzha.archive.collect import collect
 from fanzha.archive.drain import drain
 from fanzha.v1 import outcomes_pb2_grpc, scoring_pb2_grpc
@@ -161,7 +161,7 @@ def test_segments_of_killed_workers_are_not_sent_for_ever_and_go_in_the_end(
         assert kinds.count("decision") == len(answers)
         # The last note of a killed worker may be lost; then its record is sent once, not again.
         assert kinds.count("decision_update") <= 1
-        assert left_behind(short_dir / "spool") == []
+        assert unconfirmed(short_dir / "spool") == []
         collect(short_dir / "spool", archive)
         assert list((short_dir / "spool").glob("*.spool")) == []
     finally:

@@ -22,9 +22,11 @@ ROW: Final = (
     "previous_seq",
     "change",
     "change_columns",
+    "learned_links",
     "body",
 )
-"""The columns of a row that its digest is over; all others follow from them."""
+"""The columns of a row that its digest is over, where they are not null; all others follow from
+them. So a column can be added, and the digests of rows that lack it stay what they are."""
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 
@@ -43,7 +45,8 @@ class SegmentDigest:
         held = self._kinds.get(kind)
         if held is None:
             held = self._kinds[kind] = (hashlib.sha256(), [0])
-        held[0].update(_ENCODER.encode(tuple(values)))
+        said = [x for named in zip(ROW, values, strict=True) if named[1] is not None for x in named]
+        held[0].update(_ENCODER.encode(said))
         held[1][0] += 1
 
     @property

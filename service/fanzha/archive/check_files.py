@@ -20,7 +20,7 @@ from fanzha.archive.unique import Repetitions, hash_of_id
 
 _OWN: Final = (
     "kind", "bucket", "stream_id", "account", "seq", "previous_seq", "change", "change_columns",
-    "body",
+    "learned_links", "body",
 )  # fmt: skip
 _EXAMPLES: Final = 3
 

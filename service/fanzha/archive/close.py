@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import msgspec
 
-from fanzha.archive.entries import CLOSE, FIRST, Manifest, ManifestFile, encoded, manifest_name
-from fanzha.archive.log import MANIFESTS, day_of_path
+from fanzha.archive.entries import CLOSE, FIRST, Manifest, ManifestFile, decode_commit, encoded
+from fanzha.archive.log import MANIFESTS, commit_path, day_of_path
 from fanzha.archive.storage import Place
 from fanzha.archive.writer import LogWriter, OvertakenError
 from fanzha.domain.errors import SetupError
@@ -60,14 +60,21 @@ def close_due(log: LogWriter, closing: Closing, day: str | None = None) -> int:
         due = [one for one in sorted(log.touched) if _is_due(log, one, closing.after_hours)]
     for one in due:
         closing.closed += _close(log, one)
-    for manifest in log.manifests.values():
-        path = f"{MANIFESTS}/{manifest_name(manifest)}"
-        if manifest.day in due or day is not None:
-            log.storage.write(path, encoded(manifest))
-        elif manifest.number == len(log.manifest_paths) and log.storage.size(path) is None:
-            # Whoever closed the day was cut off before writing it.
-            log.storage.write(path, encoded(manifest))
+    _write_missing(log, day)
     return len(due)
+
+
+def _write_missing(log: LogWriter, day: str | None) -> None:
+    """Write the files of manifests that are not there: new ones, and those that somebody removed.
+
+    Those of a day that is named are written in any case, should they have been changed.
+    """
+    there = set(log.storage.names(MANIFESTS))
+    for name, number in log.manifest_names.items():
+        if name not in there or (day is not None and name.startswith(day)):
+            manifest = decode_commit(log.storage.read(commit_path(number))).manifest
+            if manifest is not None:
+                log.storage.write(f"{MANIFESTS}/{name}", encoded(manifest))
 
 
 def _is_due(log: LogWriter, day: str, after_hours: float) -> bool:
@@ -109,8 +116,8 @@ def _manifest(log: LogWriter, day: str) -> Manifest:
         if day_of_path(entry.path) == day
     ]
     draft = Manifest(
-        number=len(log.manifest_paths) + 1,
-        previous=log.manifest_hash if log.manifest_paths else FIRST,
+        number=len(log.manifest_names) + 1,
+        previous=log.manifest_hash if log.manifest_names else FIRST,
         day=day,
         supplement=0 if before is None else before.supplement + 1,
         close_time_ms=log.now_ms(),

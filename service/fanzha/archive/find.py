@@ -8,16 +8,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from fanzha.adapters.codec import decode
 from fanzha.archive.log import ArchiveFile, ArchiveLog
 from fanzha.archive.schema import (
     DECISION_KINDS,
     KIND_CONFLICT,
     KIND_DECISION,
     KIND_DECISION_UPDATE,
+    KIND_EXECUTION,
+    KIND_OUTCOME,
+    KIND_RECONCILIATION,
+    KIND_WITHDRAWAL,
     OUTCOME_KINDS,
 )
 from fanzha.archive.storage import Place
 from fanzha.domain.ids import bucket_of_decision, day_of_decision, time_ms_of_decision
+from fanzha.domain.record import ExecutionRecord, OutcomeRecord, WithdrawalRecord
+
+RECONCILED_DAYS = 2
+"""So many days after a decision a reconciliation of it is looked for."""
 
 T = TypeVar("T")
 
@@ -152,3 +161,56 @@ def find_outcome_bodies(archive: Place | ArchiveLog, decision_id: str) -> list[t
 
     ordered = sorted(_as_it_stands(look).items(), key=lambda item: (item[1][0], item[0]))
     return [(kind, body) for _, (_, kind, body) in ordered]
+
+
+def archived_reports(
+    archive: Place | ArchiveLog, decision_id: str
+) -> list[ExecutionRecord | OutcomeRecord | WithdrawalRecord]:
+    """Return what the archive holds of what was reported about a decision."""
+    log, bucket = _log(archive), bucket_of_decision(decision_id)
+
+    def look() -> list[ExecutionRecord | OutcomeRecord | WithdrawalRecord]:
+        found: list[ExecutionRecord | OutcomeRecord | WithdrawalRecord] = []
+        for file in log.files(day_of_decision(decision_id)):
+            if file.holds_bucket(bucket):
+                rows = _rows(log, file, ["kind", "body"], decision_id, bucket, _REPORTS)
+                for kind, body in zip(*rows.to_pydict().values(), strict=True):
+                    found.append(decode(body, _REPORTS[kind]))
+        return found
+
+    return _as_it_stands(look)
+
+
+def find_reconciliation_bodies(archive: Place | ArchiveLog, decision_id: str) -> list[bytes]:
+    """Return the reconciliations of a decision's bucket in the days after it, oldest first.
+
+    Args:
+        archive: folder or URL of the archive, or its log.
+        decision_id: a well-formed decision id.
+    """
+    log, bucket = _log(archive), bucket_of_decision(decision_id)
+    day = day_of_decision(decision_id)
+
+    def look() -> list[tuple[int, bytes]]:
+        found: list[tuple[int, bytes]] = []
+        for file in log.files(day, day + timedelta(days=RECONCILED_DAYS)):
+            if file.holds_bucket(bucket):
+                part = log.parquet(file)
+                rows = part.read(columns=["bucket", "kind", "record_time_ms"])
+                mask = pc.and_(
+                    pc.equal(rows.column("bucket"), bucket),
+                    pc.equal(rows.column("kind"), KIND_RECONCILIATION),
+                )
+                if pc.any(mask).as_py():
+                    wanted = part.read(columns=["record_time_ms", "body"]).filter(mask)
+                    found += zip(*wanted.to_pydict().values(), strict=True)
+        return found
+
+    return [body for _, body in sorted(_as_it_stands(look))]
+
+
+_REPORTS: dict[str, type[ExecutionRecord | OutcomeRecord | WithdrawalRecord]] = {
+    KIND_EXECUTION: ExecutionRecord,
+    KIND_OUTCOME: OutcomeRecord,
+    KIND_WITHDRAWAL: WithdrawalRecord,
+}

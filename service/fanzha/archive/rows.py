@@ -13,7 +13,12 @@ import pyarrow as pa
 from fanzha.adapters.codec import decode, decode_record
 from fanzha.archive import schema
 from fanzha.domain.ids import TIME_MS_MAX
-from fanzha.domain.record import ExecutionRecord, OutcomeRecord, WithdrawalRecord
+from fanzha.domain.record import (
+    ExecutionRecord,
+    OutcomeRecord,
+    ReconciliationRecord,
+    WithdrawalRecord,
+)
 from fanzha.domain.transfer import link_tokens
 from fanzha.features.layout import unpack_record
 
@@ -28,7 +33,8 @@ _OF_A_DECISION: Final = {
     schema.KIND_WITHDRAWAL: "O",
 }
 _OF_A_CHANGE: Final = (
-    "bucket", "stream_id", "account", "seq", "previous_seq", "change", "change_columns", "body",
+    "bucket", "stream_id", "account", "seq", "previous_seq", "change", "change_columns",
+    "learned_links", "body",
 )  # fmt: skip
 
 
@@ -39,7 +45,7 @@ def to_row(bucket: int, stream_id: str, fields: Fields) -> dict[str, Any]:
         bucket: bucket of the journal.
         stream_id: the entry's id; its first part is Redis's time in ms.
         fields: k kind, a account, s sequence, p the one before it where that is not one less,
-            o change, c the change's 40 bytes, b record.
+            o change, c the change's 40 bytes, l links that the account learned of, b record.
     """
     kind = fields[b"k"].decode()
     row: dict[str, Any] = {
@@ -55,6 +61,7 @@ def to_row(bucket: int, stream_id: str, fields: Fields) -> dict[str, Any]:
         row["previous_seq"] = int(fields[b"p"]) if b"p" in fields else None
         row["change"] = int(fields[b"o"])
         row["change_columns"] = unpack_record(fields[b"c"])
+        row["learned_links"] = fields.get(b"l")
     whole, fault = whole_row(row)
     if fault is not None:
         log.error("journal entry %s %s; its body alone is kept", stream_id, fault)
@@ -145,6 +152,13 @@ def _columns_of(kind: str, body: bytes) -> dict[str, Any]:
             "fraud_type": int(outcome.fraud_type),
             "report_time_ms": outcome.report_time_ms,
             "record_time_ms": outcome.record_time_ms,
+        }
+    elif kind == schema.KIND_RECONCILIATION:
+        reconciliation = decode(body, ReconciliationRecord)
+        row |= {
+            "decision_id": reconciliation.first_id,
+            "request_id": reconciliation.request_id,
+            "record_time_ms": reconciliation.record_time_ms,
         }
     elif kind == schema.KIND_WITHDRAWAL:
         withdrawal = decode(body, WithdrawalRecord)

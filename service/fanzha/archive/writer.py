@@ -23,7 +23,7 @@ from fanzha.archive.entries import (
     manifest_name,
     to_sign,
 )
-from fanzha.archive.log import ArchiveLog, commit_path
+from fanzha.archive.log import ArchiveLog, commit_path, day_of_path
 from fanzha.archive.part import order_of
 from fanzha.archive.storage import Place
 from fanzha.domain.errors import FanzhaError
@@ -68,8 +68,8 @@ class LogWriter(ArchiveLog):
         self.heads: dict[int, Head] = {}
         self.manifests: dict[str, Manifest] = {}
         """Day to its newest manifest; the newest of all comes last."""
-        self.manifest_paths: list[str] = []
-        """Names of the files of all manifests, in their order."""
+        self.manifest_names: dict[str, int] = {}
+        """Name of each manifest's file to the commit that holds it, in their order."""
         self.manifest_hash = FIRST
         self.touched: dict[str, int] = {}
         """Day to when a commit last changed what is on record of it, since its last manifest."""
@@ -182,10 +182,10 @@ class LogWriter(ArchiveLog):
         if (manifest := commit.manifest) is not None:
             self.manifests.pop(manifest.day, None)
             self.manifests[manifest.day] = manifest
-            self.manifest_paths.append(manifest_name(manifest))
+            self.manifest_names[manifest_name(manifest)] = number
             self.manifest_hash = hash_of(encoded(manifest))
             self.touched.pop(manifest.day, None)
 
     def _touch(self, path: str, commit: Commit) -> None:
-        self.touched[path.partition("/")[0].removeprefix("day=")] = commit.write_time_ms
-        self.numbers[path] = commit.number
+        self.touched[day_of_path(path)] = commit.write_time_ms
+        self.numbers.setdefault(path, commit.number)

@@ -71,7 +71,7 @@ def archive(
     spools, handled = spool or [], set[str]()
     closing = Closing(manifest_after)
     try:
-        sent = sum(commit_left_behind(link, folder, handled) for folder in spools)
+        sent = sum(commit_left_behind(link, place, folder, handled) for folder in spools)
         if go_on:
             one = Drain(link, place, signer, round_rows=round_rows)
             dropped = _follow(one, Pace(round_rows, round_seconds), spools, handled, closing)
@@ -79,7 +79,7 @@ def archive(
         else:
             done = _once(link, place, signer, round_rows)
             closed = close_days(place, signer, closing)
-            dropped = sum(collect(folder, out) for folder in spools)
+            dropped = sum(collect(folder, place) for folder in spools)
     finally:
         link.close()
     _tell(done, out, sent, dropped, closed, as_json=as_json, has_spools=bool(spools))
@@ -112,8 +112,8 @@ def _follow(one: Drain, pace: Pace, spools: list[Path], handled: set[str], closi
         due_s = time.monotonic() + _BETWEEN_S
         close_due(one.log, closing)
         for folder in spools:
-            commit_left_behind(one.link, folder, handled)
-            dropped += collect(folder, Path(one.log.place))
+            commit_left_behind(one.link, one.log.place, folder, handled)
+            dropped += collect(folder, one.log.place)
 
     typer.echo(f"fanzha: archiving to {one.log.storage.name}", err=True)
     follow(one, pace, stop, lambda rows: log.info("archived %d records", rows), between)
