@@ -171,6 +171,7 @@ def _figures(verdict: Verdict, calls: list[Call], window: Window) -> dict[str, A
         "answered": len(answers),
         "answered_during": len(during),
         "acknowledged": verdict.acknowledged,
+        "reports_too_early": verdict.reports_too_early,
         "lost": len(verdict.lost),
         "contradicted": len(verdict.contradicted),
         "degraded": len(marked),
