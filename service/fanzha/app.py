@@ -180,7 +180,7 @@ class App:
                 "the kernel's %s was compiled at this start, in %.1f s; warm its cache with "
                 "fanzha kernel, and name its folder in FANZHA_KERNEL_CACHE", name, seconds
             )  # fmt: skip
-        check_token_key(self.link, self._fingerprint)
+        check_token_key(self.patient_link, self._fingerprint)
         self.lists.refresh()
         # Epochs begin before the first decision waits for them. It may fail: Redis may be away.
         self.link.try_run([("TIME",)])
