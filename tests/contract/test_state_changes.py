@@ -103,7 +103,12 @@ class AccountInRedis:
             [
                 self._link.scripts.call(
                     "gather",
-                    (keys.account(ACCOUNT), self.key("list"), self.key("request")),
+                    (
+                        keys.account(ACCOUNT),
+                        self.key("list"),
+                        keys.epoch(self._bucket),
+                        self.key("request"),
+                    ),
                     (packed, b""),
                 )
             ]

@@ -21,7 +21,8 @@ _BATCH = 128
 _SWEEP_S = 1.0
 _LEFT_BEHIND_MS = 2_000
 _FORCE_MS = 60_000
-_MARKER_LIFE_MS = 2 * 86_400_000
+RECEIVED_LIFE_MS = 2 * 86_400_000
+"""How long it is remembered that a message was applied, and an event received."""
 _OF_LINKS = (b"%d" % Change.SIGHTING, b"%d" % Change.TAINT, b"%d" % Change.CLEAR)
 
 
@@ -138,7 +139,7 @@ class Relay:
                 message.change,
                 message.kind,
                 message.subject,
-                _MARKER_LIFE_MS,
+                RECEIVED_LIFE_MS,
                 int(message.age_ms > _FORCE_MS),
                 message.links,
             ),
