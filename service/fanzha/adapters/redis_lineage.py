@@ -112,9 +112,11 @@ class Lineages:
             node.verified |= verified & node.owned
             node.due = node.owned - node.verified - elsewhere
         for was_empty, those in changed.items():
+            # Normal for a new deployment, and grave for any other.
             log.warning(
-                "another Redis process serves %d buckets at %s%s",
-                len(those), node.name, ", which were empty" if was_empty else "",
+                "another Redis process than before serves %d buckets at %s%s",
+                len(those), node.name,
+                "; it knows nothing of them: it is new, or was emptied" if was_empty else "",
             )  # fmt: skip
             self._news.put((frozenset(those), was_empty))
         for bucket in refused.keys() - elsewhere:

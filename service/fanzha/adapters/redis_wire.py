@@ -125,6 +125,11 @@ class Wire:
         self.send(commands, until_s)
         return self.read(until_s)
 
+    def __del__(self) -> None:
+        """Close it when its thread has ended; one that never opened has nothing to close."""
+        if hasattr(self, "_sock"):
+            self.close()
+
     def close(self) -> None:
         """Close it; what was not read is lost."""
         with suppress(OSError):
