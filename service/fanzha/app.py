@@ -182,7 +182,10 @@ class App:
                 "fanzha kernel, and name its folder in FANZHA_KERNEL_CACHE", name, seconds
             )  # fmt: skip
         check_token_key(self.link, self._fingerprint)
-        self.link.on_lineage(token_key_guard(self.patient_link, self._fingerprint, self._give_up))
+        # It is asked every second, also when no calls come.
+        self.patient_link.on_lineage(
+            token_key_guard(self.patient_link, self._fingerprint, self._give_up)
+        )
         self.lists.refresh()
         # Epochs begin before the first decision waits for them. It may fail: Redis may be away.
         self.link.try_run([("TIME",)])
