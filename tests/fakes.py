@@ -13,7 +13,7 @@ from fanzha.domain.ids import counterparty_of
 from fanzha.domain.model import Head
 from fanzha.domain.record import DecisionRecord
 from fanzha.domain.transfer import Transfer, link_tokens
-from fanzha.pipeline.ports import Committed, Findings, Model, ServedModels
+from fanzha.pipeline.ports import Committed, Findings, Model, ServedModels, StoredRequest
 
 
 class FrozenClock:
@@ -85,6 +85,9 @@ class MemoryJournal:
         self.is_away = is_away
         self.records: list[DecisionRecord] = []
 
+    def is_available(self, payer: bytes) -> bool:
+        return not self.is_away
+
     def commit(
         self, record: DecisionRecord, body: bytes, now_ms: int, deadline_s: float | None = None
     ) -> Committed:
@@ -97,28 +100,31 @@ class MemoryJournal:
 class MemorySpool:
     """Keeps records as bytes; `later` are those that the store has to get once it is back."""
 
-    def __init__(self, *, is_full: bool = False) -> None:
-        self.is_full = is_full
+    def __init__(self, *, is_full: bool = False, is_late: bool = False) -> None:
+        self.is_full, self.is_late = is_full, is_late
         self.bodies: list[bytes] = []
         self.later: list[DecisionRecord] = []
 
-    def append(self, body: bytes) -> int:
+    @property
+    def is_writable(self) -> bool:
+        return not self.is_full
+
+    def append(self, decision_id: str, body: bytes, unmarked: int | None = None) -> int:
         if self.is_full:
             raise NotRecordedError("the disk is full")
         self.bodies.append(body)
         return len(self.bodies)
 
-    def wait(self, ticket: int) -> None:
-        pass
+    def wait(self, ticket: int, deadline_s: float | None) -> bool:
+        return not self.is_late
 
-    def confirm(self, decision_id: str) -> None:
-        pass
+    def confirm(self, ticket: int, decision_id: str, entry: bytes) -> None: ...
 
-    def supersede(self, decision_id: str) -> None:
-        pass
+    def supersede(self, ticket: int, decision_id: str) -> None: ...
 
-    def send_later(self, record: DecisionRecord, body: bytes) -> None:
+    def send_later(self, ticket: int, record: DecisionRecord, body: bytes) -> StoredRequest | None:
         self.later.append(record)
+        return None
 
 
 def subjects(transfer: Transfer) -> list[tuple[ListSubject, bytes]]:

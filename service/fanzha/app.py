@@ -14,6 +14,7 @@ import fanzha
 from fanzha.adapters import keys
 from fanzha.adapters.clock import EventClock, SystemClock
 from fanzha.adapters.codec import Codec, encode
+from fanzha.adapters.data_folder import hold
 from fanzha.adapters.embedded_redis import EmbeddedRedis
 from fanzha.adapters.key_guard import check_token_key, token_key_guard
 from fanzha.adapters.model_registry import ModelRegistry
@@ -23,8 +24,9 @@ from fanzha.adapters.redis_lists import CommittedLists, import_entries
 from fanzha.adapters.redis_proposals import RedisProposals
 from fanzha.adapters.redis_store import Lives, RedisStore
 from fanzha.adapters.relay import Relay
-from fanzha.adapters.resend import ResendingSpool, left_behind
-from fanzha.adapters.spool import SpoolFile
+from fanzha.adapters.spool import SpoolLimits
+from fanzha.adapters.spool_keeper import open_spool
+from fanzha.adapters.spool_store import SpoolStore
 from fanzha.archive.decisions import FoundDecisions
 from fanzha.domain.errors import StoreUnavailableError
 from fanzha.domain.evidence import WatchlistEntry
@@ -33,7 +35,6 @@ from fanzha.features.kernel_cache import KERNEL_CACHE
 from fanzha.given import (
     check_settings,
     is_loopback,
-    lock_folder,
     policy_of,
     prompts_of,
     token_key_of,
@@ -88,7 +89,7 @@ class App:
         )
         if self.secured is not None:
             self._closing.callback(self.secured.close)
-        lock = lock_folder(settings.data_dir)
+        lock = hold(settings.data_dir)
         self._closing.callback(lock.close)
         tokens = Tokens(token_key_of(settings))
         self._fingerprint = tokens.fingerprint
@@ -108,13 +109,18 @@ class App:
         self.store = RedisStore(self.link, self.lists, self.relay, lives, outage)
         reports = RedisStore(self.patient_link, self.lists, self.relay, lives, outage)
         clock = EventClock() if settings.clock == "event" else SystemClock()
-        wall = SystemClock()
-        folder = settings.data_dir / "spool"
-        self._left_behind = left_behind(folder)
-        file = SpoolFile(folder, wall.now_ms)
-        self.spool = ResendingSpool(file, reports, clock.now_ms, outage)
+        decisions = FoundDecisions(reports, settings.archive_dir, clock.now_ms)
+        limits = SpoolLimits(
+            settings.spool_segment_bytes, settings.spool_segment_s, settings.spool_bytes_max
+        )
+        self.keeper = open_spool(
+            settings.data_dir / "spool",
+            limits,
+            SpoolStore(reports, lives, decisions),
+            clock.now_ms,
+        )
         self._closing.callback(self.relay.close)
-        self._closing.callback(self.spool.close)
+        self._closing.callback(self.keeper.close)
         self.models = ModelRegistry(
             settings.models,
             settings.model_keys_dir,
@@ -122,8 +128,8 @@ class App:
             self._model_changed,
         )
         self._closing.callback(self.models.close)
-        decisions = FoundDecisions(reports, settings.archive_dir, clock.now_ms)
-        reporter = Reporter(clock, decisions, reports)
+        record_wait_s = settings.record_wait_ms / 1000
+        reporter = Reporter(clock, decisions, reports, self.keeper.spool, record_wait_s)
         assessor = Assessor(
             clock=clock,
             randomness=os.urandom,
@@ -131,7 +137,7 @@ class App:
             models=self.models,
             policy=policy,
             prompts=prompts,
-            recorder=Recorder(self.spool, self.store, Codec()),
+            recorder=Recorder(self.keeper.spool, self.store, Codec(), record_wait_s),
             shadows=Shadows(settings.model_budget_us),
             rules=Rules(settings.base_currency),
             zone=zone,
@@ -191,9 +197,7 @@ class App:
         self.link.try_run([("TIME",)])
         threading.Thread(target=self._follow_lists, name="lists", daemon=True).start()
         self.relay.start()
-        self.spool.start()
-        for record, body in self._left_behind:
-            self.spool.send_later(record, body)
+        self.keeper.start()
         self.models.start()
         # Long-lived objects leave the garbage collector's sight: no pauses for them later.
         gc.collect()
@@ -221,6 +225,7 @@ class App:
     def _start_redis(self) -> str:
         redis = EmbeddedRedis(self._settings.data_dir / "redis")
         self._closing.callback(redis.close)
+        redis.supervise()
         return redis.url
 
     def _follow_lists(self) -> None:

@@ -91,6 +91,16 @@ class Settings(BaseSettings):
     """For this long the same request id gets the same answer, in seconds."""
     idempotency_memory_s: Annotated[int, Field(ge=1, le=30 * 86_400)] = 86_400
     """For this long a later request with the same id learns of the earlier decision, in seconds."""
+    spool_bytes_max: Annotated[int, Field(ge=2**16, le=2**44)] = 4 * 2**30
+    """How big a worker's spool may become, in bytes. One that is full takes nothing more until the
+    archive holds some of it: Redis alone has the record then, and answers say so."""
+    spool_segment_bytes: Annotated[int, Field(ge=2**12, le=2**32)] = 64 * 2**20
+    """A segment of the spool ends at this size, in bytes; segments go when they are archived."""
+    spool_segment_s: Annotated[float, Field(ge=0.1, le=86_400)] = 60.0
+    """A segment of the spool ends at this age, in seconds."""
+    record_wait_ms: Annotated[int, Field(ge=1, le=60_000)] = 2_000
+    """So long a decision's record may take to be in one place at least, in milliseconds; then the
+    request fails, and is to be sent again."""
     budget_ms: Annotated[int, Field(ge=1, le=60_000)] = 50
     """How long one answer may take, in milliseconds; the client's own deadline counts where it is
     earlier. What Redis has not answered in time is left out, and the answer says so."""

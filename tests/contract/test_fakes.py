@@ -5,7 +5,7 @@ import inspect
 import pytest
 from tests import fakes
 
-from fanzha.pipeline import ports
+from fanzha.pipeline import ports, spool_ports
 
 PAIRS = [
     (fakes.FrozenClock, ports.Clock),
@@ -13,7 +13,7 @@ PAIRS = [
     (fakes.FixedModel, ports.Model),
     (fakes.OneModel, ports.Models),
     (fakes.MemoryJournal, ports.Journal),
-    (fakes.MemorySpool, ports.Spool),
+    (fakes.MemorySpool, spool_ports.Spool),
 ]
 
 

@@ -19,9 +19,9 @@ import redis
 from tests.builders import a_request, a_time
 from tests.conftest import Service
 from tests.recomputed import recompute_vectors
+from tests.spools import unconfirmed
 
 from fanzha.adapters.embedded_redis import EmbeddedRedis
-from fanzha.adapters.resend import left_behind
 from fanzha.features.layout import Change
 from fanzha.v1 import outcomes_pb2 as outcomes
 from fanzha.v1 import outcomes_pb2_grpc, scoring_pb2_grpc
@@ -193,7 +193,7 @@ def test_parity_holds_through_a_frozen_redis_a_kill_and_a_spool_replay(
             late = [a_client(service, 90, 5)]
             service.stop(signal.SIGKILL)
             os.kill(store.pid, signal.SIGCONT)
-        spooled = len(left_behind(service.data_dir / "spool"))
+        spooled = len(unconfirmed(service.data_dir / "spool"))
         waiting = unrelayed(store.url)
         service = start_service("--redis", store.url)
         with ThreadPoolExecutor(THREADS) as pool:

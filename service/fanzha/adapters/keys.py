@@ -65,6 +65,11 @@ def recorded(decision_id: str) -> bytes:
     return tag(bucket_of_decision(decision_id)) + b"recorded:" + decision_id.encode()
 
 
+def reconciled(decision_id: str) -> bytes:
+    """Return the key that names what stands of two answers to one request."""
+    return tag(bucket_of_decision(decision_id)) + b"reconciled:" + decision_id.encode()
+
+
 def execution(decision_id: str) -> bytes:
     """Return the key that remembers an execution whose event has left the ring."""
     return tag(bucket_of_decision(decision_id)) + b"execution:" + decision_id.encode()
@@ -103,6 +108,16 @@ def rebuilding(bucket: int) -> bytes:
 def archived(bucket: int) -> bytes:
     """Return the key of the newest journal entry of a bucket that is safe in the archive."""
     return tag(bucket) + b"archived"
+
+
+def lease(bucket: int) -> bytes:
+    """Return the key that names the archiver which works on a bucket."""
+    return tag(bucket) + b"lease"
+
+
+def archivers() -> bytes:
+    """Return the key of the archivers at work: a sorted set by when they were last heard of."""
+    return tag(0) + b"archivers"
 
 
 def applied(bucket: int, message: bytes) -> bytes:

@@ -1,43 +1,82 @@
 """What this worker answered while Redis was away, so that a retry gets the same answer."""
 
 import threading
+from dataclasses import dataclass
+from typing import Final
 
+from fanzha.adapters.codec import decode_decision, encode
 from fanzha.domain.record import DecisionRecord
 from fanzha.domain.transfer import Transfer
 from fanzha.pipeline.ports import StoredRequest
 
-_ANSWERS_MAX = 100_000
+_BYTES_MAX: Final = 64 * 2**20
+_Key = tuple[str, bytes, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    request_digest: bytes
+    decision_id: str
+    decide_time_ms: int
+    body: bytes
 
 
 class OutageMemory:
-    """Answers that Redis does not hold yet, by caller, payer and request id; bounded."""
+    """Answers that Redis does not hold yet, by caller, payer and request id.
 
-    def __init__(self) -> None:
-        self._answers: dict[tuple[str, bytes, str], StoredRequest] = {}
+    Bounded: of more than 64 MiB of answers the oldest are forgotten. A retry of theirs is decided
+    anew, and the two answers are reconciled.
+    """
+
+    def __init__(self, bytes_max: int = _BYTES_MAX) -> None:
+        self._answers: dict[_Key, _Answer] = {}
+        self._bytes = 0
+        self._bytes_max = bytes_max
         self._lock = threading.Lock()
 
-    def keep(self, record: DecisionRecord) -> None:
-        """Remember an answer."""
-        answer = StoredRequest(
+    def keep(self, record: DecisionRecord) -> StoredRequest | None:
+        """Remember an answer, unless another one was given to the same request: return that."""
+        decision = record.decision
+        answer = _Answer(
             record.transfer.request_digest,
-            record.decision.decision_id,
-            record.decision.decide_time_ms,
-            record.decision,
+            decision.decision_id,
+            decision.decide_time_ms,
+            encode(decision),
         )
+        key = _key(record.transfer)
         with self._lock:
-            self._answers[_key(record.transfer)] = answer
-            if len(self._answers) > _ANSWERS_MAX:
-                del self._answers[next(iter(self._answers))]
+            held = self._answers.setdefault(key, answer)
+            if held is not answer:
+                return None if held.decision_id == answer.decision_id else _stored(held)
+            self._bytes += len(answer.body)
+            while self._bytes > self._bytes_max:
+                self._bytes -= len(self._answers.pop(next(iter(self._answers))).body)
+        return None
 
     def forget(self, record: DecisionRecord) -> None:
         """Forget an answer that Redis holds by now."""
+        key = _key(record.transfer)
         with self._lock:
-            self._answers.pop(_key(record.transfer), None)
+            held = self._answers.get(key)
+            if held is not None and held.decision_id == record.decision.decision_id:
+                self._bytes -= len(self._answers.pop(key).body)
 
     def find(self, transfer: Transfer) -> StoredRequest | None:
         """Return the answer given to the same request id, None when there is none."""
-        return self._answers.get(_key(transfer)) if self._answers else None
+        if not self._answers:
+            return None
+        held = self._answers.get(_key(transfer))
+        return None if held is None else _stored(held)
 
 
-def _key(transfer: Transfer) -> tuple[str, bytes, str]:
+def _stored(answer: _Answer) -> StoredRequest:
+    return StoredRequest(
+        answer.request_digest,
+        answer.decision_id,
+        answer.decide_time_ms,
+        decode_decision(answer.body),
+    )
+
+
+def _key(transfer: Transfer) -> _Key:
     return transfer.caller, transfer.payer.account, transfer.request_id

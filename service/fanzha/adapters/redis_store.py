@@ -19,10 +19,12 @@ from fanzha.domain.record import (
     DecisionRecord,
     ExecutionRecord,
     OutcomeRecord,
+    Reconciled,
+    Subject,
     WithdrawalRecord,
 )
 from fanzha.domain.transfer import Transfer
-from fanzha.pipeline.ports import Added, Committed, Findings, ReportChanges
+from fanzha.pipeline.ports import Added, Committed, Findings, ReportChanges, Taken
 
 _NO_PAYEE = bytes(16)
 _DECISION_KINDS = (b"decision", b"decision_update", b"conflict")
@@ -58,11 +60,11 @@ class RedisStore:
         lives: Lives,
         outage: OutageMemory,
     ) -> None:
-        self._link = link
+        self.link = self._link = link
         self._lists = lists
         self._relay = relay
         self._lives = lives
-        self._outage = outage
+        self.outage = self._outage = outage
 
     def find(self, transfer: Transfer, deadline_s: float) -> Findings:
         """Read everything about a transfer in one round trip; see the port.
@@ -73,61 +75,62 @@ class RedisStore:
         replies = self._link.try_run(reads.commands, deadline_s=deadline_s)
         return reads.findings(replies, self._lists, self._outage.find(transfer))
 
+    def is_available(self, payer: bytes) -> bool:
+        """Say whether the server of a payer's account answered when it was last asked."""
+        return self._link.is_available(bucket_of(payer))
+
     def commit(
         self, record: DecisionRecord, body: bytes, now_ms: int, deadline_s: float | None = None
     ) -> Committed:
         """Store a decision if its request id is free; see the port."""
+        return self._commit(record, body, now_ms, b"", deadline_s)
+
+    def commit_again(self, record: DecisionRecord, body: bytes, now_ms: int) -> Committed:
+        """Do as `commit` with a decision that was sent before; its journal entry says so."""
+        return self._commit(record, body, now_ms, b"1", None)
+
+    def _commit(
+        self,
+        record: DecisionRecord,
+        body: bytes,
+        now_ms: int,
+        again: bytes,
+        deadline_s: float | None,
+    ) -> Committed:
         transfer, decision = record.transfer, record.decision
         payer, bucket = transfer.payer.account, bucket_of(transfer.payer.account)
         payee = transfer.payee.account if transfer.payee is not None else b""
-        reply = self._link.run(
-            [
-                self._link.scripts.call(
-                    "commit",
-                    (
-                        keys.account(payer),
-                        keys.request(payer, request_digest(transfer)),
-                        keys.decision(decision.decision_id),
-                        keys.journal(bucket),
-                        keys.outbox(bucket),
-                        keys.recorded(decision.decision_id),
-                        keys.epoch(bucket),
-                    ),
-                    (
-                        now_ms,
-                        self._lives.window_ms,
-                        self._lives.memory_ms,
-                        transfer.request_digest,
-                        decision.decision_id,
-                        ANSWER_HEAD.pack(payer, payee, record.payer_change) + encode(decision),
-                        record.payer_change,
-                        body,
-                        payee,
-                        record.payee_change,
-                        keys.decision_prefix(bucket),
-                        payer,
-                        *_new_links(record),
-                    ),
-                )
-            ],
-            deadline_s=deadline_s,
-        )[0]
+        own_keys = (
+            keys.account(payer),
+            keys.request(payer, request_digest(transfer)),
+            keys.decision(decision.decision_id),
+            keys.journal(bucket),
+            keys.outbox(bucket),
+            keys.recorded(decision.decision_id),
+            keys.epoch(bucket),
+        )
+        args = (
+            now_ms,
+            self._lives.window_ms,
+            self._lives.memory_ms,
+            transfer.request_digest,
+            decision.decision_id,
+            answer_of(record),
+            record.payer_change,
+            body,
+            payee,
+            record.payee_change,
+            keys.decision_prefix(bucket),
+            payer,
+            *_new_links(record, again),
+        )
+        call = self._link.scripts.call("commit", own_keys, args)
+        reply = self._link.run([call], deadline_s=deadline_s)[0]
         if reply[0] == b"first":
             return Committed(stored_request(reply[1], reply[2]))
-        if reply[0] == b"recorded":
-            for outbox_id in reply[1:]:
-                self._hint(bucket, outbox_id)
-        return Committed()
-
-    def keep_conflict(self, record: DecisionRecord, body: bytes) -> None:
-        """Journal a decision that was answered although another one holds its request id.
-
-        Raises:
-            StoreUnavailableError: Redis did not confirm.
-        """
-        payer = record.transfer.payer.account
-        journal = keys.journal(bucket_of(payer))
-        self._link.run([("XADD", journal, "*", "k", "conflict", "a", payer, "b", body)])
+        for outbox_id in reply[2:]:
+            self._hint(bucket, outbox_id)
+        return Committed(entry=reply[1])
 
     def find_decision(self, decision_id: str) -> DecisionOnRecord | None:
         """Return a decision that Redis holds: its answer, or its record in the journal.
@@ -135,12 +138,16 @@ class RedisStore:
         Raises:
             StoreUnavailableError: Redis did not answer.
         """
-        answer = self._link.run([("GET", keys.decision(decision_id))])[0]
+        answer, settled = self._link.run(
+            [("GET", keys.decision(decision_id)), ("GET", keys.reconciled(decision_id))]
+        )
+        reconciled = Reconciled(settled[:26].decode(), settled[26:] == b"1") if settled else None
         if answer:
             payer, payee, change = ANSWER_HEAD.unpack_from(answer)
             decision = decode_decision(answer[ANSWER_HEAD.size :])
             # A token may end with zero bytes, so nothing less than all of them means "no payee".
-            return DecisionOnRecord(decision, payer, b"" if payee == _NO_PAYEE else payee, change)
+            payee = b"" if payee == _NO_PAYEE else payee
+            return DecisionOnRecord(payer, payee, change, decision, reconciled)
         journal = keys.journal(bucket_of_decision(decision_id))
         # Entry ids are Redis's own time; clocks may differ by a few seconds.
         start = max(0, time_ms_of_decision(decision_id) - _CLOCKS_APART_MS)
@@ -151,32 +158,32 @@ class RedisStore:
             if fields[b"k"] in _DECISION_KINDS and wanted in fields[b"b"]:
                 record = decode_record(fields[b"b"])
                 if record.decision.decision_id == decision_id:
-                    return on_record(record)
+                    return on_record(record, reconciled)
         return None
 
-    def execute(self, found: DecisionOnRecord, report: ExecutionRecord, change: bytes) -> bool:
+    def execute(self, subject: Subject, report: ExecutionRecord, change: bytes) -> Taken:
         """Take an execution report; see the port."""
         bucket = bucket_of_decision(report.decision_id)
         args = (
             change,
             int(report.status),
             encode(report),
-            found.payee,
+            subject.payee,
             EXECUTION_LIFE_MS,
-            found.payer,
-            found.payer[:8],
+            subject.payer,
+            subject.payer[:8],
             report.execute_time_ms,
             int(
                 report.record_time_ms - time_ms_of_decision(report.decision_id) > EXECUTION_LIFE_MS
             ),
         )
         reply = self._run(
-            "execution", found.payer, keys.execution(report.decision_id), bucket, args
+            "execution", subject.payer, keys.execution(report.decision_id), bucket, args
         )
         if reply[0] == b"same":
-            return False
+            return Taken(Added.REPEATED, reply[2])
         self._hint(bucket, reply[1])
-        return True
+        return Taken(Added.NEW, reply[2])
 
     def outcomes(self, decision_id: str) -> OutcomeHistory:
         """Return what Redis holds of a decision's outcomes.
@@ -189,11 +196,11 @@ class RedisStore:
 
     def add_outcome(
         self,
-        found: DecisionOnRecord,
+        subject: Subject,
         record: OutcomeRecord | WithdrawalRecord,
         known: OutcomeHistory,
         changes: ReportChanges,
-    ) -> Added:
+    ) -> Taken:
         """Take an outcome or a withdrawal; see the port."""
         bucket = bucket_of_decision(record.decision_id)
         args = (
@@ -201,21 +208,23 @@ class RedisStore:
             encode(record),
             _OUTCOME_KIND if isinstance(record, OutcomeRecord) else _WITHDRAWAL_KIND,
             OUTCOME_LIFE_MS,
-            found.payer,
+            subject.payer,
             len(known.records),
             changes.payer_kind,
             changes.payer,
-            found.payee,
+            subject.payee,
             changes.payee_kind,
             changes.payee,
             *chain.from_iterable((field_of(one), encode(one)) for one in known.records),
         )
         own_key = keys.outcomes(record.decision_id)
-        reply = self._run("outcome", found.payer, own_key, bucket, args)
-        if reply[0] != b"recorded":
-            return Added.REPEATED if reply[0] == b"repeated" else Added.OVERTAKEN
+        reply = self._run("outcome", subject.payer, own_key, bucket, args)
+        if reply[0] == b"overtaken":
+            return Taken(Added.OVERTAKEN)
+        if reply[0] == b"repeated":
+            return Taken(Added.REPEATED, reply[2])
         self._hint(bucket, reply[1])
-        return Added.NEW
+        return Taken(Added.NEW, reply[2])
 
     def _run(
         self, script: str, payer: bytes, own_key: bytes, bucket: int, args: tuple[object, ...]
@@ -235,16 +244,25 @@ class RedisStore:
             self._relay.hint(bucket, outbox_id)
 
 
-def on_record(record: DecisionRecord) -> DecisionOnRecord:
+def on_record(record: DecisionRecord, reconciled: Reconciled | None = None) -> DecisionOnRecord:
     """Return what a later report needs to know of a decision's record."""
     transfer = record.transfer
     payee = transfer.payee.account if transfer.payee is not None else b""
-    return DecisionOnRecord(record.decision, transfer.payer.account, payee, record.payer_change)
+    payer = transfer.payer.account
+    return DecisionOnRecord(payer, payee, record.payer_change, record.decision, reconciled)
 
 
-def _new_links(record: DecisionRecord) -> tuple[bytes, ...]:
+def answer_of(record: DecisionRecord) -> bytes:
+    """Return what is held under a decision's key."""
+    transfer = record.transfer
+    payee = transfer.payee.account if transfer.payee is not None else b""
+    head = ANSWER_HEAD.pack(transfer.payer.account, payee, record.payer_change)
+    return head + encode(record.decision)
+
+
+def _new_links(record: DecisionRecord, again: bytes) -> tuple[bytes, ...]:
     """Return what commit.lua wants to know of links that do not know their account yet."""
     of_payer, of_payee = record.payer_sightings, record.payee_sightings
     new_to_payer = b"".join(token for token, _ in of_payer)
     new_to_payee = b"".join(token for token, _ in of_payee)
-    return (new_to_payer, new_to_payee, *chain.from_iterable((*of_payer, *of_payee)))
+    return (new_to_payer, new_to_payee, again, *chain.from_iterable((*of_payer, *of_payee)))

@@ -4,123 +4,145 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
-from pathlib import Path
+from typing import Final
 
-import msgspec
-
-from fanzha.adapters.codec import decode_record
-from fanzha.adapters.outage_memory import OutageMemory
-from fanzha.adapters.spool import (
-    CONFIRMED,
-    DECISION,
-    SUPERSEDED,
-    SpoolFile,
-    noted,
-    read_frames,
-    unlocked_segments,
-)
+from fanzha.adapters.kept import encode_report
+from fanzha.adapters.spool import Settles, SpoolFile
+from fanzha.adapters.spool_book import place_of
+from fanzha.adapters.spool_frames import CONFIRMED, MARKED, RECORD, REPORT, SUPERSEDED
+from fanzha.adapters.spool_store import SpoolStore
 from fanzha.domain.errors import NotRecordedError, StoreUnavailableError
-from fanzha.domain.record import DecisionRecord
-from fanzha.pipeline.ports import ConflictJournal
+from fanzha.domain.ids import bucket_of_decision
+from fanzha.domain.record import (
+    DecisionRecord,
+    ExecutionRecord,
+    OutcomeRecord,
+    Subject,
+    WithdrawalRecord,
+)
+from fanzha.pipeline.ports import StoredRequest
 
 log = logging.getLogger(__name__)
 
-_PAUSE_S = 0.5
+_PAUSE_S: Final = 0.5
+_QUEUE_MAX: Final = 1_000
+_Missed = tuple[int, DecisionRecord, bytes]
 
 
 class ResendingSpool:
-    """Meets the port `Spool`: the worker's file, and a thread that sends what the store missed."""
+    """Meets the ports `Spool` and `ReportSpool`: the worker's file, and a thread that resends."""
 
-    def __init__(
-        self,
-        file: SpoolFile,
-        journal: ConflictJournal,
-        now_ms: Callable[[], int],
-        outage: OutageMemory,
-    ) -> None:
-        self._file = file
-        self._journal = journal
+    def __init__(self, file: SpoolFile, store: SpoolStore, now_ms: Callable[[], int]) -> None:
+        self.file = file
+        self.outage = store.outage
+        self._store = store
         self._now_ms = now_ms
-        self._outage = outage
-        self._missed: queue.SimpleQueue[tuple[DecisionRecord, bytes] | None] = queue.SimpleQueue()
+        self._missed: queue.Queue[_Missed | None] = queue.Queue(_QUEUE_MAX)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="resend", daemon=True)
+        self.has_overflowed = False
+        """Whether some records that the store misses are in the file alone, not in the queue."""
 
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
 
-    def append(self, body: bytes) -> int:
+    @property
+    def is_writable(self) -> bool:
+        """Whether the disk took what it was last given; see the port."""
+        return self.file.failure is None
+
+    def append(self, decision_id: str, body: bytes, unmarked: int | None = None) -> int:
         """Queue a record for the disk; see the port."""
-        return self._file.append(DECISION + body)
+        if unmarked is None:
+            return self.file.append(RECORD + decision_id.encode() + body, waits=True)
+        return self.file.append(
+            MARKED + decision_id.encode() + body, waits=True, settles=Settles(unmarked)
+        )
 
-    def wait(self, ticket: int) -> None:
-        """Return once the record is on disk; see the port."""
-        self._file.wait(ticket)
+    def keep(
+        self,
+        subject: Subject,
+        record: ExecutionRecord | OutcomeRecord | WithdrawalRecord,
+        entry: bytes,
+    ) -> int:
+        """Queue a report that the store holds for the disk; see the port."""
+        bucket = bucket_of_decision(record.decision_id)
+        payload = REPORT + encode_report(subject, record, entry)
+        return self.file.append(payload, waits=True, about=(bucket, place_of(entry)))
 
-    def confirm(self, decision_id: str) -> None:
-        """Note that the store holds the decision."""
-        self._note(CONFIRMED, decision_id)
+    def wait(self, ticket: int, deadline_s: float | None) -> bool:
+        """Return whether the record is on disk; see the port."""
+        return self.file.wait(ticket, deadline_s)
 
-    def supersede(self, decision_id: str) -> None:
-        """Note that the decision is not answered: another one held its request id."""
-        self._note(SUPERSEDED, decision_id)
+    def confirm(self, ticket: int, decision_id: str, entry: bytes) -> None:
+        """Note that the store holds the decision; see the port."""
+        settles = Settles(ticket, bucket_of_decision(decision_id), place_of(entry))
+        self._note(CONFIRMED + decision_id.encode() + entry, settles)
 
-    def _note(self, kind: bytes, decision_id: str) -> None:
+    def supersede(self, ticket: int, decision_id: str) -> None:
+        """Note that the decision is not answered; see the port."""
+        self._note(SUPERSEDED + decision_id.encode(), Settles(ticket))
+
+    def _note(self, payload: bytes, settles: Settles) -> None:
         try:
-            self._file.append(kind + decision_id.encode())
+            self.file.append(payload, settles=settles)
         except NotRecordedError:
-            # The note only saves work: without it the record is sent once more and changes nothing.
-            log.debug("a note could not be spooled")
+            # On disk it only saves asking the store after a restart.
+            self.file.book.settle(settles.ticket, settles.bucket, settles.place)
 
-    def send_later(self, record: DecisionRecord, body: bytes) -> None:
-        """Send the record to the store when it is reachable again."""
-        self._outage.keep(record)
-        self._missed.put((record, body))
+    def send_later(self, ticket: int, record: DecisionRecord, body: bytes) -> StoredRequest | None:
+        """Keep the record for the store until it is reachable again; see the port."""
+        first = self.outage.keep(record)
+        if first is not None:
+            return first
+        try:
+            self._missed.put_nowait((ticket, record, body))
+        except queue.Full:
+            self.has_overflowed = True
+        return None
+
+    def is_idle(self) -> bool:
+        """Say whether nothing is left to send but what may be in the file."""
+        return self._missed.unfinished_tasks == 0
+
+    def send(self, ticket: int, record: DecisionRecord, body: bytes, *, is_answered: bool) -> None:
+        """Send a record to the store now, and note what became of it.
+
+        Raises:
+            StoreUnavailableError: Redis did not confirm.
+        """
+        decision_id = record.decision.decision_id
+        entry = self._store.send(record, body, self._now_ms(), is_answered=is_answered)
+        if entry is None:
+            self.supersede(ticket, decision_id)
+        else:
+            self.confirm(ticket, decision_id, entry)
+            self.outage.forget(record)
 
     def close(self) -> None:
         """End the thread and close the file; what is missing is sent at the next start."""
         self._stop.set()
-        self._missed.put(None)
         if self._thread.is_alive():
+            try:
+                self._missed.put_nowait(None)
+            except queue.Full:
+                log.debug("the thread looks whether it is to stop before each record")
             self._thread.join(timeout=10)
-        self._file.close()
+        self.file.close()
 
     def _work(self) -> None:
         while (item := self._missed.get()) is not None:
-            record, body = item
             while not self._stop.is_set():
                 try:
-                    committed = self._journal.commit(record, body, self._now_ms())
-                    if committed.first is not None:
-                        self._journal.keep_conflict(record, body)
+                    self.send(*item, is_answered=True)
                 except StoreUnavailableError:
                     self._stop.wait(_PAUSE_S)
                     continue
                 except Exception:
                     # It stays in the spool; the next start tries again.
                     log.exception("a spooled decision could not be sent to the store")
-                    break
-                self.confirm(record.decision.decision_id)
-                self._outage.forget(record)
                 break
+            self._missed.task_done()
             if self._stop.is_set():
                 return
-
-
-def left_behind(folder: Path) -> list[tuple[DecisionRecord, bytes]]:
-    """Return the records of earlier workers' segments that the store has not confirmed."""
-    records: dict[str, tuple[DecisionRecord, bytes]] = {}
-    done = noted(folder, CONFIRMED, SUPERSEDED)
-    for segment in unlocked_segments(folder):
-        for payload in read_frames(segment):
-            if payload[:1] != DECISION:
-                continue
-            try:
-                record = decode_record(payload[1:])
-            except msgspec.DecodeError:
-                log.exception("a spooled record cannot be read: %s", segment)
-                continue
-            if record.decision.decision_id not in done:
-                records[record.decision.decision_id] = (record, payload[1:])
-    return list(records.values())

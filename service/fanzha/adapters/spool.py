@@ -1,83 +1,88 @@
-"""The worker's own record: an append-only file, on disk before the answer.
+"""The worker's own record: append-only segments, on disk before the answer.
 
-A frame is length (uint32), CRC-32 of the payload (uint32), payload; little endian. The payload's
-first byte says what follows: `D` a decision's record, `C` the id of a decision that the store holds
-too, `S` the id of one that was never answered, because another one held its request id. Writers
-share one fsync: while one runs, the next group gathers. A torn tail after a crash is cut at the
-first frame that does not add up.
+Writers share one fsync: while one runs, the next group gathers. Segments end by size and by age, so
+that they can go one after the other once the archive holds them. When all of them together reach
+their bound, the spool refuses, as a disk that is full does, until there is room again.
 """
 
-import fcntl
 import os
 import threading
 import time
-import zlib
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from struct import Struct
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
+from fanzha.adapters.spool_book import NOWHERE, Place, SegmentBook
+from fanzha.adapters.spool_frames import HEAD, SUFFIX, frame, open_segment
 from fanzha.domain.errors import NotRecordedError, SetupError
 
-_HEAD = Struct("<II")
-_FRAME_MAX = 16 * 2**20
-SEGMENT_BYTES = 64 * 2**20
-
-DECISION = b"D"
-CONFIRMED = b"C"
-SUPERSEDED = b"S"
-SUFFIX = ".spool"
+_LOSSES_MAX: Final = 1_000
 
 
-def frame(payload: bytes) -> bytes:
-    """Return a payload as it lies in the file."""
-    return _HEAD.pack(len(payload), zlib.crc32(payload)) + payload
+@dataclass(frozen=True, slots=True)
+class SpoolLimits:
+    """How big the spool may become, in bytes and seconds."""
+
+    segment_bytes: int = 64 * 2**20
+    segment_s: float = 60.0
+    bytes_max: int = 4 * 2**30
 
 
-def read_frames(path: Path) -> Iterator[bytes]:
-    """Yield the payloads of a segment up to its end or its first torn frame."""
-    with path.open("rb") as file:
-        while len(head := file.read(_HEAD.size)) == _HEAD.size:
-            length, checksum = _HEAD.unpack(head)
-            if length > _FRAME_MAX:
-                return
-            payload = file.read(length)
-            if len(payload) < length or zlib.crc32(payload) != checksum:
-                return
-            yield payload
+@dataclass(frozen=True, slots=True)
+class Settles:
+    """The record that a frame is about: it waits no longer once the frame is on disk."""
+
+    ticket: int
+    bucket: int = -1
+    place: Place = NOWHERE
 
 
-def is_whole(path: Path) -> bool:
-    """Say whether every byte of a segment belongs to a frame that adds up."""
-    sizes = sum(_HEAD.size + len(payload) for payload in read_frames(path))
-    return sizes == path.stat().st_size
+@dataclass(frozen=True, slots=True)
+class _Queued:
+    framed: bytes
+    waits: bool
+    settles: Settles | None
 
 
 class SpoolFile:
     """Appends frames with group-committed fsync."""
 
-    def __init__(self, folder: Path, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, folder: Path, now_ms: Callable[[], int], limits: SpoolLimits | None = None
+    ) -> None:
         """Open a new segment.
 
         Args:
             folder: where segments lie.
             now_ms: wall clock, milliseconds since 1970 UTC; names the segments.
+            limits: sizes and ages.
 
         Raises:
             SetupError: the folder cannot be written.
         """
-        self._folder = folder
+        self.folder = folder
+        self.book = SegmentBook()
+        self.others_bytes = 0
+        """Size of the segments in the folder that the book does not know yet."""
+        self._limits = limits or SpoolLimits()
         self._now_ms = now_ms
         self._condition = threading.Condition()
-        self._pending: list[bytes] = []
+        self._pending: list[_Queued] = []
         self._queued = 0
         self._safe = 0
         self._failed: str | None = None
-        self._lost: list[tuple[int, int]] = []
+        self._is_full = False
+        self._rotate_after = -1
+        self._lost: deque[tuple[int, int]] = deque(maxlen=_LOSSES_MAX)
         self._closing = False
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            self.others_bytes = sum(x.stat().st_size for x in folder.glob(f"*{SUFFIX}"))
             self._file = self._open_segment()
+            self._begin(self._file)
         except OSError as error:
             raise SetupError(
                 f"cannot write the spool in {folder}: {error.strerror}; "
@@ -86,24 +91,42 @@ class SpoolFile:
         self._thread = threading.Thread(target=self._work, name="spool", daemon=True)
         self._thread.start()
 
-    def append(self, payload: bytes) -> int:
+    def append(
+        self,
+        payload: bytes,
+        *,
+        waits: bool = False,
+        settles: Settles | None = None,
+        about: tuple[int, Place] | None = None,
+    ) -> int:
         """Queue a payload and return its ticket.
 
+        Args:
+            payload: what is to lie in the frame.
+            waits: whether it is a record that waits for its confirmation.
+            settles: the record that waits no longer once this is on disk.
+            about: bucket and journal entry of a record that is confirmed already.
+
         Raises:
-            NotRecordedError: the disk refuses; tried again with the next segment.
+            NotRecordedError: the disk refuses, or the spool is full; later it may not.
         """
         framed = frame(payload)
         with self._condition:
-            if self._failed is not None or self._closing:
-                cause = self._failed or "the worker is stopping"
+            if cause := self.failure or ("the worker is stopping" if self._closing else None):
                 raise NotRecordedError(f"the spool cannot be written: {cause}")
-            self._pending.append(framed)
             self._queued += 1
+            if about is not None:
+                settles = Settles(self._queued, *about)
+            self._pending.append(_Queued(framed, waits, settles))
             self._condition.notify_all()
             return self._queued
 
-    def wait(self, ticket: int) -> None:
-        """Return once the ticket's payload is on disk.
+    def wait(self, ticket: int, deadline_s: float | None = None) -> bool:
+        """Return whether the ticket's payload is on disk; False: not before the deadline.
+
+        Args:
+            ticket: what `append` returned.
+            deadline_s: instant of time.monotonic(); None waits for ever.
 
         Raises:
             NotRecordedError: the disk refused it.
@@ -113,13 +136,42 @@ class SpoolFile:
                 if any(after < ticket <= upto for after, upto in self._lost):
                     raise NotRecordedError("the spool could not be written")
                 if ticket <= self._safe:
-                    return
-                self._condition.wait()
+                    return True
+                left_s = None if deadline_s is None else deadline_s - time.monotonic()
+                if left_s is not None and left_s <= 0:
+                    return False
+                self._condition.wait(left_s)
 
     @property
     def failure(self) -> str | None:
-        """Why the disk refuses, None while it does not."""
+        """Why nothing can be appended, None while it can."""
+        if self._failed is None and self._is_full:
+            return f"it holds its bound of {self._limits.bytes_max:,} bytes"
         return self._failed
+
+    @property
+    def newest(self) -> int:
+        """The last ticket."""
+        return self._queued
+
+    def rotate(self) -> bool:
+        """Have everything that is queued now in closed segments; return whether that is so."""
+        with self._condition:
+            self._rotate_after = upto = self._queued
+            self._condition.notify_all()
+            while self._rotate_after >= 0 and self._failed is None and not self._closing:
+                self._condition.wait(1.0)
+            return self._failed is None and self._safe >= upto
+
+    def look_for_room(self) -> None:
+        """Take up writing again when enough segments have gone; end the segment when not."""
+        held = self.book.bytes_held() + self.others_bytes
+        with self._condition:
+            was_full, self._is_full = self._is_full, held >= self._limits.bytes_max
+            if self._is_full and not was_full:
+                # What is still being written can go only once it is closed.
+                self._rotate_after = self._queued
+            self._condition.notify_all()
 
     def close(self) -> None:
         """Write what is queued and close the segment."""
@@ -130,36 +182,81 @@ class SpoolFile:
         self._file.close()
 
     def _open_segment(self) -> BinaryIO:
-        path = self._folder / f"{self._now_ms():013d}-{os.getpid()}-{time.monotonic_ns()}{SUFFIX}"
-        file = path.open("xb", buffering=0)
-        # Held while the segment is written; who collects segments leaves locked ones alone.
-        fcntl.flock(file, fcntl.LOCK_EX)
-        folder = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-        return file
+        name = f"{self._now_ms():013d}-{os.getpid()}-{time.monotonic_ns()}{SUFFIX}"
+        return open_segment(self.folder / name)
+
+    def _begin(self, file: BinaryIO) -> None:
+        self.book.begin(Path(file.name), self._safe + 1, len(HEAD))
 
     def _work(self) -> None:
         while True:
             with self._condition:
-                while not self._pending and not self._closing:
-                    self._condition.wait()
-                if not self._pending:
+                while not (self._pending or self._closing or self._is_due()):
+                    self._condition.wait(self._limits.segment_s)
+                if self._closing and not self._pending:
                     return
                 group, self._pending = self._pending, []
                 upto = self._queued
-            failed = self._write(b"".join(group))
+            failed = self._write(b"".join(one.framed for one in group)) if group else None
+            if failed is None and group:
+                self.book.wrote([one.waits for one in group], self._file.tell())
+            self._settle(group)
             with self._condition:
-                self._failed = failed
-                if failed is not None:
-                    self._lost.append((self._safe, self._queued))
-                    self._pending = []
-                self._safe = upto if failed is None else self._queued
+                if failed is None:
+                    self._safe = upto
                 self._condition.notify_all()
             if failed is not None:
-                self._recover()
+                self._refuse(failed)
+            elif self._is_due():
+                self._rotate()
+
+    def _refuse(self, cause: str) -> None:
+        """Refuse what is not on disk, and all that follows, until the disk takes something."""
+        with self._condition:
+            group, self._pending = self._pending, []
+            self._failed = cause
+            self._lost.append((self._safe, self._queued))
+            self._safe = self._queued
+            self._condition.notify_all()
+        self._settle(group)
+        self._recover()
+
+    def _settle(self, group: list[_Queued]) -> None:
+        # Also when a note was refused: it only saves asking Redis after a restart.
+        for one in group:
+            if one.settles is not None:
+                self.book.settle(one.settles.ticket, one.settles.bucket, one.settles.place)
+
+    def _is_due(self) -> bool:
+        """Say whether the segment is to end; an empty one never is."""
+        active = self.book.active
+        is_asked = 0 <= self._rotate_after <= self._safe
+        if not active.waiting:
+            if is_asked:
+                with self._condition:
+                    self._rotate_after = -1
+                    self._condition.notify_all()
+            return False
+        is_old = time.monotonic() - active.began_s >= self._limits.segment_s
+        return is_asked or is_old or active.size >= self._limits.segment_bytes
+
+    def _rotate(self) -> None:
+        try:
+            fresh = self._open_segment()
+        except OSError as error:
+            self._refuse(error.strerror or str(error))
+            return
+        self._replace(fresh)
+        self.look_for_room()
+
+    def _replace(self, fresh: BinaryIO) -> None:
+        done, self._file = self._file, fresh
+        self._begin(fresh)
+        done.close()
+        with self._condition:
+            self._rotate_after = -1
+            self._failed = None
+            self._condition.notify_all()
 
     def _write(self, data: bytes) -> str | None:
         try:
@@ -167,9 +264,6 @@ class SpoolFile:
             while view:
                 view = view[self._file.write(view) :]
             os.fdatasync(self._file.fileno())
-            if self._file.tell() > SEGMENT_BYTES:
-                full, self._file = self._file, self._open_segment()
-                full.close()
         except OSError as error:
             return error.strerror or str(error)
         return None
@@ -181,41 +275,12 @@ class SpoolFile:
                 if self._closing:
                     return
                 self._condition.wait(timeout=1.0)
+            with suppress(OSError):
+                # What was not answered must not look as if it were.
+                os.ftruncate(self._file.fileno(), self.book.active.size)
             try:
                 fresh = self._open_segment()
             except OSError:
                 continue
-            broken, self._file = self._file, fresh
-            if self._write(frame(CONFIRMED)) is not None:
-                # Nothing fits yet; the broken segment stays the one to leave behind.
-                self._file = broken
-                Path(fresh.name).unlink(missing_ok=True)
-                fresh.close()
-                continue
-            broken.close()
-            with self._condition:
-                self._failed = None
+            self._replace(fresh)
             return
-
-
-def noted(folder: Path, *kinds: bytes) -> set[str]:
-    """Return the decision ids of all notes of some kinds; a note may lie in a later segment."""
-    return {
-        payload[1:].decode()
-        for segment in folder.glob(f"*{SUFFIX}")
-        for payload in read_frames(segment)
-        if payload[:1] in kinds
-    }
-
-
-def unlocked_segments(folder: Path) -> list[Path]:
-    """Return the segments that no living worker writes, oldest first."""
-    free = []
-    for path in sorted(folder.glob(f"*{SUFFIX}")):
-        try:
-            with path.open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                free.append(path)
-        except OSError:
-            continue
-    return free

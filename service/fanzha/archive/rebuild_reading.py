@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -12,8 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from fanzha.archive.log import ArchiveFile, ArchiveLog, files_of, read_error
 from fanzha.archive.schema import SCHEMA
-from fanzha.domain.errors import SetupError
+from fanzha.archive.storage import Place
 from fanzha.domain.ids import BUCKETS
 from fanzha.features.layout import RING_COLUMNS
 
@@ -58,25 +58,20 @@ class Surveyed:
 class ArchiveRows:
     """The files of an archive, by day."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, place: Place) -> None:
         """Find the files.
 
         Raises:
-            SetupError: there are none.
+            SetupError: there are none, or the archive cannot be read.
         """
-        self.files = sorted(folder.glob("day=*/part-*.parquet"))
-        if not self.files:
-            raise SetupError(
-                f"{folder} holds no day=YYYY-MM-DD/part-*.parquet; give the folder that the "
-                "service's archive was written to"
-            )
+        self._log, self.files = files_of(place)
 
     def survey(self) -> Surveyed:
         """Count rows, and find the newest sequence and journal entries. Raises SetupError."""
         found = Surveyed()
         newest = np.full(BUCKETS, -1, np.int64)
         for file in self.files:
-            rows = _read(file, ("bucket", "seq", "stream_id"))
+            rows = _read(self._log, file, ("bucket", "seq", "stream_id"))
             found.rows += len(rows)
             found.seq_max = max(found.seq_max, pc.max(rows["seq"]).as_py() or 0)
             rows = rows.filter(pc.is_valid(rows["stream_id"]))
@@ -102,11 +97,14 @@ class ArchiveRows:
 
     def changes(self, part: Part) -> "PartChanges":
         """Read all changes of a part's subjects. Raises SetupError."""
-        tables = [_read(file, _CHANGES, part) for file in self.files]
-        rows = pa.concat_tables(tables).combine_chunks()
-        return _sorted(rows)
+        tables = [
+            _read(self._log, file, _CHANGES, part)
+            for file in self.files
+            if any(file.holds_bucket(bucket) for bucket in range(part.low, part.high))
+        ]
+        return _sorted(pa.concat_tables(tables).combine_chunks() if tables else None)
 
-    def groups(self, file: Path) -> Iterator[tuple[pa.Table, Any]]:
+    def groups(self, file: ArchiveFile) -> Iterator[tuple[pa.Table, Any]]:
         """Yield the row groups of a file without bodies, and a function that reads the bodies.
 
         Raises:
@@ -114,7 +112,7 @@ class ArchiveRows:
         """
         names = [name for name in SCHEMA.names if name not in ("body", "facts", "vector")]
         try:
-            parquet = pq.ParquetFile(file)
+            parquet = self._log.parquet(file)
             there = set(parquet.schema_arrow.names)
             for number in range(parquet.num_row_groups):
                 yield (
@@ -122,7 +120,7 @@ class ArchiveRows:
                     lambda number=number: parquet.read_row_group(number, ["body"])["body"],
                 )
         except (OSError, pa.ArrowException) as error:
-            raise _unreadable(file, error) from error
+            raise read_error(self._log, file, error) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +139,9 @@ class PartChanges:
     """Where a subject's changes begin; and their number, last."""
 
 
-def _sorted(rows: pa.Table) -> PartChanges:
-    count = len(rows)
-    if not count:
+def _sorted(rows: pa.Table | None) -> PartChanges:
+    count = 0 if rows is None else len(rows)
+    if rows is None or not count:
         none = np.zeros(0, np.int64)
         no_links = np.zeros(0, np.object_)
         return PartChanges(
@@ -181,11 +179,13 @@ def _sorted(rows: pa.Table) -> PartChanges:
     )
 
 
-def _read(file: Path, names: tuple[str, ...], part: Part | None = None) -> pa.Table:
+def _read(
+    log: ArchiveLog, file: ArchiveFile, names: tuple[str, ...], part: Part | None = None
+) -> pa.Table:
     """Read columns of a file: all rows, or the changes of a part's subjects."""
     wanted = pa.schema([SCHEMA.field(name) for name in names])
     try:
-        parquet = pq.ParquetFile(file)
+        parquet = log.parquet(file)
         there = set(parquet.schema_arrow.names)
         groups = list(range(parquet.num_row_groups))
         if part is not None:
@@ -196,7 +196,7 @@ def _read(file: Path, names: tuple[str, ...], part: Part | None = None) -> pa.Ta
             rows = rows.append_column(field_of, pa.nulls(len(rows), field_of.type))
         rows = rows.select(list(names)).cast(wanted)
     except (OSError, pa.ArrowException) as error:
-        raise _unreadable(file, error) from error
+        raise read_error(log, file, error) from error
     if part is None:
         return rows
     is_ours = pc.and_(
@@ -218,7 +218,3 @@ def _may_hold(parquet: pq.ParquetFile, group: int, part: Part) -> bool:
         if column.path_in_schema == "bucket" and column.statistics is not None:
             return bool(column.statistics.max >= part.low and column.statistics.min < part.high)
     return True
-
-
-def _unreadable(file: Path, error: Exception) -> SetupError:
-    return SetupError(f"{file} cannot be read: {error}; fetch the file again from a backup")

@@ -40,6 +40,9 @@ KIND_STATE_REBUILD: Final = "state_rebuild"
 """The states of a bucket were rebuilt from the archive."""
 KIND_CONFLICT: Final = "conflict"
 """A decision that was answered during an outage although another one held its request id."""
+KIND_RECONCILIATION: Final = "reconciliation"
+"""A request was answered twice; says which answer stands. Names the decision that held the request
+in `decision_id`."""
 
 DECISION_KINDS: Final = (KIND_DECISION, KIND_DECISION_UPDATE, KIND_CONFLICT)
 """Kinds whose body is a decision's record."""

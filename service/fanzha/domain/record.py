@@ -51,17 +51,52 @@ class DecisionRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class DecisionOnRecord:
-    """A decision found again, with what a later report needs to know of its transfer.
+class Subject:
+    """What a later report needs to know of a decision's transfer.
 
     `payer` and `payee` are account tokens, `payee` empty when there was none; `payer_change` is the
     change of state that the decision left behind.
     """
 
-    decision: Decision
     payer: bytes
     payee: bytes
     payer_change: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """What became of two answers to one request."""
+
+    stands: str
+    """The decision that is the answer."""
+    contradicted: bool
+    """Whether the two answers differed."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionOnRecord(Subject):
+    """A decision found again, with what a later report needs to know of its transfer."""
+
+    decision: Decision
+    reconciled: Reconciled | None = None
+    """Given when its request was answered twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReconciliationRecord:
+    """Two workers answered one request during an outage, or Redis forgot the first answer.
+
+    `first_id` held the request id in Redis, `second_id` was answered beside it. `stands` is the
+    stricter of the two, and the first where they are equal; `contradicted` says whether they
+    differed. The time is milliseconds since 1970 UTC.
+    """
+
+    request_id: str
+    first_id: str
+    second_id: str
+    stands: str
+    contradicted: bool
+    record_time_ms: int
 
 
 @dataclass(frozen=True, slots=True)

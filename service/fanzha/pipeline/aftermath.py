@@ -1,12 +1,14 @@
 """What happened after a decision: to the money, and in truth. Feeds history, journal, training."""
 
+import logging
+import time
 from dataclasses import dataclass
 
-from fanzha.domain.decision import Decision
 from fanzha.domain.errors import (
     DecisionNotFoundError,
     FieldFault,
     InvalidFieldsError,
+    NotRecordedError,
     OutcomeNotFoundError,
     StoreUnavailableError,
 )
@@ -16,6 +18,7 @@ from fanzha.domain.record import (
     DecisionOnRecord,
     ExecutionRecord,
     OutcomeRecord,
+    Subject,
     WithdrawalRecord,
 )
 from fanzha.domain.transfer import AMOUNT_MINOR_MAX
@@ -26,9 +29,12 @@ from fanzha.domain.vocabulary import (
     OutcomeType,
 )
 from fanzha.features.layout import pack_execution
-from fanzha.pipeline.ports import Added, Aftermath, Clock, Decisions
+from fanzha.pipeline.ports import Added, Aftermath, Clock, Decisions, Taken
 from fanzha.pipeline.reports import report_changes
+from fanzha.pipeline.spool_ports import ReportSpool
 from fanzha.pipeline.validate import FUTURE_MS_MAX, ID, ID_RULE
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +44,18 @@ class Reporter:
     clock: Clock
     decisions: Decisions
     aftermath: Aftermath
+    spool: ReportSpool
+    wait_s: float = 2.0
+    """So long the disk may take for a report that Redis holds, in seconds."""
 
-    def get_decision(self, decision_id: str) -> tuple[Decision, DecisionSource]:
+    def get_decision(self, decision_id: str) -> tuple[DecisionOnRecord, DecisionSource]:
         """Return a decision given before, and where it was found.
 
         Raises:
             InvalidFieldsError, DecisionNotFoundError, StoreUnavailableError.
         """
         _check({"decision_id": (is_decision_id(decision_id), _DECISION_RULE)}, ())
-        found, source = self._find(decision_id)
-        return found.decision, source
+        return self._find(decision_id)
 
     def report_execution(
         self, report: ExecutionRecord, faults: tuple[FieldFault, ...] = ()
@@ -67,10 +75,17 @@ class Reporter:
         )
         found, _ = self._find(report.decision_id)
         change = pack_execution(found.payer_change, report.status)
-        return self.aftermath.execute(found, report, change)
+        taken = self.aftermath.execute(found, report, change)
+        self._keep(found, report, taken)
+        return taken.added is Added.NEW
 
-    def record_outcome(self, outcome: OutcomeRecord, faults: tuple[FieldFault, ...] = ()) -> bool:
-        """Take what a transfer turned out to be; return whether that was new.
+    def begin_outcome(
+        self, outcome: OutcomeRecord, faults: tuple[FieldFault, ...] = ()
+    ) -> tuple[bool, int | None]:
+        """Take an outcome, and return whether it was new and what `wait` waits for.
+
+        So a stream of outcomes waits for the disk once, not once an outcome. It is on record when
+        `wait` returns.
 
         Raises:
             InvalidFieldsError, DecisionNotFoundError, StoreUnavailableError.
@@ -91,7 +106,8 @@ class Reporter:
             faults,
         )
         found, _ = self._find(outcome.decision_id)
-        return self._add(found, outcome, self.decisions.outcomes(outcome.decision_id))
+        taken = self._add(found, outcome, self.decisions.outcomes(outcome.decision_id))
+        return taken.added is Added.NEW, self._begin_keeping(found, outcome, taken)
 
     def withdraw_outcome(
         self, withdrawal: WithdrawalRecord, faults: tuple[FieldFault, ...] = ()
@@ -116,7 +132,9 @@ class Reporter:
         if outcome is None:
             raise OutcomeNotFoundError(withdrawal.decision_id, withdrawal.outcome_id)
         _check({"source": (may_withdraw(outcome.source, withdrawal.source), _WITHDRAW_RULE)}, ())
-        return self._add(found, withdrawal, known)
+        taken = self._add(found, withdrawal, known)
+        self._keep(found, withdrawal, taken)
+        return taken.added is Added.NEW
 
     def list_outcomes(self, decision_id: str) -> OutcomeHistory:
         """Return the history of a decision's outcomes.
@@ -128,20 +146,45 @@ class Reporter:
         self._find(decision_id)
         return self.decisions.outcomes(decision_id)
 
-    def _add(
+    def wait(self, ticket: int | None) -> None:
+        """Return when a report is on disk, or when the disk has had its time.
+
+        A disk that refuses or is late leaves the report to Redis alone, which holds it: an error
+        would only have the bank send it again.
+        """
+        if ticket is None:
+            return
+        try:
+            if not self.spool.wait(ticket, time.monotonic() + self.wait_s):
+                log.warning("the disk is late: a report is in Redis alone so far")
+        except NotRecordedError:
+            log.warning("the disk refuses: a report is in Redis alone")
+
+    def _keep(
         self,
-        found: DecisionOnRecord,
-        record: OutcomeRecord | WithdrawalRecord,
-        known: OutcomeHistory,
-    ) -> bool:
-        """Add a record to a history; judge it again when another one came in between."""
-        for _ in range(_TRIES_MAX):
-            changes = report_changes(found, known, known.plus(record))
-            added = self.aftermath.add_outcome(found, record, known, changes)
-            if added is not Added.OVERTAKEN:
-                return added is Added.NEW
-            known = self.decisions.outcomes(record.decision_id)
-        raise StoreUnavailableError(f"outcomes of {record.decision_id} came faster than one by one")
+        subject: Subject,
+        record: ExecutionRecord | OutcomeRecord | WithdrawalRecord,
+        taken: Taken,
+    ) -> None:
+        """Have a report that Redis holds on disk too."""
+        self.wait(self._begin_keeping(subject, record, taken))
+
+    def _begin_keeping(
+        self,
+        subject: Subject,
+        record: ExecutionRecord | OutcomeRecord | WithdrawalRecord,
+        taken: Taken,
+    ) -> int | None:
+        try:
+            return self.spool.keep(subject, record, taken.entry)
+        except NotRecordedError:
+            log.warning("the disk refuses: a report is in Redis alone")
+            return None
+
+    def _add(
+        self, subject: Subject, record: OutcomeRecord | WithdrawalRecord, known: OutcomeHistory
+    ) -> Taken:
+        return add_to_history(self.decisions, self.aftermath, subject, record, known)
 
     def _find(self, decision_id: str) -> tuple[DecisionOnRecord, DecisionSource]:
         found = self.decisions.find(decision_id)
@@ -151,6 +194,27 @@ class Reporter:
 
     def _is_past(self, time_ms: int) -> bool:
         return 0 < time_ms <= self.clock.now_ms() + FUTURE_MS_MAX
+
+
+def add_to_history(
+    decisions: Decisions,
+    aftermath: Aftermath,
+    subject: Subject,
+    record: OutcomeRecord | WithdrawalRecord,
+    known: OutcomeHistory,
+) -> Taken:
+    """Add a record to a history; judge it again when another one came in between.
+
+    Raises:
+        StoreUnavailableError: Redis did not confirm, or others came faster each time.
+    """
+    for _ in range(_TRIES_MAX):
+        changes = report_changes(subject, known, known.plus(record))
+        taken = aftermath.add_outcome(subject, record, known, changes)
+        if taken.added is not Added.OVERTAKEN:
+            return taken
+        known = decisions.outcomes(record.decision_id)
+    raise StoreUnavailableError(f"outcomes of {record.decision_id} came faster than one by one")
 
 
 _DECISION_RULE = "must be the 26 characters of a decision id, as an answer gave it"

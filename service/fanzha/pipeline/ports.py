@@ -19,6 +19,7 @@ from fanzha.domain.record import (
     ExecutionRecord,
     ListProposal,
     OutcomeRecord,
+    Subject,
     WithdrawalRecord,
 )
 from fanzha.domain.transfer import Transfer
@@ -117,10 +118,16 @@ class Committed:
 
     first: StoredRequest | None = None
     """Another decision that holds the same request id, within the window; None: ours holds it."""
+    entry: bytes = b""
+    """Id of the newest journal entry about ours; empty when another one was first."""
 
 
 class Journal(Protocol):
     """The record in Redis."""
+
+    def is_available(self, payer: bytes) -> bool:
+        """Say whether the part that holds a payer's account answered when it was last asked."""
+        ...
 
     def commit(
         self, record: DecisionRecord, body: bytes, now_ms: int, deadline_s: float | None = None
@@ -133,46 +140,6 @@ class Journal(Protocol):
         Raises:
             StoreUnavailableError: the store did not confirm; it may or may not hold the decision.
         """
-        ...
-
-
-class ConflictJournal(Journal, Protocol):
-    """The record in Redis, as the spool's later sending sees it."""
-
-    def keep_conflict(self, record: DecisionRecord, body: bytes) -> None:
-        """Journal a decision that was answered although another one holds its request id.
-
-        Raises:
-            StoreUnavailableError: the store did not confirm.
-        """
-        ...
-
-
-class Spool(Protocol):
-    """The worker's own append-only file."""
-
-    def append(self, body: bytes) -> int:
-        """Queue a record for the disk and return its ticket."""
-        ...
-
-    def wait(self, ticket: int) -> None:
-        """Return once the record is on disk.
-
-        Raises:
-            NotRecordedError: the disk refused it.
-        """
-        ...
-
-    def confirm(self, decision_id: str) -> None:
-        """Note that the store holds the decision, so that it need not be sent again."""
-        ...
-
-    def supersede(self, decision_id: str) -> None:
-        """Note that the decision is not answered: another one held its request id."""
-        ...
-
-    def send_later(self, record: DecisionRecord, body: bytes) -> None:
-        """Keep the record for the store until it is reachable again."""
         ...
 
 
@@ -205,13 +172,21 @@ class Decisions(Protocol):
 
 
 class Added(Enum):
-    """What became of a record that was to be added to a history."""
+    """What became of a report."""
 
     NEW = auto()
     REPEATED = auto()
-    """The history holds it."""
+    """It is held, or changes nothing."""
     OVERTAKEN = auto()
     """The history holds others that came in between: what follows has to be judged again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of a report, and the id of its journal entry, or of a newer one."""
+
+    added: Added
+    entry: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,8 +202,8 @@ class ReportChanges:
 class Aftermath(Protocol):
     """Takes what happened after a decision into history and journal."""
 
-    def execute(self, found: DecisionOnRecord, report: ExecutionRecord, change: bytes) -> bool:
-        """Take an execution report; return whether it changed the stored status.
+    def execute(self, subject: Subject, report: ExecutionRecord, change: bytes) -> Taken:
+        """Take an execution report; it is NEW when it changed the stored status.
 
         Raises:
             StoreUnavailableError: Redis did not confirm.
@@ -237,15 +212,15 @@ class Aftermath(Protocol):
 
     def add_outcome(
         self,
-        found: DecisionOnRecord,
+        subject: Subject,
         record: OutcomeRecord | WithdrawalRecord,
         known: OutcomeHistory,
         changes: ReportChanges,
-    ) -> Added:
+    ) -> Taken:
         """Take an outcome or a withdrawal, and the changes that it makes of accounts, in one step.
 
         Args:
-            found: the decision.
+            subject: the decision's transfer.
             record: what is new.
             known: the history that the changes were made from; if it is no longer the whole
                 history, nothing is taken.

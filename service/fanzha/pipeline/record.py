@@ -1,5 +1,6 @@
 """Puts a decision into two places, spool and store, before it is answered."""
 
+import time
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +14,8 @@ from fanzha.domain.transfer import Transfer
 from fanzha.domain.vocabulary import DegradedPart
 from fanzha.features.facts import UTC_OFFSET_S
 from fanzha.pipeline.changes import changes_of
-from fanzha.pipeline.ports import Codec, Journal, Spool, StoredRequest
+from fanzha.pipeline.ports import Codec, Journal, StoredRequest
+from fanzha.pipeline.spool_ports import Spool
 
 NO_STATE = -1
 """Sequence of a state that was not seen."""
@@ -26,6 +28,12 @@ class Recorder:
     spool: Spool
     journal: Journal
     codec: Codec
+    wait_s: float = 2.0
+    """So long a record may take to be in one place at least, in seconds."""
+
+    def has_both_places(self, payer: bytes) -> bool:
+        """Say whether both took what they were last given; one that did not may have recovered."""
+        return self.spool.is_writable and self.journal.is_available(payer)
 
 
 def to_record(
@@ -72,11 +80,11 @@ class Recording:
         """Send the decision to both places.
 
         Args:
-            entry: the decision's record.
-            places: the two places.
+            entry: the decision with all that it stood on.
+            places: where it goes.
             now_ms: the service's clock, milliseconds since 1970 UTC.
             deadline_s: instant of the monotonic clock, in seconds, until which the store may
-                confirm.
+                confirm; a disk that is later is not waited for while the store has confirmed.
 
         Raises:
             RequestIdReusedError: another body came first under the same request id.
@@ -85,8 +93,10 @@ class Recording:
         self._entry = entry
         self._places = places
         self._now_ms = now_ms
+        self._until_s = time.monotonic() + places.wait_s
         self._deadline_s = deadline_s
         self._ticket: int | None = None
+        self._journal_entry: bytes | None = None
         self._answer: Decision | None = None
         self._begin()
 
@@ -94,43 +104,95 @@ class Recording:
         entry, places = self._entry, self._places
         body = places.codec.encode(entry)
         try:
-            ticket = places.spool.append(body)
+            self._ticket = places.spool.append(entry.decision.decision_id, body)
         except NotRecordedError:
-            self._answer = _store_alone(entry, places, self._now_ms)
+            self._answer = self._store_alone(None)
             return
         try:
-            first = places.journal.commit(entry, body, self._now_ms, self._deadline_s).first
+            committed = places.journal.commit(entry, body, self._now_ms, self._deadline_s)
         except StoreUnavailableError:
-            self._answer = _spool_alone(entry, places)
+            self._mark()
             return
-        if first is not None:
-            places.spool.supersede(entry.decision.decision_id)
-            self._answer = _same_body(entry, first)
+        if committed.first is not None:
+            places.spool.supersede(self._ticket, entry.decision.decision_id)
+            self._answer = _same_body(entry, committed.first)
         else:
-            self._ticket = ticket
+            self._journal_entry = committed.entry
 
     def finish(self) -> Decision:
         """Return the decision to answer, once it is on record.
 
         That is the record's own decision; or, when another attempt with the same request id was
-        first, that one's. When one of the two places fails, the other holds the decision, marked as
-        degraded.
+        first, that one's. When one of the two places fails or is late, the other holds the
+        decision, marked as degraded.
 
         Raises:
             RequestIdReusedError: another body came first under the same request id.
-            NotRecordedError: neither place took it.
+            NotRecordedError: neither place took it in time.
         """
         if self._answer is None:
-            spool, entry = self._places.spool, self._entry
-            try:
-                if self._ticket is not None:
-                    spool.wait(self._ticket)
-            except NotRecordedError:
-                self._answer = _store_alone(entry, self._places, self._now_ms)
-            else:
-                spool.confirm(entry.decision.decision_id)
-                self._answer = entry.decision
+            is_stored = self._journal_entry is not None
+            self._answer = self._stored() if is_stored else self._spool_alone()
         return self._answer
+
+    def _stored(self) -> Decision:
+        """Redis has confirmed: wait for the disk, but not past the deadline."""
+        spool, decision = self._places.spool, self._entry.decision
+        assert self._ticket is not None  # noqa: S101 - for the type checker
+        assert self._journal_entry is not None  # noqa: S101
+        try:
+            if spool.wait(self._ticket, self._deadline_s):
+                spool.confirm(self._ticket, decision.decision_id, self._journal_entry)
+                return decision
+            self._mark()
+        except NotRecordedError:
+            return self._store_alone(None)
+        return self._store_alone(self._ticket)
+
+    def _mark(self) -> None:
+        """Have the spool hold what will be answered: the decision with the mark.
+
+        Raises:
+            NotRecordedError: the disk refuses.
+        """
+        self._entry = _marked(self._entry)
+        decision_id = self._entry.decision.decision_id
+        body = self._places.codec.encode(self._entry)
+        self._ticket = self._places.spool.append(decision_id, body, self._ticket)
+
+    def _spool_alone(self) -> Decision:
+        """Redis has not confirmed: nothing is answered before the disk has it."""
+        entry, spool, ticket = self._entry, self._places.spool, self._ticket
+        assert ticket is not None  # noqa: S101 - for the type checker
+        if not spool.wait(ticket, self._until_s):
+            spool.supersede(ticket, entry.decision.decision_id)
+            raise NotRecordedError(
+                "Redis is away, and the disk of the spool is too slow; send the request again"
+            )
+        first = spool.send_later(ticket, entry, self._places.codec.encode(entry))
+        if first is None:
+            return entry.decision
+        # Its own record must not look as if it had been answered too.
+        spool.supersede(ticket, entry.decision.decision_id)
+        return _same_body(entry, first)
+
+    def _store_alone(self, ticket: int | None) -> Decision:
+        """Have Redis hold what is answered, marked: the disk refuses, or is late."""
+        places, entry = self._places, _marked(self._entry)
+        body = places.codec.encode(entry)
+        try:
+            committed = places.journal.commit(entry, body, self._now_ms)
+        except StoreUnavailableError as error:
+            if ticket is not None:
+                return self._spool_alone()
+            raise NotRecordedError(
+                "neither the spool nor Redis took the decision; free the disk or bring Redis back"
+            ) from error
+        if committed.first is not None:
+            return _same_body(entry, committed.first)
+        if ticket is not None:
+            places.spool.confirm(ticket, entry.decision.decision_id, committed.entry)
+        return entry.decision
 
 
 def _same_body(entry: DecisionRecord, first: StoredRequest) -> Decision:
@@ -147,25 +209,3 @@ def _same_body(entry: DecisionRecord, first: StoredRequest) -> Decision:
 def _marked(entry: DecisionRecord) -> DecisionRecord:
     degraded = tuple(sorted({*entry.decision.degraded, DegradedPart.JOURNAL}))
     return replace(entry, decision=replace(entry.decision, degraded=degraded))
-
-
-def _spool_alone(entry: DecisionRecord, places: Recorder) -> Decision:
-    marked = _marked(entry)
-    body = places.codec.encode(marked)
-    places.spool.wait(places.spool.append(body))
-    places.spool.send_later(marked, body)
-    return marked.decision
-
-
-def _store_alone(entry: DecisionRecord, places: Recorder, now_ms: int) -> Decision:
-    marked = _marked(entry)
-    try:
-        committed = places.journal.commit(marked, places.codec.encode(marked), now_ms)
-    except StoreUnavailableError as error:
-        raise NotRecordedError(
-            "neither the spool nor Redis took the decision; free the disk or bring Redis back"
-        ) from error
-    first = committed.first
-    if first is None:
-        return marked.decision
-    return _same_body(entry, first)

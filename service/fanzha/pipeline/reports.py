@@ -2,15 +2,13 @@
 
 from fanzha.domain.ids import counterparty_of
 from fanzha.domain.outcomes import OutcomeHistory, Question, Stand, standing
-from fanzha.domain.record import DecisionOnRecord
+from fanzha.domain.record import Subject
 from fanzha.domain.vocabulary import Answer
 from fanzha.features.layout import Change, ReportRole, pack_report, unpack_record
 from fanzha.pipeline.ports import ReportChanges
 
 
-def report_changes(
-    found: DecisionOnRecord, before: OutcomeHistory, after: OutcomeHistory
-) -> ReportChanges:
+def report_changes(found: Subject, before: OutcomeHistory, after: OutcomeHistory) -> ReportChanges:
     """Return what changes of payer and payee when a decision's history grows.
 
     An account is named once, however many outcomes say the same, and no longer when what named it

@@ -67,12 +67,15 @@ class OutcomeServicer(outcomes_pb2_grpc.OutcomeServiceServicer):
     ) -> outcomes.RecordOutcomesResponse:
         """Take many outcomes; each is judged alone."""
         answer = outcomes.RecordOutcomesResponse()
+        ticket: int | None = None
         with self._guard.call(_SERVICE + "RecordOutcomes", context):
             method = _SERVICE + "RecordOutcomes"
             allowed = self._guard.while_allowed(method, context, request_iterator)
             for index, request in enumerate(allowed):
                 try:
-                    if self._record(request.outcome):
+                    is_new, kept = self._begin(request.outcome)
+                    ticket = kept if kept is not None else ticket
+                    if is_new:
                         answer.recorded_count += 1
                     else:
                         answer.repeated_count += 1
@@ -89,6 +92,8 @@ class OutcomeServicer(outcomes_pb2_grpc.OutcomeServiceServicer):
                             reason=failure.reason,
                             message=failure.message,
                         )
+            # The disk takes them in order: with the last, all are on it.
+            self._reporter.wait(ticket)
         return answer
 
     def WithdrawOutcome(  # noqa: N802 - named by the proto
@@ -121,6 +126,11 @@ class OutcomeServicer(outcomes_pb2_grpc.OutcomeServiceServicer):
             return to_list(history, self._base_currency)
 
     def _record(self, outcome: outcomes.Outcome) -> bool:
+        is_new, ticket = self._begin(outcome)
+        self._reporter.wait(ticket)
+        return is_new
+
+    def _begin(self, outcome: outcomes.Outcome) -> tuple[bool, int | None]:
         door = Door(self._tokens)
         has = outcome.HasField
         record = OutcomeRecord(
@@ -142,7 +152,7 @@ class OutcomeServicer(outcomes_pb2_grpc.OutcomeServiceServicer):
             ),
             record_time_ms=self._clock.now_ms(),
         )
-        return self._reporter.record_outcome(record, tuple(door.faults))
+        return self._reporter.begin_outcome(record, tuple(door.faults))
 
     def _minor(self, door: Door, money: wire.Money, field: str) -> int:
         if money.currency_code != self._base_currency:

@@ -65,11 +65,15 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
     ) -> scoring.GetDecisionResponse:
         """Return a decision given before."""
         with self._guard.call(_SERVICE + "GetDecision", context):
-            decision, source = self._reporter.get_decision(request.decision_id)
-            return scoring.GetDecisionResponse(
-                decision=to_response(decision),
+            found, source = self._reporter.get_decision(request.decision_id)
+            response = scoring.GetDecisionResponse(
+                decision=to_response(found.decision),
                 source=int(source),  # type: ignore[arg-type]
             )
+            if (reconciled := found.reconciled) is not None:
+                response.reconciled_to = reconciled.stands
+                response.contradicted = reconciled.contradicted
+            return response
 
     def _begin(
         self, request: scoring.ScoreTransferRequest, caller: str, context: grpc.ServicerContext

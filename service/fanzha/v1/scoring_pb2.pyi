@@ -714,8 +714,17 @@ class GetDecisionResponse(_message.Message):
 
     DECISION_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
+    RECONCILED_TO_FIELD_NUMBER: _builtins.int
+    CONTRADICTED_FIELD_NUMBER: _builtins.int
     source: Global___DecisionSource.ValueType
     """Where it was found."""
+    reconciled_to: _builtins.str
+    """The decision that stands, where the request was answered twice: during an outage by two workers,
+    or because Redis had forgotten the first answer. The stricter of the two stands, and is what a
+    retry of the request gets; it may be this decision itself. Empty for all others.
+    """
+    contradicted: _builtins.bool
+    """Whether those two answers differed. False where the same was answered twice."""
     @_builtins.property
     def decision(self) -> Global___ScoreTransferResponse:
         """The answer exactly as it was given."""
@@ -725,10 +734,12 @@ class GetDecisionResponse(_message.Message):
         *,
         decision: Global___ScoreTransferResponse | None = ...,
         source: Global___DecisionSource.ValueType = ...,
+        reconciled_to: _builtins.str = ...,
+        contradicted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contradicted", b"contradicted", "decision", b"decision", "reconciled_to", b"reconciled_to", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -2,15 +2,21 @@
 -- KEYS: account, request, decision, journal, outbox, marker of this decision, epoch.
 -- ARGV: now ms, window ms, memory ms, request digest (16 bytes), decision id (26), answer, change (40),
 --       record, payee token or '', payee's change or '', prefix of decision keys, payer token,
---       tokens of links new to the payer's account, and to the payee's; then for each link that does
---       not know its account: token, SIGHTING (40).
--- Returns: {'first', stored request, its answer} | {'again'} | {'recorded', outbox ids ...}.
+--       tokens of links new to the payer's account, and to the payee's, 1 when it is sent again; then
+--       for each link that does not know its account: token, SIGHTING (40).
+-- The marker holds the id of the newest journal entry about this decision.
+-- Returns: {'first', stored request, its answer} | {'again', that id} | {'recorded', that id, outbox ids ...}.
 if not has_epoch(KEYS[7]) then return redis.error_reply(NO_EPOCH) end
-if redis.call('EXISTS', KEYS[6]) == 1 then
+local more = {'b', ARGV[8]}
+if ARGV[15] == '1' then more = {'b', ARGV[8], 'r', '1'} end
+local held = redis.call('GET', KEYS[6])
+if held then
   -- Sent once more: only its content may be newer (another mark).
+  if redis.call('GET', KEYS[3]) == ARGV[6] then return {'again', held} end
   redis.call('SET', KEYS[3], ARGV[6], 'PX', ARGV[2])
-  redis.call('XADD', KEYS[4], '*', 'k', 'decision_update', 'a', ARGV[12], 'b', ARGV[8])
-  return {'again'}
+  held = redis.call('XADD', KEYS[4], '*', 'k', 'decision_update', 'a', ARGV[12], unpack(more))
+  redis.call('SET', KEYS[6], held, 'PX', ARGV[3])
+  return {'again', held}
 end
 local request = redis.call('GET', KEYS[2])
 if request then
@@ -21,7 +27,6 @@ if request then
     if answer then return {'first', request, answer} end
   end
 end
-redis.call('SET', KEYS[6], 1, 'PX', ARGV[3])
 redis.call('SET', KEYS[2], ARGV[4] .. ARGV[5] .. ARGV[1], 'PX', ARGV[3])
 redis.call('SET', KEYS[3], ARGV[6], 'PX', ARGV[2])
 local ring = redis.call('HGET', KEYS[1], 'out') or ''
@@ -29,13 +34,14 @@ redis.call('HSET', KEYS[1], 'out', ARGV[7] .. string.sub(ring, 1, 47 * 40))
 add_to_totals(KEYS[1], ARGV[7], string.byte(ARGV[7], 38), string.sub(ARGV[7], 17, 24), 1,
   effect_of_event(ARGV[7]))
 remember_links(KEYS[1], ARGV[13])
-journal_change(KEYS[4], KEYS[7], KEYS[1], 'decision', ARGV[12], 1, ARGV[7],
-  with_links({'b', ARGV[8]}, ARGV[13]))
-local reply = {'recorded'}
+local entry = journal_change(KEYS[4], KEYS[7], KEYS[1], 'decision', ARGV[12], 1, ARGV[7],
+  with_links(more, ARGV[13]))
+redis.call('SET', KEYS[6], entry, 'PX', ARGV[3])
+local reply = {'recorded', entry}
 if ARGV[9] ~= '' then
-  reply[2] = redis.call('XADD', KEYS[5], '*', 't', ARGV[9], 'o', 2, 'c', ARGV[10], 'l', ARGV[14])
+  reply[3] = redis.call('XADD', KEYS[5], '*', 't', ARGV[9], 'o', 2, 'c', ARGV[10], 'l', ARGV[14])
 end
-for place = 15, #ARGV, 2 do
+for place = 16, #ARGV, 2 do
   reply[#reply + 1] = redis.call('XADD', KEYS[5], '*', 't', ARGV[place], 'o', 6, 'c', ARGV[place + 1])
 end
 return reply

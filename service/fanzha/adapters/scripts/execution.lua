@@ -2,7 +2,7 @@
 -- KEYS: account, marker of the newest status, journal, outbox, epoch.
 -- ARGV: change (40), status (one digit), record, payee token or '', marker's life ms, payer token, payer counterparty (8),
 --       execution time ms, 1 when the decision is older than a marker lives.
--- Returns: {'same'} | {'changed', outbox id or ''}.
+-- Returns: {'same', '', newest entry} | {'changed', outbox id or '', id of its journal entry}.
 if not has_epoch(KEYS[5]) then return redis.error_reply(NO_EPOCH) end
 local ring = redis.call('HGET', KEYS[1], 'out') or ''
 local event, status = string.sub(ARGV[1], 1, 8), tonumber(ARGV[2])
@@ -12,14 +12,13 @@ local marker = redis.call('GET', KEYS[2])
 if marker then
   before = tonumber(string.sub(marker, 1, 1))
   -- A report that comes late says nothing about what happened since.
-  if tonumber(executed) < tonumber(string.sub(marker, 2)) then return {'same'} end
+  if tonumber(executed) < tonumber(string.sub(marker, 2)) then return {'same', '', newest_entry(KEYS[3])} end
 elseif place then
   before = string.byte(ring, place + 35)
 elseif ARGV[9] == '1' then
-  redis.call('XADD', KEYS[3], '*', 'k', 'execution', 'a', ARGV[6], 'b', ARGV[3])
-  return {'changed', ''}
+  return {'changed', '', redis.call('XADD', KEYS[3], '*', 'k', 'execution', 'a', ARGV[6], 'b', ARGV[3])}
 end
-if before == status then return {'same'} end
+if before == status then return {'same', '', newest_entry(KEYS[3])} end
 redis.call('SET', KEYS[2], status .. executed, 'PX', ARGV[5])
 local change = string.sub(ARGV[1], 1, 17) .. string.char(before) .. string.sub(ARGV[1], 19)
 if place then
@@ -47,10 +46,10 @@ if payee ~= string.rep('\0', 8) and (status == 1) ~= (before == 1) then
   end
   redis.call('HSET', KEYS[1], 'pairs', pairs)
 end
-journal_change(KEYS[3], KEYS[5], KEYS[1], 'execution', ARGV[6], 3, change, {'b', ARGV[3]})
+local entry = journal_change(KEYS[3], KEYS[5], KEYS[1], 'execution', ARGV[6], 3, change, {'b', ARGV[3]})
 local outbox = ''
 if ARGV[4] ~= '' then
   local theirs = string.sub(change, 1, 24) .. ARGV[7] .. string.sub(change, 33)
   outbox = redis.call('XADD', KEYS[4], '*', 't', ARGV[4], 'o', 4, 'c', theirs)
 end
-return {'changed', outbox}
+return {'changed', outbox, entry}

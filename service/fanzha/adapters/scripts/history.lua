@@ -23,6 +23,13 @@ local function journal_change(journal, epoch, subject, kind, token, order, chang
   return redis.call('XADD', journal, '*', unpack(fields))
 end
 
+-- Returns the id of the newest entry in a journal, '0-0' when all were archived and trimmed: what was
+-- journaled before is not newer.
+local function newest_entry(journal)
+  local rows = redis.call('XREVRANGE', journal, '+', '-', 'COUNT', 1)
+  return rows[1] and rows[1][1] or '0-0'
+end
+
 -- Says whether the bucket has an epoch; a script changes nothing without one.
 local function has_epoch(epoch) return redis.call('EXISTS', epoch) == 1 end
 local NO_EPOCH = 'NOEPOCH the bucket has no epoch: Redis is new, was emptied, or is being rebuilt'

@@ -5,9 +5,10 @@
 --       that the changes were made from, kind of the payer's change, the change (40) or '', payee token,
 --       kind of the payee's change, the change (40) or ''; then those records: name, record. The store
 --       may have forgotten them.
--- Returns: {'repeated'} | {'overtaken'}: another record came in between | {'recorded', outbox id or ''}.
+-- Returns: {'repeated', '', newest entry} | {'overtaken'}: another record came in between
+--          | {'recorded', outbox id or '', id of its journal entry}.
 if not has_epoch(KEYS[5]) then return redis.error_reply(NO_EPOCH) end
-if redis.call('HEXISTS', KEYS[2], ARGV[1]) == 1 then return {'repeated'} end
+if redis.call('HEXISTS', KEYS[2], ARGV[1]) == 1 then return {'repeated', '', newest_entry(KEYS[3])} end
 local held = redis.call('HLEN', KEYS[2])
 if held == 0 then
   for place = 12, #ARGV, 2 do redis.call('HSET', KEYS[2], ARGV[place], ARGV[place + 1]) end
@@ -16,14 +17,15 @@ end
 if held ~= tonumber(ARGV[6]) then return {'overtaken'} end
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
 redis.call('PEXPIRE', KEYS[2], ARGV[4])
+local entry
 if ARGV[8] ~= '' then
   take_report(KEYS[1], tonumber(ARGV[7]), ARGV[8])
-  journal_change(KEYS[3], KEYS[5], KEYS[1], ARGV[3], ARGV[5], ARGV[7], ARGV[8], {'b', ARGV[2]})
+  entry = journal_change(KEYS[3], KEYS[5], KEYS[1], ARGV[3], ARGV[5], ARGV[7], ARGV[8], {'b', ARGV[2]})
 else
-  redis.call('XADD', KEYS[3], '*', 'k', ARGV[3], 'a', ARGV[5], 'b', ARGV[2])
+  entry = redis.call('XADD', KEYS[3], '*', 'k', ARGV[3], 'a', ARGV[5], 'b', ARGV[2])
 end
 local outbox = ''
 if ARGV[11] ~= '' then
   outbox = redis.call('XADD', KEYS[4], '*', 't', ARGV[9], 'o', ARGV[10], 'c', ARGV[11])
 end
-return {'recorded', outbox}
+return {'recorded', outbox, entry}

@@ -1,0 +1,114 @@
+"""What one segment says about decisions and reports, by place in the file and not by content.
+
+So that a segment can be gone through with little memory: bodies are read again, one by one, where
+they are needed.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fanzha.adapters.codec import decode_record
+from fanzha.adapters.spool_book import SETTLED, VOID, WAITS, Place, place_of
+from fanzha.adapters.spool_frames import (
+    CONFIRMED,
+    DECISION,
+    ID_LENGTH,
+    MARKED,
+    RECORD,
+    REPORT,
+    SUPERSEDED,
+    located_frames,
+    read_at,
+)
+from fanzha.domain.record import DecisionRecord
+from fanzha.domain.vocabulary import DegradedPart
+
+
+@dataclass(frozen=True, slots=True)
+class Spooled:
+    """One decision in a segment."""
+
+    index: int
+    """Which frame of the segment it is, from 0."""
+    at: int
+    """Where that begins in the file."""
+    is_marked: bool
+    """Whether it was answered on the strength of the spool alone."""
+
+
+@dataclass(slots=True)
+class Contents:
+    """What one segment holds."""
+
+    path: Path
+    frames: int = 0
+    decisions: dict[str, Spooled] = field(default_factory=dict)
+    """By decision id; the last frame of each counts."""
+    reports: list[Spooled] = field(default_factory=list)
+    confirmed: dict[str, Place] = field(default_factory=dict)
+    superseded: set[str] = field(default_factory=set)
+
+    def states(self, after: "Contents | None") -> bytearray:
+        """Return what each frame is, WAITS, SETTLED or VOID, by this segment's notes and the next.
+
+        Args:
+            after: the segment that was begun after this one.
+        """
+        states = bytearray([VOID]) * self.frames
+        for report in self.reports:
+            states[report.index] = WAITS
+        for decision_id, spooled in self.decisions.items():
+            states[spooled.index] = WAITS
+            for notes in (self, after):
+                if notes is None:
+                    continue
+                if decision_id in notes.superseded:
+                    states[spooled.index] = VOID
+                elif decision_id in notes.confirmed:
+                    states[spooled.index] = SETTLED
+        return states
+
+
+def contents_of(path: Path) -> Contents:
+    """Look through a segment; what cannot be read is left out."""
+    found = Contents(path)
+    for index, (at, payload) in enumerate(located_frames(path)):
+        found.frames = index + 1
+        kind, name = payload[:1], payload[1 : 1 + ID_LENGTH].decode("ascii", "replace")
+        if kind in (RECORD, MARKED):
+            found.decisions[name] = Spooled(index, at, is_marked=kind == MARKED)
+        elif kind == DECISION:
+            # Of the first version.
+            record = decode_record(payload[1:])
+            is_marked = DegradedPart.JOURNAL in record.decision.degraded
+            found.decisions[record.decision.decision_id] = Spooled(index, at, is_marked)
+        elif kind == REPORT:
+            found.reports.append(Spooled(index, at, is_marked=True))
+        elif kind == CONFIRMED and name:
+            found.confirmed[name] = place_of(payload[1 + ID_LENGTH :])
+        elif kind == SUPERSEDED:
+            found.superseded.add(name)
+    return found
+
+
+def body_at(path: Path, at: int) -> bytes:
+    """Return the record or report at a place of a segment.
+
+    Raises:
+        OSError: it can no longer be read there.
+    """
+    payload = read_at(path, at)
+    if payload is None:
+        raise OSError(None, f"{path} has changed at byte {at}")
+    return payload[1 + ID_LENGTH :] if payload[:1] in (RECORD, MARKED) else payload[1:]
+
+
+def record_at(path: Path, at: int) -> tuple[DecisionRecord, bytes]:
+    """Return a decision's record at a place of a segment, and its bytes.
+
+    Raises:
+        OSError: it can no longer be read there.
+        msgspec.DecodeError: this version does not understand it.
+    """
+    body = body_at(path, at)
+    return decode_record(body), body
