@@ -48,6 +48,8 @@ def first_epoch(redis_url: str) -> None:
     """Sequences begin with 1, as tests like to count."""
     client = redis.Redis.from_url(redis_url)
     client.mset({keys.epoch(bucket): 0 for bucket in range(BUCKETS)})
+    process = client.info("server")["run_id"]
+    client.mset({keys.lineage(bucket): process for bucket in range(BUCKETS)})
     client.close()
 
 
@@ -64,7 +66,9 @@ class Service:
     def __init__(self, data_dir: Path, *options: str) -> None:
         self.data_dir = data_dir
         command = [sys.executable, "-m", "fanzha", "serve", "--address", "127.0.0.1:0"]
-        command += ["--data-dir", str(data_dir), "--redis-timeout-ms", "5000"]
+        # A busy machine must not show as an outage.
+        command += ["--redis-timeout-ms", "5000", "--budget-ms", "10000"]
+        command += ["--data-dir", str(data_dir)]
         command += [] if "--redis" in options else ["--embedded"]
         command += ["--models", str(ROOT / "models"), *options]
         self._log = (data_dir / "serve.log").open("ab")

@@ -66,7 +66,7 @@ class FakeStore:
         self.links: defaultdict[bytes, SlowLink] = defaultdict(SlowLink)
         self.entries: dict[bytes, list[WatchlistEntry]] = {}
 
-    def find(self, transfer: Transfer) -> Findings:
+    def find(self, transfer: Transfer, deadline_s: float) -> Findings:
         if self.is_away:
             return Findings(None, None, None, "", None)
         payer, payee = transfer.payer.account, transfer.payee.account if transfer.payee else b""
@@ -85,7 +85,9 @@ class MemoryJournal:
         self.is_away = is_away
         self.records: list[DecisionRecord] = []
 
-    def commit(self, record: DecisionRecord, body: bytes, now_ms: int) -> Committed:
+    def commit(
+        self, record: DecisionRecord, body: bytes, now_ms: int, deadline_s: float | None = None
+    ) -> Committed:
         if self.is_away:
             raise StoreUnavailableError("Redis is away")
         self.records.append(record)

@@ -26,7 +26,7 @@ MAY_IMPORT = {
         "fanzha.file_shape",
         "pydantic",
     },
-    "signing": {"cryptography", "fanzha.domain", "fanzha.signing"},
+    "signing": {"cryptography", "fanzha.domain", "fanzha.secrets", "fanzha.signing"},
     "registry": {"fanzha.domain", "fanzha.registry", "fanzha.signing", "msgspec"},
     "features": {"fanzha.domain", "fanzha.features", "numba", "numpy"},
     "explain": {

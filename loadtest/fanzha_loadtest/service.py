@@ -67,6 +67,7 @@ class Service:
             "--clock": self._clock,
             # A busy machine must not show as an outage of Redis.
             "--redis-timeout-ms": 2000,
+            "--budget-ms": 4000,
         }
         words = [str(word) for option in options.items() for word in option]
         with self._log.open("w") as log:

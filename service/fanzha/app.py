@@ -1,23 +1,22 @@
 """The composition root: builds everything, starts and stops it in order."""
 
 import gc
-import ipaddress
 import logging
 import os
 import threading
+import time
 from collections.abc import Iterable
 from contextlib import ExitStack
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import fanzha
 from fanzha.adapters import keys
 from fanzha.adapters.clock import EventClock, SystemClock
 from fanzha.adapters.codec import Codec, encode
-from fanzha.adapters.data_folder import hold
 from fanzha.adapters.embedded_redis import EmbeddedRedis
 from fanzha.adapters.key_guard import check_token_key
 from fanzha.adapters.model_registry import ModelRegistry
+from fanzha.adapters.outage_memory import OutageMemory
 from fanzha.adapters.redis_link import RedisLink
 from fanzha.adapters.redis_lists import CommittedLists, import_entries
 from fanzha.adapters.redis_proposals import RedisProposals
@@ -27,24 +26,26 @@ from fanzha.adapters.spool import SpoolLimits
 from fanzha.adapters.spool_keeper import open_spool
 from fanzha.adapters.spool_store import SpoolStore
 from fanzha.archive.decisions import FoundDecisions
-from fanzha.domain.errors import SetupError, StoreUnavailableError
+from fanzha.domain.errors import StoreUnavailableError
 from fanzha.domain.evidence import WatchlistEntry
 from fanzha.domain.record import ListImportRecord, ModelChangeRecord, ModelRole
 from fanzha.features.kernel_cache import KERNEL_CACHE
+from fanzha.given import (
+    check_settings,
+    is_loopback,
+    lock_folder,
+    policy_of,
+    prompts_of,
+    token_key_of,
+)
 from fanzha.pipeline.aftermath import Reporter
 from fanzha.pipeline.assess import Assessor
+from fanzha.pipeline.budget import Budgets
 from fanzha.pipeline.ports import Clock
 from fanzha.pipeline.record import Recorder
 from fanzha.pipeline.shadow import Shadows
 from fanzha.pipeline.validate import Rules
-from fanzha.policy.load import DEFAULT_POLICY, load_policy
-from fanzha.policy.policy import Policy
-from fanzha.policy.prompts import DEFAULT_PROMPTS, PromptCatalogue, load_prompts
-from fanzha.policy.signatures import Kind, read_own_file
-from fanzha.secrets.opening import open_token_key, wrapper_of
-from fanzha.secrets.token_key import TokenKey
 from fanzha.settings import Settings
-from fanzha.signing.keys import read_trusted
 from fanzha.transport.admission import Limits
 from fanzha.transport.authorise import LocalAdmin
 from fanzha.transport.guard import Guard
@@ -58,6 +59,7 @@ from fanzha.transport.watchlists import WatchlistServicer
 log = logging.getLogger(__name__)
 
 _LISTS_REFRESH_S = 1.0
+_PATIENT_MS = 1_000
 
 
 class App:
@@ -69,7 +71,7 @@ class App:
         Raises:
             SetupError: a part cannot start; names the cause and the remedy.
         """
-        _check(settings)
+        check_settings(settings)
         self._settings = settings
         self._closing = ExitStack()
         self._stop = threading.Event()
@@ -86,30 +88,34 @@ class App:
         )
         if self.secured is not None:
             self._closing.callback(self.secured.close)
-        lock = hold(settings.data_dir)
+        lock = lock_folder(settings.data_dir)
         self._closing.callback(lock.close)
-        tokens = Tokens(_token_key(settings))
+        tokens = Tokens(token_key_of(settings))
         self._fingerprint = tokens.fingerprint
         zone = ZoneInfo(settings.time_zone)
-        policy, prompts = _policy(settings, zone), _prompts(settings)
+        policy, prompts = policy_of(settings, zone), prompts_of(settings)
         self.redis_url = settings.redis or self._start_redis()
         self.link = RedisLink(self.redis_url, settings.redis_timeout_ms)
         self._closing.callback(self.link.close)
-        self.lists = CommittedLists(self.link)
-        self.relay = Relay(self.link)
+        # What no decision waits for: it is not given up, and opens no breaker, after 20 ms.
+        patient_ms = max(_PATIENT_MS, settings.redis_timeout_ms)
+        self.patient_link = RedisLink(self.redis_url, patient_ms)
+        self._closing.callback(self.patient_link.close)
+        self.lists = CommittedLists(self.patient_link)
+        self.relay = Relay(self.patient_link)
         lives = Lives(settings.idempotency_window_s * 1000, settings.idempotency_memory_s * 1000)
-        self.store = RedisStore(self.link, self.lists, self.relay, lives)
+        outage = OutageMemory()
+        self.store = RedisStore(self.link, self.lists, self.relay, lives, outage)
+        reports = RedisStore(self.patient_link, self.lists, self.relay, lives, outage)
         clock = EventClock() if settings.clock == "event" else SystemClock()
-        decisions = FoundDecisions(self.store, settings.archive_dir, clock.now_ms)
+        decisions = FoundDecisions(reports, settings.archive_dir, clock.now_ms)
         limits = SpoolLimits(
             settings.spool_segment_bytes, settings.spool_segment_s, settings.spool_bytes_max
         )
-        self.keeper = open_spool(
-            settings.data_dir / "spool",
-            limits,
-            SpoolStore(self.store, lives, decisions),
-            clock.now_ms,
-        )
+        records = SpoolStore(reports, lives, decisions)
+        self.keeper = open_spool(settings.data_dir / "spool", limits, records, clock.now_ms)
+        for link in (self.link, self.patient_link):
+            link.on_lineage(self.keeper.lineage_changed)
         self._closing.callback(self.relay.close)
         self._closing.callback(self.keeper.close)
         self.models = ModelRegistry(
@@ -120,7 +126,7 @@ class App:
         )
         self._closing.callback(self.models.close)
         record_wait_s = settings.record_wait_ms / 1000
-        reporter = Reporter(clock, decisions, self.store, self.keeper.spool, record_wait_s)
+        reporter = Reporter(clock, decisions, reports, self.keeper.spool, record_wait_s)
         assessor = Assessor(
             clock=clock,
             randomness=os.urandom,
@@ -142,8 +148,12 @@ class App:
     ) -> None:
         settings = self._settings
         proposals = RedisProposals(
-            self.link, settings.proposal_life_s * 1000, SystemClock().now_ms, self.lists.refresh
+            self.patient_link,
+            settings.proposal_life_s * 1000,
+            SystemClock().now_ms,
+            self.lists.refresh,
         )
+        budgets = Budgets(settings.budget_ms / 1000, time.monotonic)
         guard = Guard(LocalAdmin() if self.secured is None else self.secured.callers)
         self.server = Server(
             entrance_of(
@@ -153,7 +163,7 @@ class App:
                 connection_age_s=settings.connection_age_s,
             ),
             Servicers(
-                ScoringServicer(guard, tokens, assessor, reporter),
+                ScoringServicer(guard, tokens, assessor, reporter, budgets),
                 OutcomeServicer(guard, tokens, reporter, clock, settings.base_currency),
                 WatchlistServicer(guard, tokens, clock, self._import, proposals),
             ),
@@ -176,6 +186,8 @@ class App:
             )  # fmt: skip
         check_token_key(self.link, self._fingerprint)
         self.lists.refresh()
+        # Epochs begin before the first decision waits for them. It may fail: Redis may be away.
+        self.link.try_run([("TIME",)])
         threading.Thread(target=self._follow_lists, name="lists", daemon=True).start()
         self.relay.start()
         self.keeper.start()
@@ -186,7 +198,7 @@ class App:
         self.server.start()
         if self.secured is not None:
             self.secured.follow(self.server.tell_health)
-        elif not _is_loopback(self._settings.address):
+        elif not is_loopback(self._settings.address):
             log.critical(
                 "NO TLS ON %s: everyone who reaches it is an administrator and may change the "
                 "lists alone, because FANZHA_EVERYONE_IS_ADMIN_WITHOUT_TLS (or its option) says "
@@ -211,7 +223,7 @@ class App:
     def _import(
         self, header: ListImportRecord, entries: Iterable[tuple[bytes, WatchlistEntry]]
     ) -> tuple[int, str]:
-        done = import_entries(self.link, header, entries)
+        done = import_entries(self.patient_link, header, entries)
         self.lists.refresh()
         return done
 
@@ -219,69 +231,8 @@ class App:
         log.info("%s: model %s takes over from %s", role, after or "none", before or "none")
         note = ModelChangeRecord(before, after, cause, SystemClock().now_ms(), role)
         try:
-            self.link.run([("XADD", keys.journal(0), "*", "k", "model_change", "b", encode(note))])
+            self.patient_link.run(
+                [("XADD", keys.journal(0), "*", "k", "model_change", "b", encode(note))]
+            )
         except StoreUnavailableError:
             log.warning("the change of model could not be journaled: Redis is away")
-
-
-def _check(settings: Settings) -> None:
-    if bool(settings.redis) == settings.embedded:
-        raise SetupError(
-            "serve needs a Redis: give --redis URL for one that you run, "
-            "or --embedded for a private one in --data-dir"
-            + (" (not both)" if settings.embedded else "")
-        )
-    if settings.clock == "event" and not settings.embedded:
-        raise SetupError("--clock event is for isolated instances: use it with --embedded")
-    is_open = settings.tls_cert is None and not settings.everyone_is_admin_without_tls
-    if is_open and not _is_loopback(settings.address):
-        raise SetupError(
-            f"--address {settings.address!r} is not on loopback: without client certificates "
-            "everyone who reaches it would be an administrator; give --tls-cert, --tls-key, "
-            "--tls-client-ca and --roles, or listen on 127.0.0.1, [::1] or unix:path"
-        )
-
-
-def _policy(settings: Settings, zone: ZoneInfo) -> Policy:
-    if settings.policy is None:
-        return load_policy(DEFAULT_POLICY, zone)
-    return load_policy(settings.policy, zone, _own_file(settings, settings.policy, Kind.POLICY))
-
-
-def _prompts(settings: Settings) -> PromptCatalogue:
-    if settings.prompts is None:
-        return load_prompts(DEFAULT_PROMPTS)
-    return load_prompts(settings.prompts, _own_file(settings, settings.prompts, Kind.PROMPTS))
-
-
-def _own_file(settings: Settings, path: Path, kind: Kind) -> bytes:
-    folder = settings.policy_keys
-    keys = None if folder is None else read_trusted(folder)
-    return read_own_file(path, kind, keys, is_near=_is_loopback(settings.address))
-
-
-def _token_key(settings: Settings) -> TokenKey:
-    wrapper = wrapper_of(
-        settings.token_kek_file, settings.token_kms_command, settings.token_passphrase_file
-    )
-    return open_token_key(
-        settings.token_key_file,
-        settings.data_dir,
-        wrapper,
-        settings.token_algorithm,
-        is_near=_is_loopback(settings.address),
-    )
-
-
-def _is_loopback(address: str) -> bool:
-    if address.startswith("unix:"):
-        return True
-    host, _, port = address.rpartition(":")
-    if not port.isdecimal():
-        return False
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

@@ -42,8 +42,10 @@ class Settings(BaseSettings):
     everyone_is_admin_without_tls: bool = False
     """Serve beyond loopback without TLS: whoever reaches the address may do everything, also change
     the lists alone. For closed test networks only."""
-    redis: str = ""
-    """URL of the Redis to use: redis://, rediss:// or unix://."""
+    redis: Annotated[str, Field(repr=False)] = ""
+    """URL of the Redis to use: redis://, rediss:// or unix:// for one server,
+    redis+sentinel://host,host/master/db for a master behind Sentinels, redis+cluster://host,host
+    for a Cluster (rediss+… with TLS)."""
     embedded: bool = False
     """Start a private real Redis in the data folder instead."""
     data_dir: Path = Path("data")
@@ -99,8 +101,12 @@ class Settings(BaseSettings):
     record_wait_ms: Annotated[int, Field(ge=1, le=60_000)] = 2_000
     """So long a decision's record may take to be in one place at least, in milliseconds; then the
     request fails, and is to be sent again."""
-    redis_timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = 250
-    """Longest wait for Redis in one round trip, in milliseconds."""
+    budget_ms: Annotated[int, Field(ge=1, le=60_000)] = 50
+    """How long one answer may take, in milliseconds; the client's own deadline counts where it is
+    earlier. What Redis has not answered in time is left out, and the answer says so."""
+    redis_timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = 20
+    """Longest wait of a decision for Redis in one round trip, in milliseconds; two of them and the
+    rest must fit into the call's budget. What nobody waits for is given a second at least."""
     threads: Annotated[int, Field(ge=1, le=256)] = 32
     """Calls served at once; each thread has a Redis connection of its own, and those that wait for
     the disk share one fsync."""

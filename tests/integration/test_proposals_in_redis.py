@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.redis_processes import ClusterSet, wait_until
 
 from fanzha.adapters import keys
 from fanzha.adapters.redis_link import RedisLink
@@ -12,6 +13,7 @@ from fanzha.adapters.redis_lists import CommittedLists
 from fanzha.adapters.redis_proposals import RedisProposals
 from fanzha.domain.errors import ProposalClosedError, StoreUnavailableError
 from fanzha.domain.evidence import ListSubject, WatchlistEntry
+from fanzha.domain.ids import BUCKETS
 from fanzha.domain.record import Actor
 from fanzha.domain.vocabulary import ListProposalState, WatchlistGrade, WatchlistKind
 
@@ -159,3 +161,31 @@ def test_approval_and_rejection_at_once_have_one_winner(link: RedisLink) -> None
         assert sum(failure is None for failure in failures) == 1
         expected = "APPROVED" if failures[0] is None else "REJECTED"
         assert state.name == expected
+
+
+def test_a_proposal_takes_effect_across_the_shards_of_a_cluster(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    # The last byte of a token names its bucket, and so its shard.
+    tokens = [bytes(15) + bytes([bucket]) for bucket in range(BUCKETS)]
+    listed = [(token, entry) for token, (_, entry) in zip(tokens, entries(BUCKETS), strict=True)]
+    reads = [("HGETALL", keys.list_entries(token)) for token in tokens]
+    with ClusterSet(tmp_path_factory.mktemp("cluster")) as cluster:
+        link = RedisLink(cluster.url, 5_000)
+        wait_until(lambda: _all_answer(link.try_run(reads)), "all shards answer")
+        store, lists = a_store(link), CommittedLists(link)
+        proposal_id = store.propose(ONE, "", listed).record.proposal_id
+        lists.refresh()
+        before = [lists.entries([ListSubject.DEVICE], [raw]) for raw in link.run(reads)]
+        count, _ = store.approve(proposal_id, TWO)
+        lists.refresh()
+        after = [lists.entries([ListSubject.DEVICE], [raw]) for raw in link.run(reads)]
+        link.close()
+
+    assert count == BUCKETS
+    assert not any(before)
+    assert all(after)
+
+
+def _all_answer(replies: list[Any]) -> bool:
+    return not any(isinstance(reply, StoreUnavailableError) for reply in replies)

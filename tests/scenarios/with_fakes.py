@@ -37,6 +37,7 @@ from fanzha.features.layout import (
     pack_report,
 )
 from fanzha.pipeline.assess import Assessor
+from fanzha.pipeline.budget import Budget
 from fanzha.pipeline.ports import Model
 from fanzha.pipeline.record import Recorder
 from fanzha.pipeline.score import utc_offset_s
@@ -68,7 +69,7 @@ def play(staging: Staging) -> scoring.ScoreTransferResponse:
     journal = MemoryJournal(is_away=store.is_away)
 
     decision = _assessor(staging, store, spool, journal).assess(
-        to_draft(staging.request(), "story", _TOKENS)
+        to_draft(staging.request(), "story", _TOKENS), Budget(0.0, 0.0)
     )
 
     on_record = [record.decision for record in (*journal.records, *spool.later)]

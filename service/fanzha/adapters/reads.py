@@ -1,8 +1,9 @@
 """What one round trip reads about a transfer: commands out, findings back."""
 
 import hashlib
+from collections.abc import Callable
 from struct import Struct
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -10,10 +11,13 @@ from fanzha.adapters import keys
 from fanzha.adapters.codec import decode_decision
 from fanzha.adapters.redis_link import Command, Scripts
 from fanzha.adapters.redis_lists import CommittedLists
+from fanzha.domain.errors import StoreUnavailableError
 from fanzha.domain.evidence import AccountState, LinkState, ListSubject
 from fanzha.domain.ids import bucket_of
 from fanzha.domain.transfer import Transfer, link_tokens
 from fanzha.pipeline.ports import Findings, StoredRequest
+
+T = TypeVar("T")
 
 ANSWER_HEAD = Struct("16s16s40s")
 """What stands before the answer under a decision's key: payer, payee, the payer's change."""
@@ -51,7 +55,7 @@ class Reads:
         """Return what the replies to the commands say.
 
         Args:
-            replies: one for each command, in order.
+            replies: one for each command, in order; an exception where there is none.
             lists: knows which list entries are in effect.
             outage: the answer that this worker gave while Redis was away; it comes first.
         """
@@ -60,14 +64,23 @@ class Reads:
         payer, *payees = accounts
         subjects = [ListSubject.PAYER_ACCOUNT, ListSubject.PAYEE_ACCOUNT][: len(accounts)]
         subjects += [subject for subject, _ in self._contacts]
+        held = [_or_none(account, lambda x: x[7]) for account in accounts]
+        held += [_or_none(entry, lambda x: x) for entry in entries]
+        known = [(s, flat) for s, flat in zip(subjects, held, strict=True) if flat is not None]
         found = dict(zip(self._distinct_links, links, strict=True))
+        stored = _or_none(payer, lambda x: stored_request(x[8], x[9]) if x[8] else None)
         return Findings(
-            payer=_account(payer),
-            payee=_account(payees[0]) if payees else None,
-            entries=lists.entries(subjects, [*(account[7] for account in accounts), *entries]),
-            lists_version=lists.version,
-            stored=outage or (stored_request(payer[8], payer[9]) if payer[8] else None),
-            links=tuple(None if token is None else _link(found[token]) for token in self._links),
+            payer=_or_none(payer, _account),
+            payee=_or_none(payees[0], _account) if payees else None,
+            entries=lists.entries([s for s, _ in known], [flat for _, flat in known])
+            if known
+            else None,
+            lists_version=lists.version if known else "",
+            stored=outage or stored,
+            links=tuple(
+                None if token is None else _or_none(found[token], _link) for token in self._links
+            ),
+            has_all_lists=len(known) == len(subjects),
         )
 
 
@@ -101,6 +114,11 @@ def _contacts(transfer: Transfer) -> list[tuple[ListSubject, bytes]]:
         (ListSubject.DEVICE, transfer.session.device),
     )
     return [(subject, token) for subject, token in tokens if token is not None]
+
+
+def _or_none(reply: Any, read: Callable[[Any], T]) -> T | None:  # noqa: ANN401 - any reply
+    """Read a reply, if there is one."""
+    return None if isinstance(reply, StoreUnavailableError) else read(reply)
 
 
 def _account(reply: list[Any]) -> AccountState:

@@ -1,191 +1,175 @@
-"""A thread's own connection to Redis, with pipelines of scripts in one round trip.
+"""The link to Redis: pipelines of commands in one round trip to each server that they belong to.
 
-Built on redis-py's low-level `Connection`: its parser, TLS, authentication and reconnect, without
-the per-command cost of its client (measured 1.6 times the throughput of a decision).
+One link serves a single Redis, a master behind Sentinels, and a Cluster alike. Connections belong
+to threads; what is slow (probes, finding out who serves what) belongs to the keeper's thread, so
+that a call costs its round trip, or microseconds when its server is away (ADR 0018).
 """
 
-import hashlib
-import re
-import threading
 import time
-from collections.abc import Callable, Sequence
-from importlib import resources
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import redis
-from redis.connection import ConnectionInterface, ConnectionPool
-from redis.exceptions import NoScriptError
+from fanzha.adapters import redis_url
+from fanzha.adapters.redis_exchange import Exchange, Wires
+from fanzha.adapters.redis_keeper import Keeper
+from fanzha.adapters.redis_lineage import Callback, Lineages
+from fanzha.adapters.redis_node import Node
+from fanzha.adapters.redis_redirects import Redirects
+from fanzha.adapters.redis_scripts import SCRIPT_NAMES, Scripts
+from fanzha.adapters.redis_slots import slot_of_command
+from fanzha.adapters.redis_topology import Snapshot
+from fanzha.adapters.redis_wire import Command, Refusal
+from fanzha.domain.errors import StoreUnavailableError
 
-from fanzha.adapters.epochs import NO_EPOCH, epoch_calls
-from fanzha.domain.errors import SetupError, StoreUnavailableError
-from fanzha.domain.ids import BUCKETS
-
-Command = tuple[Any, ...]
-
-SCRIPT_NAMES = ("gather", "commit", "execution", "outcome", "apply", "epoch", "reconcile")
-_AWAY_PAUSE_S = 0.2
+__all__ = ["SCRIPT_NAMES", "Command", "RedisLink", "Scripts", "ServerState"]
 
 
-class Scripts:
-    """The Lua scripts and their hashes."""
+@dataclass(frozen=True, slots=True)
+class ServerState:
+    """How one server does, for health and metrics."""
 
-    def __init__(self) -> None:
-        folder = resources.files("fanzha.adapters") / "scripts"
-        shared = (folder / "history.lua").read_bytes()
-        self.source = {
-            name: shared + (folder / f"{name}.lua").read_bytes() for name in SCRIPT_NAMES
-        }
-        self.sha = {
-            name: hashlib.sha1(source, usedforsecurity=False).hexdigest()
-            for name, source in self.source.items()
-        }
-
-    def call(self, name: str, keys: Sequence[bytes], args: Sequence[object]) -> Command:
-        """Return the command that runs a script."""
-        return ("EVALSHA", self.sha[name], len(keys), *keys, *args)
+    name: str
+    is_available: bool
+    failures: int
+    """How often it was found away."""
+    cause: str
+    """What was wrong the last time."""
 
 
 class RedisLink:
-    """Connections to one Redis, one for each thread that asks.
+    """Connections to all servers behind one URL, one for each thread that asks each of them."""
 
-    After a failure, calls fail at once for 0.2 s instead of each waiting for its own time-out.
-    """
-
-    def __init__(
-        self, url: str, timeout_ms: int, monotonic: Callable[[], float] = time.monotonic
-    ) -> None:
-        """Prepare, without connecting.
+    def __init__(self, url: str, timeout_ms: int) -> None:
+        """Prepare. A single Redis is connected by the first call; others are looked for at once.
 
         Args:
-            url: redis://, rediss:// or unix:// URL.
-            timeout_ms: longest wait for a reply or a connection, in milliseconds.
-            monotonic: clock for the pause after a failure, in seconds.
-        """
-        timeout_s = timeout_ms / 1000
-        try:
-            self._pool = ConnectionPool.from_url(
-                url,
-                protocol=2,
-                socket_timeout=timeout_s,
-                socket_connect_timeout=timeout_s,
-                retry=None,
-                max_connections=10_000,
-            )
-        except ValueError as error:
-            raise SetupError(
-                f"--redis {url!r} is no Redis URL ({error}); "
-                "write redis://host:6379/0, rediss://… or unix:///path/redis.sock"
-            ) from error
-        self.scripts = Scripts()
-        self._local = threading.local()
-        self._monotonic = monotonic
-        self._away_until = 0.0
-        self._all: list[ConnectionInterface] = []
-        self._lock = threading.Lock()
-
-    def run(self, commands: Sequence[Command]) -> list[Any]:
-        """Send all commands at once and return their replies in order.
+            url: see `fanzha.adapters.redis_url`.
+            timeout_ms: longest wait of a call, in milliseconds.
 
         Raises:
-            StoreUnavailableError: no connection, a time-out, or Redis refused a command.
+            SetupError: the URL is none.
         """
-        if self._monotonic() < self._away_until:
-            raise StoreUnavailableError("Redis did not answer a moment ago")
-        connection = self._connection()
-        packed = connection.pack_commands(commands)
-        try:
-            replies = self._replies(connection, packed, len(commands))
-            if any(isinstance(x, NoScriptError) for x in replies):
-                self._load_scripts(connection)
-                self._again(connection, commands, replies, lambda x: isinstance(x, NoScriptError))
-            if any(_has_no_epoch(x) for x in replies):
-                self._begin_epochs(connection)
-                self._again(connection, commands, replies, _has_no_epoch)
-        except (redis.RedisError, OSError) as error:
-            connection.disconnect()
-            self._away_until = self._monotonic() + _AWAY_PAUSE_S
-            raise StoreUnavailableError(f"Redis did not answer: {error}") from error
+        self._timeout_s = timeout_ms / 1000
+        self.scripts = Scripts()
+        self._lineages = Lineages(self.scripts)
+        self._wires = Wires(self._lineages)
+        self._keeper = Keeper(redis_url.parse(url), self._lineages, self._timeout_s)
+        self._redirects = Redirects(self._keeper, self._wires, self.scripts)
+
+    def run(self, commands: Sequence[Command], *, deadline_s: float | None = None) -> list[Any]:
+        """Send all commands at once and return their replies in order.
+
+        Args:
+            commands: each goes to the server of its first key's slot, one without keys to any.
+            deadline_s: instant of time.monotonic() after which no reply is waited for.
+
+        Raises:
+            StoreUnavailableError: a server is away or late, or refused a command.
+        """
+        replies = self.try_run(commands, deadline_s=deadline_s)
         for reply in replies:
-            if isinstance(reply, redis.ResponseError):
-                raise StoreUnavailableError(f"Redis refused a command: {reply}")
+            if isinstance(reply, StoreUnavailableError):
+                raise reply
         return replies
 
-    def _again(
-        self,
-        connection: ConnectionInterface,
-        commands: Sequence[Command],
-        replies: list[Any],
-        refused: Callable[[object], bool],
-    ) -> None:
-        """Send the commands that were refused once more, and put their replies in place."""
-        places = [place for place, reply in enumerate(replies) if refused(reply)]
-        packed = connection.pack_commands([commands[place] for place in places])
-        again = self._round_trip(connection, packed, len(places))
-        for place, reply in zip(places, again, strict=True):
-            replies[place] = reply
+    def try_run(self, commands: Sequence[Command], *, deadline_s: float | None = None) -> list[Any]:
+        """Do as `run`, with a StoreUnavailableError in the place of each reply that is missing.
 
-    def _begin_epochs(self, connection: ConnectionInterface) -> None:
-        """Give every bucket an epoch; see `fanzha.adapters.epochs`."""
-        info = self._round_trip(connection, connection.pack_commands([("INFO", "server")]), 1)[0]
-        run_id = re.search(rb"run_id:(\w+)", info)
-        calls = [
-            self.scripts.call("epoch", *call)
-            for call in epoch_calls(
-                range(BUCKETS), run_id[1].decode() if run_id else "", int(time.time())
-            )
-        ]
-        for reply in self._round_trip(connection, connection.pack_commands(calls), len(calls)):
-            if isinstance(reply, Exception):
-                raise reply
-
-    def _replies(self, connection: ConnectionInterface, packed: object, count: int) -> list[Any]:
-        """Return the replies; a connection that Redis closed meanwhile is opened anew, once.
-
-        Every script changes nothing when it is run again, so that it may be sent twice.
+        So one server that is away does not blind the others.
         """
-        was_open = getattr(connection, "_sock", None) is not None
-        try:
-            return self._round_trip(connection, packed, count)
-        except redis.TimeoutError:
-            raise
-        except redis.ConnectionError:
-            if not was_open:
-                raise
-            connection.disconnect()
-            return self._round_trip(connection, packed, count)
+        now_s = time.monotonic()
+        until_s, is_short = now_s + self._timeout_s, False
+        if deadline_s is not None and deadline_s < until_s:
+            until_s, is_short = deadline_s, deadline_s - now_s < self._timeout_s / 2
+            if deadline_s <= now_s:
+                return [StoreUnavailableError("the call's time is over")] * len(commands)
+        snapshot = self._keeper.snapshot
+        if snapshot is None:
+            try:
+                snapshot = self._keeper.renewed(until_s)
+            except StoreUnavailableError as error:
+                return [error] * len(commands)
+        own = self._wires.of_thread(snapshot)
+        if snapshot.only is not None:
+            exchange = Exchange(snapshot.only, commands, (), until_s, is_short)
+            exchange.send(self._wires, own)
+            replies = exchange.read(self._wires, own)
+        else:
+            replies = self._shared_out(snapshot, own, commands, until_s, is_short=is_short)
+        for reply in replies:
+            if isinstance(reply, Refusal):
+                self._redirects.follow(commands, replies, until_s, is_short=is_short)
+                break
+        return replies
+
+    def on_lineage(self, callback: Callback) -> None:
+        """Have a function told, in a background thread, of buckets that another process serves.
+
+        Args:
+            callback: gets the buckets, and whether the process knew nothing of them.
+        """
+        self._lineages.on_change(callback)
+
+    def is_available(self, bucket: int) -> bool:
+        """Say whether the server of a bucket answered when it was last asked."""
+        snapshot = self._keeper.snapshot
+        node = snapshot.node_of_bucket(bucket) if snapshot is not None else None
+        return node is not None and node.breaker.is_closed
+
+    def servers(self) -> list[ServerState]:
+        """Return how each server does; empty when it is not known yet who serves the data."""
+        snapshot = self._keeper.snapshot
+        return [
+            ServerState(
+                node.name, node.breaker.is_closed, node.breaker.opened, node.breaker.cause
+            )
+            for node in (snapshot.nodes if snapshot is not None else ())
+        ]  # fmt: skip
 
     def close(self) -> None:
-        """Close all connections."""
-        with self._lock:
-            for connection in self._all:
-                connection.disconnect()
+        """End the background threads and close all connections."""
+        self._keeper.close()
+        self._lineages.close()
+        self._wires.close()
 
-    def _connection(self) -> ConnectionInterface:
-        connection: ConnectionInterface | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._pool.make_connection()
-            self._local.connection = connection
-            with self._lock:
-                self._all.append(connection)
-        return connection
-
-    @staticmethod
-    def _round_trip(connection: ConnectionInterface, packed: object, count: int) -> list[Any]:
-        connection.send_packed_command(packed)
-        replies: list[Any] = []
-        for _ in range(count):
-            try:
-                replies.append(connection.read_response())
-            except redis.ResponseError as error:
-                replies.append(error)
+    def _shared_out(
+        self,
+        snapshot: Snapshot,
+        own: dict[Node, Any],
+        commands: Sequence[Command],
+        until_s: float,
+        *,
+        is_short: bool,
+    ) -> list[Any]:
+        """Ask every server for its own share; all are sent to before any is read."""
+        replies: list[Any] = [None] * len(commands)
+        shares: dict[Node, list[int]] = {}
+        for place, command in enumerate(commands):
+            slot = slot_of_command(command)
+            node = _any_well(snapshot) if slot is None else snapshot.owners[slot]
+            if node is None:
+                self._keeper.ask()
+                replies[place] = StoreUnavailableError(f"no Redis serves slot {slot}")
+            elif node in shares:
+                shares[node].append(place)
+            else:
+                shares[node] = [place]
+        exchanges = [
+            Exchange(node, [commands[i] for i in places], places, until_s, is_short)
+            for node, places in shares.items()
+        ]
+        for exchange in exchanges:
+            exchange.send(self._wires, own)
+        for exchange in exchanges:
+            for place, reply in zip(exchange.places, exchange.read(self._wires, own), strict=True):
+                replies[place] = reply
         return replies
 
-    def _load_scripts(self, connection: ConnectionInterface) -> None:
-        loads = [("SCRIPT", "LOAD", source) for source in self.scripts.source.values()]
-        for reply in self._round_trip(connection, connection.pack_commands(loads), len(loads)):
-            if isinstance(reply, Exception):
-                raise reply
 
-
-def _has_no_epoch(reply: object) -> bool:
-    return isinstance(reply, redis.ResponseError) and str(reply).startswith(NO_EPOCH)
+def _any_well(snapshot: Snapshot) -> Node | None:
+    """Return the first server that answers; any, when none does."""
+    for node in snapshot.nodes:
+        if node.breaker.is_closed:
+            return node
+    return snapshot.nodes[0] if snapshot.nodes else None

@@ -12,7 +12,6 @@ from fanzha.adapters.reads import ANSWER_HEAD, Reads, request_digest, stored_req
 from fanzha.adapters.redis_link import RedisLink
 from fanzha.adapters.redis_lists import CommittedLists
 from fanzha.adapters.relay import Relay
-from fanzha.domain.errors import StoreUnavailableError
 from fanzha.domain.ids import bucket_of, bucket_of_decision, time_ms_of_decision
 from fanzha.domain.outcomes import OutcomeHistory
 from fanzha.domain.record import (
@@ -59,31 +58,41 @@ class RedisStore:
         lists: CommittedLists,
         relay: Relay,
         lives: Lives,
+        outage: OutageMemory,
     ) -> None:
         self.link = self._link = link
         self._lists = lists
         self._relay = relay
         self._lives = lives
-        self.outage = self._outage = OutageMemory()
+        self.outage = self._outage = outage
 
-    def find(self, transfer: Transfer) -> Findings:
-        """Read everything about a transfer in one round trip; an outage gives None parts."""
+    def find(self, transfer: Transfer, deadline_s: float) -> Findings:
+        """Read everything about a transfer in one round trip; see the port.
+
+        What a server that is away, or late, holds is None; the others' parts are there.
+        """
         reads = Reads(transfer, self._link.scripts)
-        try:
-            replies = self._link.run(reads.commands)
-        except StoreUnavailableError:
-            return Findings(None, None, None, "", self._outage.find(transfer))
+        replies = self._link.try_run(reads.commands, deadline_s=deadline_s)
         return reads.findings(replies, self._lists, self._outage.find(transfer))
 
-    def commit(self, record: DecisionRecord, body: bytes, now_ms: int) -> Committed:
+    def commit(
+        self, record: DecisionRecord, body: bytes, now_ms: int, deadline_s: float | None = None
+    ) -> Committed:
         """Store a decision if its request id is free; see the port."""
-        return self._commit(record, body, now_ms, b"")
+        return self._commit(record, body, now_ms, deadline_s, b"")
 
     def commit_again(self, record: DecisionRecord, body: bytes, now_ms: int) -> Committed:
         """Do as `commit` with a decision that was sent before; its journal entry says so."""
-        return self._commit(record, body, now_ms, b"1")
+        return self._commit(record, body, now_ms, None, b"1")
 
-    def _commit(self, record: DecisionRecord, body: bytes, now_ms: int, again: bytes) -> Committed:
+    def _commit(
+        self,
+        record: DecisionRecord,
+        body: bytes,
+        now_ms: int,
+        deadline_s: float | None,
+        again: bytes,
+    ) -> Committed:
         transfer, decision = record.transfer, record.decision
         payer, bucket = transfer.payer.account, bucket_of(transfer.payer.account)
         payee = transfer.payee.account if transfer.payee is not None else b""
@@ -111,7 +120,8 @@ class RedisStore:
             payer,
             *_new_links(record, again),
         )
-        reply = self._link.run([self._link.scripts.call("commit", own_keys, args)])[0]
+        call = self._link.scripts.call("commit", own_keys, args)
+        reply = self._link.run([call], deadline_s=deadline_s)[0]
         if reply[0] == b"first":
             return Committed(stored_request(reply[1], reply[2]))
         for outbox_id in reply[2:]:

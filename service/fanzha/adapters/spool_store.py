@@ -1,6 +1,6 @@
 """What the spool asks of Redis: is it still there, send it again, which of two answers stands."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -74,15 +74,6 @@ class SpoolStore:
     def marker_life_ms(self) -> int:
         """How long Redis remembers that a decision was recorded, in milliseconds."""
         return self._lives.memory_ms
-
-    def on_lineage(self, callback: Callable[[frozenset[int], bool], None]) -> None:
-        """Have a function told of buckets that another Redis process serves, where the link can.
-
-        It only saves time: the epochs, which `cursors` reads, say so too.
-        """
-        tell = getattr(self._link, "on_lineage", None)
-        if tell is not None:
-            tell(callback)
 
     def cursors(self) -> dict[int, Cursor]:
         """Return what all buckets say.

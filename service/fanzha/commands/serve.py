@@ -5,11 +5,14 @@ import resource
 import signal
 import threading
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fanzha.settings import read_settings
+
+if TYPE_CHECKING:
+    from fanzha.app import App
 
 
 def serve(
@@ -38,6 +41,7 @@ def serve(
     prompts: Annotated[Path | None, typer.Option(help="Prompt catalogue.")] = None,
     token_key_file: Annotated[Path | None, typer.Option(help="File of 32 random bytes.")] = None,
     clock: Annotated[str | None, typer.Option(help="system, or event for replays.")] = None,
+    budget_ms: Annotated[int | None, typer.Option(help="Longest time for one answer.")] = None,
     redis_timeout_ms: Annotated[int | None, typer.Option(help="Longest wait for Redis.")] = None,
     threads: Annotated[int | None, typer.Option(help="Calls served at once.")] = None,
 ) -> None:
@@ -62,22 +66,27 @@ def serve(
         prompts=prompts,
         token_key_file=token_key_file,
         clock=clock,
+        budget_ms=budget_ms,
         redis_timeout_ms=redis_timeout_ms,
         threads=threads,
     )
     # A core would hold what the door has just read; children take the limit over.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _run(App(settings), settings.address)
+
+
+def _run(app: "App", address: str) -> None:
+    """Serve until told to stop."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    app = App(settings)
     try:
         app.start()
     except BaseException:
         app.stop()
         raise
-    host = settings.address.rpartition(":")[0]
-    where = settings.address if host == "unix" else f"{host}:{app.server.port}"
+    host = address.rpartition(":")[0]
+    where = address if host == "unix" else f"{host}:{app.server.port}"
     typer.echo(f"fanzha: serving on {where}; stop with Ctrl-C")
     # In short waits: a signal that arrives just before a long one would not be noticed.
     while not stop.wait(timeout=0.5):

@@ -13,6 +13,7 @@ FanzhaError
 │   ├── FourEyesError        nobody approves what the same person proposed
 │   └── RateLimitedError     the caller may, but not so often
 ├── OverloadedError          the service is at its limit
+├── DeadlinePassedError      the client waits no longer
 ├── StoppingError            this worker is being stopped; another one answers
 ├── StoreUnavailableError    a part that the call cannot do without is away
 ├── NotRecordedError         the decision could be recorded nowhere and is not given
@@ -153,6 +154,10 @@ class RoleRequiredError(DeniedError):
 
 class OverloadedError(FanzhaError):
     """The service is at its limit."""
+
+
+class DeadlinePassedError(FanzhaError):
+    """The client's deadline had passed before the call was begun."""
 
 
 class StoppingError(FanzhaError):

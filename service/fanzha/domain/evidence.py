@@ -96,6 +96,8 @@ class Evidence:
     links: tuple[LinkState | None, ...] = NO_LINKS
     """One for each link of the transfer, in the order of `link_tokens`; None: not given, or could
     not be read."""
+    has_all_lists: bool = True
+    """Whether the lists could be read for all parts of the transfer; hits that are known count."""
     stored: Decision | None = None
     """The answer given to the same request id and body within the idempotency window."""
     earlier_decision_id: str = ""

@@ -8,6 +8,7 @@ from fanzha.domain.decision import Decision
 from fanzha.domain.ids import bucket_of, new_decision_id
 from fanzha.domain.transfer import TransferDraft
 from fanzha.domain.vocabulary import DegradedPart
+from fanzha.pipeline.budget import Budget
 from fanzha.pipeline.decide import decide
 from fanzha.pipeline.explain import explainer
 from fanzha.pipeline.gather import gather, missing_parts
@@ -40,15 +41,15 @@ class Assessor:
     idempotency_window_ms: int
     service_version: str
 
-    def assess(self, draft: TransferDraft) -> Decision:
+    def assess(self, draft: TransferDraft, budget: Budget) -> Decision:
         """Return the decision about one attempt, on record.
 
         Raises:
             InvalidFieldsError, RequestIdReusedError, NotRecordedError.
         """
-        return self.begin(draft)()
+        return self.begin(draft, budget)()
 
-    def begin(self, draft: TransferDraft) -> Answer:
+    def begin(self, draft: TransferDraft, budget: Budget) -> Answer:
         """Judge one attempt; the call that is returned waits for the record and gives the decision.
 
         So a batch waits for the disk once, not once an item. Raises as `assess` does, both here and
@@ -60,7 +61,9 @@ class Assessor:
 
         transfer = validate(draft, self.rules, now_ms)
         steps.done("validate")
-        evidence = gather(transfer, self.store, now_ms, self.idempotency_window_ms)
+        evidence = gather(
+            transfer, self.store, now_ms, self.idempotency_window_ms, budget.read_by_s
+        )
         steps.done("gather")
         if (stored := evidence.stored) is not None:
             return lambda: stored
@@ -90,4 +93,4 @@ class Assessor:
         entry = to_record(
             transfer, evidence, scored, decided.decision, decided.shadow_reasons, shadow, steps.us
         )
-        return Recording(entry, self.recorder, now_ms).finish
+        return Recording(entry, self.recorder, now_ms, budget.record_by_s).finish

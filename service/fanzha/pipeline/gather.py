@@ -7,7 +7,9 @@ from fanzha.domain.vocabulary import DegradedPart
 from fanzha.pipeline.ports import Store
 
 
-def gather(transfer: Transfer, store: Store, now_ms: int, window_ms: int) -> Evidence:
+def gather(
+    transfer: Transfer, store: Store, now_ms: int, window_ms: int, deadline_s: float
+) -> Evidence:
     """Return the evidence about a transfer; what could not be read is None in it.
 
     Args:
@@ -15,11 +17,12 @@ def gather(transfer: Transfer, store: Store, now_ms: int, window_ms: int) -> Evi
         store: where history, lists and answers lie.
         now_ms: the service's clock, milliseconds since 1970 UTC.
         window_ms: idempotency window in milliseconds.
+        deadline_s: instant of the monotonic clock, in seconds; what is later is left out.
 
     Raises:
         RequestIdReusedError: the request id was used in the window with another body.
     """
-    findings = store.find(transfer)
+    findings = store.find(transfer, deadline_s)
     hits = None
     if findings.entries is not None:
         # Of those in force the newest of a kind counts: one that is not yet or no longer in force
@@ -44,6 +47,7 @@ def gather(transfer: Transfer, store: Store, now_ms: int, window_ms: int) -> Evi
         list_hits=hits,
         lists_version=findings.lists_version,
         links=findings.links,
+        has_all_lists=findings.has_all_lists,
         stored=answer,
         earlier_decision_id=earlier,
     )
@@ -56,6 +60,6 @@ def missing_parts(transfer: Transfer, evidence: Evidence) -> tuple[DegradedPart,
         missing.append(DegradedPart.PAYER_HISTORY)
     if evidence.payee is None and transfer.payee is not None and transfer.payee.account:
         missing.append(DegradedPart.PAYEE_HISTORY)
-    if evidence.list_hits is None:
+    if evidence.list_hits is None or not evidence.has_all_lists:
         missing.append(DegradedPart.LISTS)
     return tuple(missing)

@@ -61,13 +61,20 @@ class Findings:
     stored: StoredRequest | None
     links: tuple[LinkState | None, ...] = NO_LINKS
     """In the order of `fanzha.domain.transfer.link_tokens`."""
+    has_all_lists: bool = True
+    """Whether `entries` are of all parts of the transfer; else some part's could not be read."""
 
 
 class Store(Protocol):
     """History, lists and stored answers."""
 
-    def find(self, transfer: Transfer) -> Findings:
-        """Read everything about a transfer in one round trip; never raises for an outage."""
+    def find(self, transfer: Transfer, deadline_s: float) -> Findings:
+        """Read everything about a transfer in one round trip; never raises for an outage.
+
+        Args:
+            transfer: a valid transfer.
+            deadline_s: instant of the monotonic clock, in seconds; what is later is left out.
+        """
         ...
 
 
@@ -118,10 +125,13 @@ class Committed:
 class Journal(Protocol):
     """The record in Redis."""
 
-    def commit(self, record: DecisionRecord, body: bytes, now_ms: int) -> Committed:
+    def commit(
+        self, record: DecisionRecord, body: bytes, now_ms: int, deadline_s: float | None = None
+    ) -> Committed:
         """Store a decision if its request id is free, with its changes of state, in one step.
 
-        The same decision id again adds nothing but a newer content.
+        The same decision id again adds nothing but a newer content. What is not confirmed by
+        `deadline_s`, an instant of the monotonic clock, counts as not confirmed.
 
         Raises:
             StoreUnavailableError: the store did not confirm; it may or may not hold the decision.

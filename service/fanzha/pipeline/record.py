@@ -71,11 +71,7 @@ class Recording:
     """A decision on its way to both places; `finish` waits until it may be answered."""
 
     def __init__(
-        self,
-        entry: DecisionRecord,
-        places: Recorder,
-        now_ms: int,
-        deadline_s: float | None = None,
+        self, entry: DecisionRecord, places: Recorder, now_ms: int, deadline_s: float
     ) -> None:
         """Send the decision to both places.
 
@@ -83,8 +79,8 @@ class Recording:
             entry: the decision with all that it stood on.
             places: where it goes.
             now_ms: the service's clock, milliseconds since 1970 UTC.
-            deadline_s: instant of time.monotonic() after which a disk that is late is not waited
-                for while Redis has confirmed; None waits as long as for anything.
+            deadline_s: instant of time.monotonic() until which the store may confirm, and after
+                which a disk that is late is not waited for where the store has confirmed.
 
         Raises:
             RequestIdReusedError: another body came first under the same request id.
@@ -94,7 +90,7 @@ class Recording:
         self._places = places
         self._now_ms = now_ms
         self._until_s = time.monotonic() + places.wait_s
-        self._deadline_s = self._until_s if deadline_s is None else deadline_s
+        self._deadline_s = deadline_s
         self._ticket: int | None = None
         self._journal_entry: bytes | None = None
         self._answer: Decision | None = None
@@ -109,7 +105,7 @@ class Recording:
             self._answer = self._store_alone(None)
             return
         try:
-            committed = places.journal.commit(entry, body, self._now_ms)
+            committed = places.journal.commit(entry, body, self._now_ms, self._deadline_s)
         except StoreUnavailableError:
             self._mark()
             return

@@ -165,6 +165,7 @@ def _command(data: Path, models: Path | None, policy: Path | None) -> list[str]:
         "--data-dir": str(data),
         # A replay can wait; a degraded answer would only be about this machine.
         "--redis-timeout-ms": "5000",
+        "--budget-ms": "10000",
     }
     if models is not None:
         options["--models"] = str(models)

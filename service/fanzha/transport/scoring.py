@@ -5,6 +5,7 @@ import grpc
 from fanzha.domain.errors import FieldFault, InvalidFieldsError
 from fanzha.pipeline.aftermath import Reporter
 from fanzha.pipeline.assess import Answer, Assessor
+from fanzha.pipeline.budget import Budgets
 from fanzha.transport.convert import to_draft, to_response
 from fanzha.transport.guard import Guard
 from fanzha.transport.identity import Tokens
@@ -21,19 +22,27 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
     """Answers "may this money leave?"."""
 
     def __init__(
-        self, guard: Guard, tokens: Tokens, assessor: Assessor, reporter: Reporter
+        self,
+        guard: Guard,
+        tokens: Tokens,
+        assessor: Assessor,
+        reporter: Reporter,
+        budgets: Budgets,
     ) -> None:
         self._guard = guard
         self._tokens = tokens
         self._assessor = assessor
         self._reporter = reporter
+        self._budgets = budgets
 
     def ScoreTransfer(  # noqa: N802 - named by the proto
         self, request: scoring.ScoreTransferRequest, context: grpc.ServicerContext
     ) -> scoring.ScoreTransferResponse:
         """Judge one attempt."""
         with self._guard.call(_SERVICE + "ScoreTransfer", context) as caller:
-            return self._score(request, caller.name)
+            budget = self._budgets.begin(context.time_remaining())
+            draft = to_draft(request, caller.name, self._tokens)
+            return to_response(self._assessor.assess(draft, budget))
 
     def ScoreBatch(  # noqa: N802 - named by the proto
         self, request: scoring.ScoreBatchRequest, context: grpc.ServicerContext
@@ -48,7 +57,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
             if caller.bucket is not None:
                 caller.bucket.owe(len(request.requests) - 1)
             # Every item is judged before the first answer waits for the disk.
-            pending = [self._begin(item, caller.name) for item in request.requests]
+            pending = [self._begin(item, caller.name, context) for item in request.requests]
             return scoring.ScoreBatchResponse(results=[_result(answer) for answer in pending])
 
     def GetDecision(  # noqa: N802 - named by the proto
@@ -66,14 +75,13 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
                 response.contradicted = reconciled.contradicted
             return response
 
-    def _score(
-        self, request: scoring.ScoreTransferRequest, caller: str
-    ) -> scoring.ScoreTransferResponse:
-        return to_response(self._assessor.assess(to_draft(request, caller, self._tokens)))
-
-    def _begin(self, request: scoring.ScoreTransferRequest, caller: str) -> Answer | Exception:
+    def _begin(
+        self, request: scoring.ScoreTransferRequest, caller: str, context: grpc.ServicerContext
+    ) -> Answer | Exception:
         try:
-            return self._assessor.begin(to_draft(request, caller, self._tokens))
+            # Each item has a budget of its own; the client's deadline is for all of them.
+            budget = self._budgets.begin(context.time_remaining())
+            return self._assessor.begin(to_draft(request, caller, self._tokens), budget)
         except Exception as error:  # noqa: BLE001 - one item's error is that item's answer
             return error
 

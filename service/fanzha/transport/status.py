@@ -13,6 +13,7 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from fanzha.domain.errors import (
+    DeadlinePassedError,
     DecisionNotFoundError,
     FanzhaError,
     FieldFault,
@@ -54,6 +55,7 @@ _TABLE: dict[type[FanzhaError], tuple[int, reasons.ErrorReason.ValueType]] = {
     ProposalNotFoundError: (code_pb2.NOT_FOUND, reasons.ERROR_REASON_PROPOSAL_NOT_FOUND),
     ProposalClosedError: (code_pb2.FAILED_PRECONDITION, reasons.ERROR_REASON_PROPOSAL_CLOSED),
     OverloadedError: (code_pb2.RESOURCE_EXHAUSTED, reasons.ERROR_REASON_OVERLOADED),
+    DeadlinePassedError: (code_pb2.DEADLINE_EXCEEDED, reasons.ERROR_REASON_DEADLINE_PASSED),
     StoppingError: (code_pb2.UNAVAILABLE, reasons.ERROR_REASON_STOPPING),
     StoreUnavailableError: (code_pb2.UNAVAILABLE, reasons.ERROR_REASON_STORE_UNAVAILABLE),
     NotRecordedError: (code_pb2.UNAVAILABLE, reasons.ERROR_REASON_NOT_RECORDED),

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x66\x61nzha/v1/error_reason.proto\x12\tfanzha.v1*\x95\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x45RROR_REASON_INVALID_FIELDS\x10\x01\x12\"\n\x1e\x45RROR_REASON_REQUEST_ID_REUSED\x10\x02\x12#\n\x1f\x45RROR_REASON_DECISION_NOT_FOUND\x10\x03\x12\x1e\n\x1a\x45RROR_REASON_ROLE_REQUIRED\x10\x04\x12\x1b\n\x17\x45RROR_REASON_OVERLOADED\x10\x05\x12\"\n\x1e\x45RROR_REASON_STORE_UNAVAILABLE\x10\x06\x12\x1d\n\x19\x45RROR_REASON_NOT_RECORDED\x10\x07\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\x08\x12\"\n\x1e\x45RROR_REASON_OUTCOME_NOT_FOUND\x10\t\x12\x19\n\x15\x45RROR_REASON_STOPPING\x10\n\x12\"\n\x1e\x45RROR_REASON_NOT_AUTHENTICATED\x10\x0b\x12\x1a\n\x16\x45RROR_REASON_FOUR_EYES\x10\x0c\x12\x1d\n\x19\x45RROR_REASON_RATE_LIMITED\x10\r\x12#\n\x1f\x45RROR_REASON_PROPOSAL_NOT_FOUND\x10\x0e\x12 \n\x1c\x45RROR_REASON_PROPOSAL_CLOSED\x10\x0f\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x66\x61nzha/v1/error_reason.proto\x12\tfanzha.v1*\xb7\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x45RROR_REASON_INVALID_FIELDS\x10\x01\x12\"\n\x1e\x45RROR_REASON_REQUEST_ID_REUSED\x10\x02\x12#\n\x1f\x45RROR_REASON_DECISION_NOT_FOUND\x10\x03\x12\x1e\n\x1a\x45RROR_REASON_ROLE_REQUIRED\x10\x04\x12\x1b\n\x17\x45RROR_REASON_OVERLOADED\x10\x05\x12\"\n\x1e\x45RROR_REASON_STORE_UNAVAILABLE\x10\x06\x12\x1d\n\x19\x45RROR_REASON_NOT_RECORDED\x10\x07\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\x08\x12\"\n\x1e\x45RROR_REASON_OUTCOME_NOT_FOUND\x10\t\x12\x19\n\x15\x45RROR_REASON_STOPPING\x10\n\x12\"\n\x1e\x45RROR_REASON_NOT_AUTHENTICATED\x10\x0b\x12\x1a\n\x16\x45RROR_REASON_FOUR_EYES\x10\x0c\x12\x1d\n\x19\x45RROR_REASON_RATE_LIMITED\x10\r\x12#\n\x1f\x45RROR_REASON_PROPOSAL_NOT_FOUND\x10\x0e\x12 \n\x1c\x45RROR_REASON_PROPOSAL_CLOSED\x10\x0f\x12 \n\x1c\x45RROR_REASON_DEADLINE_PASSED\x10\x10\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fanzha.v1.error_reason_pb2'
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=44
-  _globals['_ERRORREASON']._serialized_end=577
+  _globals['_ERRORREASON']._serialized_end=611
 # @@protoc_insertion_point(module_scope)

@@ -95,6 +95,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"reason": "ERROR_REASON_PROPOSAL_CLOSED", "domain": "fanzha",
               "metadata": {"proposal_id": "proposal-000017"}}
     """
+    ERROR_REASON_DEADLINE_PASSED: _ErrorReason.ValueType  # 16
+    """The client's deadline had passed when the call's turn came; nothing was begun.
+    Example: {"reason": "ERROR_REASON_DEADLINE_PASSED", "domain": "fanzha", "metadata": {}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed. Not frozen: a client must treat values it does not know by the status code."""
@@ -171,5 +175,9 @@ ERROR_REASON_PROPOSAL_CLOSED: ErrorReason.ValueType  # 15
 """The proposal was approved or rejected already, or has expired.
 Example: {"reason": "ERROR_REASON_PROPOSAL_CLOSED", "domain": "fanzha",
           "metadata": {"proposal_id": "proposal-000017"}}
+"""
+ERROR_REASON_DEADLINE_PASSED: ErrorReason.ValueType  # 16
+"""The client's deadline had passed when the call's turn came; nothing was begun.
+Example: {"reason": "ERROR_REASON_DEADLINE_PASSED", "domain": "fanzha", "metadata": {}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -1,0 +1,112 @@
+"""One open connection to one Redis server, used by one thread at a time.
+
+redis-py's `Connection` opens it (addresses, TLS); the bytes then go through hiredis directly, whose
+parser costs a third of redis-py's own reading. A wire on which anything went wrong is never used
+again: a reply that comes late must not be taken for the answer to the next command.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import hiredis
+import redis
+from redis.connection import AbstractConnection
+
+Command = tuple[Any, ...]
+
+_MISSING = object()
+_BUFFER_BYTES = 65_536
+# Even when a call's time is over, replies that have arrived are taken.
+_WAIT_MIN_S = 0.0005
+_CLOSED = "the server closed the connection"
+
+
+class Refusal(Exception):  # noqa: N818 - an answer, not a failure of ours
+    """An error that Redis replied."""
+
+    @property
+    def code(self) -> str:
+        """Its first word, such as MOVED."""
+        return str(self.args[0]).partition(" ")[0]
+
+
+class Wire:
+    """An open connection; every `send` is followed by the `read` of all its replies."""
+
+    __slots__ = ("__weakref__", "_buffer", "_connection", "_reader", "_sock", "run_id", "waiting")
+
+    def __init__(self, connection: AbstractConnection) -> None:
+        """Open it, within the time-outs that the connection was made with.
+
+        Raises:
+            OSError: it cannot be opened (TimeoutError: not in time).
+        """
+        try:
+            connection.connect()  # type: ignore[no-untyped-call]
+        except redis.TimeoutError as error:
+            raise TimeoutError(str(error)) from error
+        except redis.RedisError as error:
+            raise ConnectionError(str(error)) from error
+        self._connection = connection
+        self._sock: Any = connection._sock  # noqa: SLF001 - redis-py has no other way to it
+        self._reader = hiredis.Reader(
+            protocolError=ConnectionError, replyError=Refusal, notEnoughData=_MISSING
+        )
+        self._buffer = bytearray(_BUFFER_BYTES)
+        self.waiting = 0
+        """Replies not read yet: only with none of them it may be used."""
+        self.run_id = b""
+        """Names the process at the other end, once it was asked."""
+
+    def send(self, commands: Sequence[Command], until_s: float) -> None:
+        """Send commands.
+
+        Args:
+            commands: what to send; arguments are bytes, text or numbers.
+            until_s: monotonic instant until which it may take.
+
+        Raises:
+            OSError: the connection is broken (TimeoutError: not in time).
+        """
+        pack = hiredis.pack_command
+        packed = b"".join([pack(command) for command in commands])
+        self.waiting = len(commands)
+        wait_s = until_s - time.monotonic()
+        self._sock.settimeout(max(_WAIT_MIN_S, wait_s))
+        self._sock.sendall(packed)
+
+    def read(self, until_s: float) -> list[Any]:
+        """Return the reply to each command sent; errors are `Refusal`s in the list.
+
+        Raises:
+            OSError: the connection is broken, or out of step (TimeoutError: not in time).
+        """
+        replies: list[Any] = []
+        gets, count = self._reader.gets, self.waiting
+        reply = gets()
+        while True:
+            while reply is not _MISSING:
+                replies.append(reply)
+                if len(replies) == count:
+                    if self._reader.has_data():
+                        raise ConnectionError("Redis sent more than was asked for")
+                    self.waiting = 0
+                    return replies
+                reply = gets()
+            wait_s = until_s - time.monotonic()
+            self._sock.settimeout(max(_WAIT_MIN_S, wait_s))
+            received = self._sock.recv_into(self._buffer)
+            if not received:
+                raise ConnectionResetError(_CLOSED)
+            self._reader.feed(self._buffer, 0, received)  # type: ignore[arg-type] # the stub is too narrow
+            reply = gets()
+
+    def ask(self, commands: Sequence[Command], until_s: float) -> list[Any]:
+        """Send commands and return their replies."""
+        self.send(commands, until_s)
+        return self.read(until_s)
+
+    def close(self) -> None:
+        """Close it; what was not read is lost."""
+        self._connection.disconnect()  # type: ignore[no-untyped-call]

@@ -1,0 +1,96 @@
+"""URLs of Redis: what they say, what is wrong with them, and what is never shown of them."""
+
+import pytest
+
+from fanzha.adapters.redis_url import Kind, Login, Target, masked, parse
+from fanzha.domain.errors import SetupError
+
+
+def test_a_single_server() -> None:
+    target = parse("redis://user:p%40ss@host:7000/3")
+    assert (target.kind, target.addresses) == (Kind.SINGLE, (("host", 7000),))
+    assert target.login.commands() == [("AUTH", "user", "p@ss"), ("SELECT", 3)]
+
+
+def test_a_unix_socket() -> None:
+    assert parse("unix:///run/redis.sock").addresses == (("/run/redis.sock", 0),)
+    assert parse("unix:///run/redis.sock?db=2").login == Login(db=2)
+
+
+def test_sentinels() -> None:
+    url = "redis+sentinel://:secret@a:1,b,[::1]:3/bank/2?sentinel_password=other"
+    target = parse(url)
+    assert target.kind is Kind.SENTINEL
+    assert target.addresses == (("a", 1), ("b", 26_379), ("::1", 3))
+    assert target.master_name == "bank"
+    assert target.login.commands() == [("AUTH", "secret"), ("SELECT", 2)]
+    assert target.sentinel_login.commands() == [("AUTH", "other")]
+
+
+def test_a_cluster() -> None:
+    target = parse("redis+cluster://user:word@a:7001,b")
+    assert (target.kind, target.addresses) == (Kind.CLUSTER, (("a", 7001), ("b", 6_379)))
+    assert target.login.commands() == [("AUTH", "user", "word")]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "rediss://host:6379/0?ssl_ca_certs=ca.pem&ssl_certfile=c.pem&ssl_keyfile=k.pem",
+        "rediss+sentinel://a:1/bank/0?ssl_ca_certs=ca.pem&ssl_certfile=c.pem&ssl_keyfile=k.pem",
+        "rediss+cluster://a:1,b:2?ssl_ca_certs=ca.pem&ssl_certfile=c.pem&ssl_keyfile=k.pem",
+    ],
+)
+def test_tls_options_reach_the_connection(url: str) -> None:
+    connection = parse(url).connection(("elsewhere", 9), 1.0)
+    seen = {name: getattr(connection, name) for name in ("ca_certs", "certfile", "keyfile")}
+    assert seen == {"ca_certs": "ca.pem", "certfile": "c.pem", "keyfile": "k.pem"}
+    assert (getattr(connection, "host"), getattr(connection, "port")) == ("elsewhere", 9)  # noqa: B009
+
+
+@pytest.mark.parametrize(
+    ("url", "fault"),
+    [
+        ("http://host", "malformed"),
+        ("host:6379", "malformed"),
+        ("redis://host:abc", "malformed"),
+        ("redis://host?colour=red", "unknown parameter colour"),
+        ("redis://host?db=red", "bad value of db"),
+        ("redis+sentinel://a:1", "name of the master"),
+        ("redis+sentinel://a:1/bank/one", "no number"),
+        ("redis+sentinel:///bank", "no host"),
+        ("redis+cluster://a:1/3", "no database but 0"),
+        ("redis+cluster://", "no host"),
+        ("redis+ring://a:1", "malformed"),
+    ],
+)
+def test_a_fault_is_named_with_what_would_be_right(url: str, fault: str) -> None:
+    with pytest.raises(SetupError, match=fault) as raised:
+        parse(url)
+    assert "redis+cluster://host:6379" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://user:S3CRET@host:abc",
+        "redis://:S3CRET@host?colour=red",
+        "redis://:S3CRET/with/slashes@host:6379",
+        "redis://:12/S3CRET#x@host:6379/0?colour=1",
+        "redis://host?password=S3CRET&colour=red",
+        "redis+sentinel://:S3CRET@a:1",
+        "redis+sentinel://a:1/bank/x?sentinel_password=S3CRET",
+        "redis+cluster://u:S3CRET@a:b",
+        "rediss://host?ssl_password=S3CRET&colour=red",
+    ],
+)
+def test_no_password_is_ever_shown(url: str) -> None:
+    with pytest.raises(SetupError) as raised:
+        parse(url)
+    shown = f"{raised.value} {raised.value!r} {raised.value.__cause__} {masked(url)}"
+    assert "S3CRET" not in shown
+
+
+def test_a_target_does_not_show_its_passwords() -> None:
+    target: Target = parse("redis+sentinel://u:S3CRET@a:1/bank?sentinel_password=S3CRET")
+    assert "S3CRET" not in repr(target)
