@@ -73,7 +73,7 @@ class RedisStore:
         """
         reads = Reads(transfer, self._link.scripts)
         replies = self._link.try_run(reads.commands, deadline_s=deadline_s)
-        return reads.findings(replies, self._lists, self._outage.find(transfer))
+        return reads.findings(replies, self._lists, self._outage)
 
     def commit(
         self, record: DecisionRecord, body: bytes, now_ms: int, deadline_s: float | None = None
