@@ -14,7 +14,6 @@ import fanzha
 from fanzha.adapters import keys
 from fanzha.adapters.clock import EventClock, SystemClock
 from fanzha.adapters.codec import Codec, encode
-from fanzha.adapters.data_folder import hold
 from fanzha.adapters.embedded_redis import EmbeddedRedis
 from fanzha.adapters.key_guard import check_token_key, token_key_guard
 from fanzha.adapters.model_registry import ModelRegistry
@@ -35,6 +34,7 @@ from fanzha.features.kernel_cache import KERNEL_CACHE
 from fanzha.given import (
     check_settings,
     is_loopback,
+    lock_folder,
     policy_of,
     prompts_of,
     token_key_of,
@@ -89,7 +89,7 @@ class App:
         )
         if self.secured is not None:
             self._closing.callback(self.secured.close)
-        lock = hold(settings.data_dir)
+        lock = lock_folder(settings.data_dir)
         self._closing.callback(lock.close)
         tokens = Tokens(token_key_of(settings))
         self._fingerprint = tokens.fingerprint
@@ -113,12 +113,10 @@ class App:
         limits = SpoolLimits(
             settings.spool_segment_bytes, settings.spool_segment_s, settings.spool_bytes_max
         )
-        self.keeper = open_spool(
-            settings.data_dir / "spool",
-            limits,
-            SpoolStore(reports, lives, decisions),
-            clock.now_ms,
-        )
+        records = SpoolStore(reports, lives, decisions)
+        self.keeper = open_spool(settings.data_dir / "spool", limits, records, clock.now_ms)
+        for link in (self.link, self.patient_link):
+            link.on_lineage(self.keeper.lineage_changed)
         self._closing.callback(self.relay.close)
         self._closing.callback(self.keeper.close)
         self.models = ModelRegistry(
