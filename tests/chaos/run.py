@@ -66,6 +66,9 @@ def play(
             stage.begin()
             window = _break_and_heal(fault, stage, say)
             _judge(stage, window, result, say)
+            touched = [call for call in stage.calls() if window.touches(call)]
+            if not fault.was_felt(stage, touched):
+                result.violations["not_felt"] = ["the fault did not reach the service"]
         if result.violations or keep_good:
             shutil.rmtree(keep / fault.name, ignore_errors=True)
             shutil.copytree(
