@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterable
@@ -15,7 +16,7 @@ from fanzha.adapters.clock import EventClock, SystemClock
 from fanzha.adapters.codec import Codec, encode
 from fanzha.adapters.data_folder import hold
 from fanzha.adapters.embedded_redis import EmbeddedRedis
-from fanzha.adapters.key_guard import check_token_key
+from fanzha.adapters.key_guard import check_token_key, token_key_guard
 from fanzha.adapters.model_registry import ModelRegistry
 from fanzha.adapters.outage_memory import OutageMemory
 from fanzha.adapters.redis_link import RedisLink
@@ -187,6 +188,10 @@ class App:
                 "fanzha kernel, and name its folder in FANZHA_KERNEL_CACHE", name, seconds
             )  # fmt: skip
         check_token_key(self.patient_link, self._fingerprint)
+        # It is asked every second, also when no calls come.
+        self.patient_link.on_lineage(
+            token_key_guard(self.patient_link, self._fingerprint, self._give_up)
+        )
         self.lists.refresh()
         # Epochs begin before the first decision waits for them. It may fail: Redis may be away.
         self.link.try_run([("TIME",)])
@@ -212,6 +217,10 @@ class App:
         self._stop.set()
         self.server.stop(self._settings.drain_notice_s, self._settings.drain_s)
         self._closing.close()
+
+    def _give_up(self, cause: str) -> None:
+        log.critical("this worker stops: %s", cause)
+        os.kill(os.getpid(), signal.SIGTERM)
 
     def _start_redis(self) -> str:
         redis = EmbeddedRedis(self._settings.data_dir / "redis")
