@@ -85,6 +85,9 @@ class MemoryJournal:
         self.is_away = is_away
         self.records: list[DecisionRecord] = []
 
+    def is_available(self, payer: bytes) -> bool:
+        return not self.is_away
+
     def commit(
         self, record: DecisionRecord, body: bytes, now_ms: int, deadline_s: float | None = None
     ) -> Committed:
@@ -101,6 +104,10 @@ class MemorySpool:
         self.is_full, self.is_late = is_full, is_late
         self.bodies: list[bytes] = []
         self.later: list[DecisionRecord] = []
+
+    @property
+    def is_writable(self) -> bool:
+        return not self.is_full
 
     def append(self, decision_id: str, body: bytes, unmarked: int | None = None) -> int:
         if self.is_full:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import redis
 
-from fanzha.adapters.spool import SUFFIX, read_frames
+from fanzha.adapters.spool_frames import SUFFIX, read_frames
 
 
 @dataclass(frozen=True, slots=True)

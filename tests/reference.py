@@ -20,8 +20,9 @@ from fanzha.__main__ import app
 from fanzha.access.clients import ClientShape, KeyShape, TokensShape
 from fanzha.access.roles import ROLE_MEANINGS, Role
 from fanzha.checked_yaml import read_document
+from fanzha.commands.policy_degraded import in_words
 from fanzha.domain.outcomes import MEANINGS, WEIGHTS
-from fanzha.domain.vocabulary import Answer, OutcomeSource, Strength, word_of, words_of
+from fanzha.domain.vocabulary import Answer, Channel, OutcomeSource, Strength, word_of, words_of
 from fanzha.explain.figures import FORMS
 from fanzha.explain.texts import DEFAULT_TEXTS, load_reason_texts
 from fanzha.features.manifest import FEATURES
@@ -36,16 +37,19 @@ from fanzha.mapping.sources import (
     TextSource,
     TimeSource,
 )
+from fanzha.policy.degraded import steps
 from fanzha.policy.fact import CONTEXT_FAMILIES, FactType
 from fanzha.policy.facts import FACTS
-from fanzha.policy.load import DEFAULT_POLICY
+from fanzha.policy.load import DEFAULT_POLICY, load_policy
 from fanzha.policy.prompts import DEFAULT_PROMPTS
 from fanzha.settings import Settings
 from fanzha.transport.authorise import OPEN_METHODS, REQUIRED_ROLES
 from fanzha_training.drift.limits import Limits
 from fanzha_training.drift.metrics_file import METRICS
 
-FOLDER = Path(__file__).parents[1] / "docs" / "reference"
+DOCS = Path(__file__).parents[1] / "docs"
+FOLDER = DOCS / "reference"
+PAGES = sorted([*FOLDER.glob("*.md"), *(DOCS / "operations").glob("*.md")])
 _TABLE = re.compile(r"(<!-- table: ([a-z ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _UNKNOWN = {FactType.BOOL: "false", FactType.DOUBLE: "NaN", FactType.STRING: "empty"}
 
@@ -179,6 +183,18 @@ def prompts() -> str:
         for prompt in read_document(DEFAULT_PROMPTS).data["prompts"]
     )
     return table("prompt,topic,channels,headline,in English", rows)
+
+
+def degraded() -> str:
+    """Return the table of what is answered at least while a part is missing."""
+    rows = []
+    for part, rule in load_policy().gaps.items():
+        said: dict[str, list[str]] = {}
+        for channel in list(Channel)[1:]:
+            words = "; ".join(in_words(step) for step in steps(rule, channel))
+            said.setdefault(words, []).append(word_of(channel))
+        rows += [(code(part.name), ", ".join(channels), words) for words, channels in said.items()]
+    return table("missing,channels,answered at least", rows)
 
 
 def outcomes() -> str:
@@ -417,6 +433,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "roles": roles,
     "rpcs": rpcs,
     "open rpcs": open_rpcs,
+    "degraded": degraded,
     "roles file": roles_file,
 }
 
@@ -432,5 +449,5 @@ def tables_of(text: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    for document in sorted(FOLDER.glob("*.md")):
+    for document in PAGES:
         document.write_text(fresh(document.read_text("utf-8")), "utf-8")

@@ -22,6 +22,8 @@ from pathlib import Path
 import pytest
 from tests.served_weeks import serve_weeks
 
+from fanzha.policy.load import DEFAULT_POLICY
+
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NOT_RUN = {
@@ -47,6 +49,7 @@ _FILES = {
     "  payer_account: {column: from}\n"
     "  payee_account: {column: to}\n"
     "execution: posted\n",
+    "policy.yaml": DEFAULT_POLICY.read_text(),
     "entries.csv": "kind,identifier,grade,source,case_number,legal_basis,valid_from,valid_until\n"
     "account,6217-9,involved,police,A-1,反电信网络诈骗法第二十条,,2099-01-01T00:00:00+08:00\n",
 }

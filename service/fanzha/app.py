@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterable
@@ -14,7 +15,7 @@ from fanzha.adapters import keys
 from fanzha.adapters.clock import EventClock, SystemClock
 from fanzha.adapters.codec import Codec, encode
 from fanzha.adapters.embedded_redis import EmbeddedRedis
-from fanzha.adapters.key_guard import check_token_key
+from fanzha.adapters.key_guard import check_token_key, token_key_guard
 from fanzha.adapters.model_registry import ModelRegistry
 from fanzha.adapters.outage_memory import OutageMemory
 from fanzha.adapters.redis_link import RedisLink
@@ -184,7 +185,11 @@ class App:
                 "the kernel's %s was compiled at this start, in %.1f s; warm its cache with "
                 "fanzha kernel, and name its folder in FANZHA_KERNEL_CACHE", name, seconds
             )  # fmt: skip
-        check_token_key(self.link, self._fingerprint)
+        check_token_key(self.patient_link, self._fingerprint)
+        # It is asked every second, also when no calls come.
+        self.patient_link.on_lineage(
+            token_key_guard(self.patient_link, self._fingerprint, self._give_up)
+        )
         self.lists.refresh()
         # Epochs begin before the first decision waits for them. It may fail: Redis may be away.
         self.link.try_run([("TIME",)])
@@ -211,9 +216,14 @@ class App:
         self.server.stop(self._settings.drain_notice_s, self._settings.drain_s)
         self._closing.close()
 
+    def _give_up(self, cause: str) -> None:
+        log.critical("this worker stops: %s", cause)
+        os.kill(os.getpid(), signal.SIGTERM)
+
     def _start_redis(self) -> str:
         redis = EmbeddedRedis(self._settings.data_dir / "redis")
         self._closing.callback(redis.close)
+        redis.supervise()
         return redis.url
 
     def _follow_lists(self) -> None:

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from tests.reference import FOLDER, TABLES, fresh, tables_of
+from tests.reference import PAGES, TABLES, fresh, tables_of
 
-DOCUMENTS = sorted(FOLDER.glob("*.md"))
+DOCUMENTS = PAGES
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

@@ -1,13 +1,15 @@
 """Good inputs to begin from: what real clients, files and records look like."""
 
 from pathlib import Path
+from struct import pack
 from typing import Final
+from zlib import crc32
 
 from tests.builders import a_request
 from tests.fuzz.records import a_record
 
 from fanzha.adapters.codec import encode
-from fanzha.adapters.spool import CONFIRMED, DECISION, frame
+from fanzha.adapters.spool_frames import CONFIRMED, HEAD, RECORD, frame
 from fanzha.policy.load import DEFAULT_POLICY
 from fanzha.policy.prompts import DEFAULT_PROMPTS
 
@@ -18,10 +20,16 @@ _LIST: Final = (
 )
 
 
+def zlib_frame(payload: bytes) -> bytes:
+    """A frame as the first version of the spool wrote it."""
+    return pack("<II", len(payload), crc32(payload)) + payload
+
+
 def seeds() -> dict[str, list[bytes]]:
     """Return good inputs by target."""
     record = a_record()
     body = encode(record)
+    id_of = record.decision.decision_id.encode()
     request = a_request("r-1", time_ms=1_790_000_000_000, remark="买菜 6222020200112233445")
     small_policy = (ROOT / "tests/policies").glob("*.yaml")
     return {
@@ -33,8 +41,9 @@ def seeds() -> dict[str, list[bytes]]:
         ],
         "decision_id": [record.decision.decision_id.encode()],
         "spool": [
-            frame(DECISION + body) + frame(CONFIRMED + record.decision.decision_id.encode()),
-            frame(b"D"),
+            HEAD + frame(RECORD + id_of + body) + frame(CONFIRMED + id_of + b"1790000000000-0"),
+            HEAD + frame(b"D"),
+            zlib_frame(b"D" + body),
         ],
         "records": [body, encode(record.decision), b"d" * 16 + b"0" * 26 + b"1790000000000"],
         "journal_entry": [bytes((kind, 1)) + bytes(43) + body for kind in range(11)],

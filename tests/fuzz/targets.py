@@ -8,6 +8,7 @@ import logging
 import os
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -19,7 +20,8 @@ from google.protobuf.message import DecodeError
 
 from fanzha.adapters.codec import decode, decode_decision, decode_entry, decode_record, encode
 from fanzha.adapters.reads import ANSWER_HEAD, stored_request
-from fanzha.adapters.spool import frame, is_whole, read_frames
+from fanzha.adapters.spool_contents import contents_of
+from fanzha.adapters.spool_frames import cut_torn, located_frames, read_at, read_frames, survey
 from fanzha.archive.rows import day_of, to_row, to_table
 from fanzha.commands.watchlist_csv import read_rows
 from fanzha.domain.errors import FanzhaError
@@ -114,9 +116,16 @@ def spool(data: bytes) -> None:
     """A segment of a spool."""
     path = _file(data, ".spool")
     frames = list(read_frames(path))
-    assert sum(len(frame(payload)) for payload in frames) <= len(data)
-    if is_whole(path):
-        assert b"".join(frame(payload) for payload in frames) == data
+    assert sum(map(len, frames)) <= len(data)
+    for place, payload in located_frames(path):
+        assert read_at(path, place) == payload
+    survey(path)
+    with suppress(msgspec.DecodeError):
+        contents_of(path)
+    cut_torn(path)
+    assert list(read_frames(path)) == frames
+    for torn in path.parent.glob(f"{path.name}*.torn"):
+        torn.unlink()
 
 
 def records(data: bytes) -> None:

@@ -159,6 +159,30 @@ def import_lists(talk: Talk, *given: watchlists.WatchlistEntry, by: str = "zhang
     return talk.call("ImportEntries", talk.lists.ImportEntries, iter(messages))
 
 
+def propose_lists(talk: Talk) -> None:
+    """Proposals of the same entries: one waits, one is rejected; their comments are marked."""
+    header = watchlists.ProposalHeader(comment=f"涉案 {ACCOUNTS[0]} {MAILS[0]} {PERSONS[0]}")
+    for verdict in (False, True):
+        messages = [
+            watchlists.ProposeImportRequest(header=header),
+            watchlists.ProposeImportRequest(
+                entries=watchlists.WatchlistEntries(entries=list(entries()))
+            ),
+        ]
+        made = talk.call("ProposeImport", talk.lists.ProposeImport, iter(messages))
+        assert made is not None
+        if verdict:
+            rejected = watchlists.RejectImportRequest(
+                proposal_id=made.proposal.proposal_id, comment=f"错号 {ACCOUNTS[1]} {PHONES[1]}"
+            )
+            assert talk.call("RejectImport", talk.lists.RejectImport, rejected) is not None
+    for mark in MARKS:
+        approved = watchlists.ApproveImportRequest(proposal_id=f"proposal-{mark[:3]}")
+        talk.call("ApproveImport", talk.lists.ApproveImport, approved)
+    listed = watchlists.ListProposalsRequest()
+    assert len(talk.call("ListProposals", talk.lists.ListProposals, listed).proposals) == 2
+
+
 def aftermath(talk: Talk, decision_id: str) -> None:
     """Executions, outcomes and withdrawals, right and wrong, with marks wherever text goes."""
     report = outcomes.ReportExecutionRequest(
@@ -199,6 +223,7 @@ def tell_everything(talk: Talk) -> list[str]:
     assert import_lists(talk, *entries()) is not None
     import_lists(talk, *(w for w in entries() if not setattr(w, "source", "")))
     import_lists(talk, *(w for w in entries() if not setattr(w, "case_number", w.identifier)))
+    propose_lists(talk)
     decided = [talk.score(request).decision_id for request in transfers()]
     batch = requests([*itertools.islice(transfers(), 4), *itertools.islice(malformed(), 12)])
     talk.call("ScoreBatch", talk.scoring.ScoreBatch, batch)

@@ -45,7 +45,8 @@ def test_replies_come_in_order_and_scripts_load_themselves(
 ) -> None:
     server.ask("SCRIPT", "FLUSH")
     account, lists = keys.account(bytes(16)), keys.list_entries(bytes(16))
-    gather = link.scripts.call("gather", (account, lists), (b"", b""))
+    epoch = keys.epoch(0)
+    gather = link.scripts.call("gather", (account, lists, epoch), (b"", b""))
     first, state, last = link.run([("ECHO", "one"), gather, ("ECHO", b"two")])
     assert (first, last) == (b"one", b"two")
     assert len(state) >= 8

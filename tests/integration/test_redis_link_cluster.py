@@ -53,7 +53,9 @@ def test_scripts_load_themselves_on_every_shard(cluster: ClusterSet, link: Redis
         node.ask("SCRIPT", "FLUSH")
     tokens = [bytes(15) + bytes([bucket]) for bucket in range(BUCKETS)]
     gathers = [
-        link.scripts.call("gather", (keys.account(t), keys.list_entries(t)), (b"", b""))
+        link.scripts.call(
+            "gather", (keys.account(t), keys.list_entries(t), keys.epoch(t[-1])), (b"", b"")
+        )
         for t in tokens
     ]
     assert all(int(reply[0]) == 0 for reply in link.run(gathers))

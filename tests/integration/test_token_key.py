@@ -53,7 +53,9 @@ def test_a_key_that_is_wrapped_and_rotated_makes_the_same_tokens(
     service.stop()
     plain, wrapped = short_dir / "token.key", short_dir / "wrapped.json"
     phrase = private(short_dir / "phrase", b"correct horse battery\n")
-    kek = private(short_dir / "kek", os.urandom(32))
+    kek = short_dir / "kek"
+    assert fanzha("token-key", "kek", kek).returncode == 0
+    assert fanzha("token-key", "kek", kek).returncode == 1
 
     shown = token_key("show", plain)
     token_key("wrap", plain, "--out", wrapped, "--passphrase-file", phrase)

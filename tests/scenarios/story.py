@@ -23,6 +23,7 @@ from fanzha.domain.vocabulary import (
     WatchlistKind,
 )
 from fanzha.file_shape import Shape, named
+from fanzha.policy.degraded import CODE_OF
 from fanzha.policy.load import (
     ESSENTIAL_CODE,
     SCORE_CONFIRM_CODE,
@@ -33,7 +34,7 @@ from fanzha.policy.load import (
 _POLICY = load_policy()
 REASON_CODES = frozenset(
     rule.reason.code for rule in (*_POLICY.hard_rules, *_POLICY.other_rules) if rule.is_live
-) | {ESSENTIAL_CODE, SCORE_CONFIRM_CODE, SCORE_PAUSE_CODE}
+) | {ESSENTIAL_CODE, SCORE_CONFIRM_CODE, SCORE_PAUSE_CODE, *CODE_OF.values()}
 """Codes that an answer under the default policy can carry."""
 _MINUTE_MS = 60_000
 _UNIT_MS = {"minute": _MINUTE_MS, "hour": 60 * _MINUTE_MS, "day": 24 * 60 * _MINUTE_MS}

@@ -6,7 +6,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from fanzha_training.building.chains import CONTINUES, NO_CHAIN, REBUILT_EVERY, Chains, chains_of
+from fanzha.features.rebuilt import REBUILT_EVERY
+from fanzha_training.building.chains import CONTINUES, NO_CHAIN, Chains, chains_of
 
 Row = tuple[int, int, int]
 """Subject, sequence, the sequence before."""

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from fanzha.archive.log import ArchiveFile, ArchiveLog, files_of, read_error
 from fanzha.archive.schema import KIND_DECISION
 from fanzha.domain.errors import SetupError
 from fanzha.domain.vocabulary import DecisionKind, word_of
@@ -46,35 +46,29 @@ def read_scores(archive: Path) -> pl.DataFrame:
         SetupError: there is no archive, or a file of it cannot be read.
 
     """
-    files = sorted(archive.glob("day=*/part-*.parquet"))
-    if not files:
-        raise SetupError(
-            f"{archive} holds no day=YYYY-MM-DD/part-*.parquet; give the folder that the service's "
-            "archive was written to"
-        )
-    rows = pl.concat([_part(file) for file in files], how="diagonal")
+    log, files = files_of(archive)
+    rows = pl.concat([_part(log, file) for file in files], how="diagonal")
     rows = rows.filter(pl.col("kind") == KIND_DECISION, pl.col("decision_id").is_not_null())
     absent = [name for name in _SHADOW_COLUMNS if name not in rows.columns]
     rows = rows.with_columns(pl.lit(None).alias(name) for name in absent)
     return rows.unique("decision_id", keep="first").sort("create_time_ms", "decision_id")
 
 
-def _part(file: Path) -> pl.DataFrame:
+def _part(log: ArchiveLog, file: ArchiveFile) -> pl.DataFrame:
     try:
-        part = pq.ParquetFile(file)
+        part = log.parquet(file)
         there = part.schema_arrow.names
         missing = [name for name in _COLUMNS if name not in there]
         if missing:
             raise SetupError(
-                f"{file} has no column {', '.join(missing)}; it was written by another version"
+                f"{log.full_path(file)} has no column {', '.join(missing)}; "
+                "it was written by another version"
             )
         # Days from before shadows lack their columns.
         names = [*_COLUMNS, *(name for name in _SHADOW_COLUMNS if name in there)]
         return pl.DataFrame(pl.from_arrow(part.read(columns=names)))
     except (OSError, pa.ArrowException) as error:
-        raise SetupError(
-            f"{file} cannot be read: {error}; fetch the file again, or archive the day anew"
-        ) from error
+        raise read_error(log, file, error) from error
 
 
 def read_labels(archive: Path, label_delay_days: float, say: Callable[[str], None]) -> pl.DataFrame:

@@ -1,5 +1,6 @@
 """Counts whether everything that was answered is on record: client's list against the archive."""
 
+import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +68,7 @@ def _read(archive: Path) -> tuple[Counter[str], Counter[str], set[str]]:
     kinds: Counter[str] = Counter()
     decisions: Counter[str] = Counter()
     executions: set[str] = set()
-    for file in sorted(archive.glob("day=*/part-*.parquet")):
+    for file in _files(archive):
         # One file at a time: the folder's name must not become a column.
         table: pa.Table = pq.ParquetFile(file).read(columns=["kind", "decision_id"])
         for row in table.to_pylist():
@@ -78,6 +79,15 @@ def _read(archive: Path) -> tuple[Counter[str], Counter[str], set[str]]:
             elif kind == "execution":
                 executions.add(name)
     return kinds, decisions, executions
+
+
+def _files(archive: Path) -> list[Path]:
+    """Return the files that the archive's log names; all that lie there, where there is no log."""
+    log = sorted((archive / "_log").glob("*.json"))
+    if not log:
+        return sorted(archive.glob("day=*/part-*.parquet"))
+    commits = (json.loads(commit.read_bytes()) for commit in log)
+    return [archive / file["path"] for commit in commits for file in commit.get("files", ())]
 
 
 def ask_again(address: str, answers: list[Answer], count: int) -> list[str]:

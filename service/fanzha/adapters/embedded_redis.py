@@ -1,11 +1,13 @@
 """A private real Redis on a Unix socket, for newcomers and tests (`--embedded`)."""
 
 import hashlib
+import logging
 import os
 import re
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -13,11 +15,16 @@ import redis
 
 from fanzha.domain.errors import SetupError
 
+log = logging.getLogger(__name__)
+
 _VERSION = re.compile(r"v=(\d+)\.(\d+)")
 _VERSION_MIN = (7, 0)
 _START_S = 15.0
 # The path of a Unix socket may have 107 bytes.
 _SOCKET_PATH_MAX = 100
+_AGAIN_MIN_S, _AGAIN_MAX_S = 0.1, 30.0
+_WELL_S = 60.0
+"""A server that lived so long is started again after the shortest pause."""
 
 
 def find_server() -> str:
@@ -79,19 +86,59 @@ class EmbeddedRedis:
             socket = _short_socket(folder)
         self.url = f"unix://{socket}"
         _stop_orphan(self.url)
-        self._process = subprocess.Popen(  # noqa: S603 - a server of this machine
-            [server, *_options(folder, socket)],
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=self._log,
-            start_new_session=True,
-        )
+        self._command = [server, *_options(folder, socket)]
+        self._closing = threading.Event()
+        # Held while a process is started or the last one chosen to be stopped.
+        self._lock = threading.Lock()
+        self._watcher: threading.Thread | None = None
+        self._process = self._launch()
         self._wait_until_up(folder)
 
     @property
     def pid(self) -> int:
         """Process id of the server."""
         return self._process.pid
+
+    def supervise(self) -> None:
+        """Start the server again whenever it dies, on the same data, until it is closed."""
+        self._watcher = threading.Thread(target=self._watch, name="embedded-redis", daemon=True)
+        self._watcher.start()
+
+    def _watch(self) -> None:
+        pause_s = _AGAIN_MIN_S
+        while True:
+            began_s = time.monotonic()
+            code = self._process.wait()
+            if self._closing.is_set():
+                return
+            if time.monotonic() - began_s > _WELL_S:
+                pause_s = _AGAIN_MIN_S
+            log.error(
+                "the embedded Redis ended with code %d; it is started again in %.1f s, on the same "
+                "data; its own words are in redis.log of the data folder", code, pause_s
+            )  # fmt: skip
+            while True:
+                if self._closing.wait(pause_s):
+                    return
+                pause_s = min(pause_s * 2, _AGAIN_MAX_S)
+                with self._lock:
+                    if self._closing.is_set():
+                        return
+                    try:
+                        self._process = self._launch()
+                    except OSError:
+                        log.exception("the embedded Redis could not be started again")
+                    else:
+                        break
+
+    def _launch(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(  # noqa: S603 - a server of this machine
+            self._command,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            start_new_session=True,
+        )
 
     def _wait_until_up(self, folder: Path) -> None:
         client = redis.Redis.from_url(self.url)
@@ -113,6 +160,8 @@ class EmbeddedRedis:
 
     def close(self) -> None:
         """Stop the server; it writes its append-only file out first."""
+        with self._lock:
+            self._closing.set()
         if self._process.poll() is None:
             self._process.terminate()
             try:
@@ -120,6 +169,8 @@ class EmbeddedRedis:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait(timeout=5)
+        if self._watcher is not None:
+            self._watcher.join(timeout=10)
         self._log.close()
 
 

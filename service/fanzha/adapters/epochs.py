@@ -21,7 +21,8 @@ class Began(IntEnum):
     """What became of a bucket's epoch."""
 
     UNCHANGED = 0
-    """The bucket is served by the process that served it before."""
+    """The bucket is served by the process that served it before; or it is being rebuilt from the
+    archive, and its base is 0."""
     NEW = 1
     """Another process: it may have forgotten the newest writes."""
     FIRST = 2
@@ -39,7 +40,7 @@ class Epoch:
 
 def epoch_calls(
     buckets: Iterable[int], run_id: str, now_s: int, known_base: int = 0
-) -> list[tuple[tuple[bytes, bytes], tuple[object, ...]]]:
+) -> list[tuple[tuple[bytes, ...], tuple[object, ...]]]:
     """Return keys and arguments of the script `epoch`, one call for each bucket.
 
     Args:
@@ -50,7 +51,10 @@ def epoch_calls(
             Redis lost everything must not begin an epoch a second time.
     """
     return [
-        ((keys.epoch(bucket), keys.lineage(bucket)), (run_id, now_s, known_base))
+        (
+            (keys.epoch(bucket), keys.lineage(bucket), keys.rebuilding(bucket)),
+            (run_id, now_s, known_base),
+        )
         for bucket in buckets
     ]
 

@@ -8,6 +8,8 @@ LIST_COUNTER = b"{lists}:counter"
 LIST_COMMITS = b"{lists}:commits"
 TOKEN_KEY = b"{lists}:token_key"
 """Fingerprint of the key that made the tokens of this Redis."""
+LISTS_REBUILDING = b"{lists}:rebuilding"
+"""Stands while the lists are rebuilt from the archive: none is in effect in half."""
 LIST_PROPOSALS = b"{lists}:proposals"
 """Sorted set of the proposals of the last weeks, by their number."""
 LIST_PROPOSAL_COUNTER = b"{lists}:proposal_counter"
@@ -98,9 +100,24 @@ def lineage(bucket: int) -> bytes:
     return tag(bucket) + b"lineage"
 
 
+def rebuilding(bucket: int) -> bytes:
+    """Return the key that marks a bucket which is being rebuilt from the archive."""
+    return tag(bucket) + b"rebuilding"
+
+
 def archived(bucket: int) -> bytes:
     """Return the key of the newest journal entry of a bucket that is safe in the archive."""
     return tag(bucket) + b"archived"
+
+
+def lease(bucket: int) -> bytes:
+    """Return the key that names the archiver which works on a bucket."""
+    return tag(bucket) + b"lease"
+
+
+def archivers() -> bytes:
+    """Return the key of the archivers at work: a sorted set by when they were last heard of."""
+    return tag(0) + b"archivers"
 
 
 def applied(bucket: int, message: bytes) -> bytes:

@@ -34,12 +34,14 @@ class Reads:
         own_keys = (
             keys.account(payer),
             keys.list_entries(payer),
+            keys.epoch(bucket_of(payer)),
             keys.request(payer, request_digest(transfer)),
         )
         own_args = (payee[:8], keys.decision_prefix(bucket_of(payer)))
         accounts = [scripts.call("gather", own_keys, own_args)]
         if payee:
-            their_keys = (keys.account(payee), keys.list_entries(payee))
+            epoch = keys.epoch(bucket_of(payee))
+            their_keys = (keys.account(payee), keys.list_entries(payee), epoch)
             accounts.append(scripts.call("gather", their_keys, (b"", b"")))
         self._accounts = len(accounts)
         self._contacts = _contacts(transfer)

@@ -31,10 +31,20 @@ class CommittedLists:
         self.version = ""
 
     def refresh(self) -> None:
-        """Read the imports in effect; keeps the last ones when Redis is away."""
+        """Read the imports in effect.
+
+        Keeps the last ones when Redis is away, or is being rebuilt and does not hold them all yet.
+        """
         try:
-            flat = self._link.run([("ZRANGE", keys.LIST_IMPORTS, 0, -1, "WITHSCORES")])[0]
+            is_rebuilt, flat = self._link.run(
+                [
+                    ("EXISTS", keys.LISTS_REBUILDING),
+                    ("ZRANGE", keys.LIST_IMPORTS, 0, -1, "WITHSCORES"),
+                ]
+            )
         except StoreUnavailableError:
+            return
+        if is_rebuilt:
             return
         self._order = {name: order for order, name in enumerate(flat[::2])}
         self.version = _version(int(flat[-1])) if flat else "none"
@@ -78,22 +88,14 @@ def import_entries(
     import_id = header.import_id or f"import-{int(link.run([('INCR', keys.LIST_COUNTER)])[0]):06d}"
     count = 0
     for chunk in chunks(entries):
-        writes: list[tuple[object, ...]] = [
-            (
-                "HSET",
-                keys.list_entries(token),
-                f"{int(entry.kind)}|{import_id}",
-                encode(entry),
-            )
-            for token, entry in chunk
-        ]
+        writes = entry_writes(import_id, chunk)
         note = replace(header, import_id=import_id, entries=tuple(chunk))
         writes.append(("XADD", keys.journal(_JOURNAL_BUCKET), "*", "k", _KIND, "b", encode(note)))
         link.run(writes)
         count += len(chunk)
     # The order of commits is the order of versions, whatever the order of starts.
     commit = int(link.run([("INCR", keys.LIST_COMMITS)])[0])
-    done = replace(header, import_id=import_id, entries=())
+    done = replace(header, import_id=import_id, entries=(), commit=commit)
     journal = keys.journal(_JOURNAL_BUCKET)
     score = link.run(
         [
@@ -103,6 +105,16 @@ def import_entries(
         ]
     )[-1]
     return count, _version(int(score))
+
+
+def entry_writes(
+    import_id: str, entries: Iterable[tuple[bytes, WatchlistEntry]]
+) -> list[tuple[object, ...]]:
+    """Return the commands that put entries beside their tokens; they count with their import."""
+    return [
+        ("HSET", keys.list_entries(token), f"{int(entry.kind)}|{import_id}", encode(entry))
+        for token, entry in entries
+    ]
 
 
 def _version(commit: int) -> str:

@@ -6,7 +6,10 @@ from importlib import resources
 
 from fanzha.adapters.redis_wire import Command
 
-SCRIPT_NAMES = ("gather", "commit", "execution", "outcome", "apply", "epoch", "reconcile")
+SCRIPT_NAMES = (
+    *("gather", "commit", "execution", "outcome", "apply"),
+    *("epoch", "rebuild", "reconcile"),
+)
 
 
 class Scripts:

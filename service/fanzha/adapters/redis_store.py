@@ -31,7 +31,7 @@ _DECISION_KINDS = (b"decision", b"decision_update", b"conflict")
 _CLOCKS_APART_MS = 10_000
 _JOURNAL_LOOK = 2_000
 _DAY_MS = 86_400_000
-_MARKER_LIFE_MS = 7 * _DAY_MS
+EXECUTION_LIFE_MS = 7 * _DAY_MS
 """How long the newest status of an execution is remembered. What is reported later changes history
 only while the ring holds the event: else nobody knows any more what it counted for."""
 OUTCOME_LIFE_MS = 400 * _DAY_MS
@@ -74,6 +74,10 @@ class RedisStore:
         reads = Reads(transfer, self._link.scripts)
         replies = self._link.try_run(reads.commands, deadline_s=deadline_s)
         return reads.findings(replies, self._lists, self._outage)
+
+    def is_available(self, payer: bytes) -> bool:
+        """Say whether the server of a payer's account answered when it was last asked."""
+        return self._link.is_available(bucket_of(payer))
 
     def commit(
         self, record: DecisionRecord, body: bytes, now_ms: int, deadline_s: float | None = None
@@ -165,11 +169,13 @@ class RedisStore:
             int(report.status),
             encode(report),
             subject.payee,
-            _MARKER_LIFE_MS,
+            EXECUTION_LIFE_MS,
             subject.payer,
             subject.payer[:8],
             report.execute_time_ms,
-            int(report.record_time_ms - time_ms_of_decision(report.decision_id) > _MARKER_LIFE_MS),
+            int(
+                report.record_time_ms - time_ms_of_decision(report.decision_id) > EXECUTION_LIFE_MS
+            ),
         )
         reply = self._run(
             "execution", subject.payer, keys.execution(report.decision_id), bucket, args

@@ -47,6 +47,11 @@ class ResendingSpool:
         """Start the thread."""
         self._thread.start()
 
+    @property
+    def is_writable(self) -> bool:
+        """Whether the disk took what it was last given; see the port."""
+        return self.file.failure is None
+
     def append(self, decision_id: str, body: bytes, unmarked: int | None = None) -> int:
         """Queue a record for the disk; see the port."""
         if unmarked is None:

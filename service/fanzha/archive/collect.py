@@ -9,12 +9,14 @@ from fanzha.adapters.kept import KeptReport, decode_report
 from fanzha.adapters.spool_contents import Contents, body_at, contents_of
 from fanzha.adapters.spool_frames import SUFFIX, survey, unlocked_segments
 from fanzha.archive.find import archived_decisions, archived_reports
+from fanzha.archive.log import ArchiveLog
+from fanzha.archive.storage import Place
 from fanzha.domain.record import ExecutionRecord
 
 log = logging.getLogger(__name__)
 
 
-def collect(spool: Path, archive: Path) -> int:
+def collect(spool: Path, archive: Place) -> int:
     """Remove the segments that no worker writes and that the archive holds; return how many.
 
     A segment of which the archive lacks a single answered decision or report stays whole, and so
@@ -22,8 +24,9 @@ def collect(spool: Path, archive: Path) -> int:
 
     Args:
         spool: folder of a worker's segments.
-        archive: root folder of the archive.
+        archive: folder or URL of the archive.
     """
+    log_of = ArchiveLog(archive)
     free = set(unlocked_segments(spool))
     superseded: set[str] = set()
     looked: list[Contents] = []
@@ -38,14 +41,14 @@ def collect(spool: Path, archive: Path) -> int:
         superseded |= contents.superseded
         if segment in free:
             looked.append(contents)
-    archived = [one for one in looked if _is_archived(one, archive, superseded)]
+    archived = [one for one in looked if _is_archived(one, log_of, superseded)]
     # Notes count for the decisions of other segments, so that all are judged before one goes.
     for contents in archived:
         contents.path.unlink(missing_ok=True)
     return len(archived)
 
 
-def _is_archived(contents: Contents, archive: Path, superseded: set[str]) -> bool:
+def _is_archived(contents: Contents, archive: ArchiveLog, superseded: set[str]) -> bool:
     seen = survey(contents.path)
     if seen.damaged or not seen.is_cut_off:
         log.error(
@@ -59,10 +62,11 @@ def _is_archived(contents: Contents, archive: Path, superseded: set[str]) -> boo
         log.warning("%s holds %d decisions that the archive lacks", contents.path, missing)
         return False
     reports = [decode_report(body_at(contents.path, one.at)) for one in contents.reports]
-    return all(_has_report(archive, report) for report in reports)
+    return all(has_report(archive, report) for report in reports)
 
 
-def _has_report(archive: Path, report: KeptReport) -> bool:
+def has_report(archive: ArchiveLog, report: KeptReport) -> bool:
+    """Say whether the archive holds a report, or a newer one that left nothing of it."""
     record = report.record
     held = archived_reports(archive, record.decision_id)
     if isinstance(record, ExecutionRecord):

@@ -1,12 +1,13 @@
 """Finds a decision and its outcomes again: in Redis, or in the archive."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 from fanzha.adapters.codec import decode, decode_record
 from fanzha.adapters.redis_store import OUTCOME_LIFE_MS, RedisStore, on_record
 from fanzha.archive.find import find_decision_body, find_outcome_bodies, find_reconciliation_bodies
+from fanzha.archive.log import ArchiveLog
 from fanzha.archive.schema import KIND_OUTCOME
+from fanzha.archive.storage import Place
 from fanzha.domain.errors import StoreUnavailableError
 from fanzha.domain.ids import time_ms_of_decision
 from fanzha.domain.outcomes import OutcomeHistory
@@ -23,9 +24,9 @@ from fanzha.domain.vocabulary import DecisionSource
 class FoundDecisions:
     """Meets the port `Decisions`."""
 
-    def __init__(self, store: RedisStore, archive: Path, now_ms: Callable[[], int]) -> None:
+    def __init__(self, store: RedisStore, archive: Place, now_ms: Callable[[], int]) -> None:
         self._store = store
-        self._archive = archive
+        self._archive = ArchiveLog(archive)
         self._now_ms = now_ms
 
     def find(self, decision_id: str) -> tuple[DecisionOnRecord, DecisionSource] | None:

@@ -1,210 +1,233 @@
-"""Moves the journal from Redis into the archive, each entry exactly once, and trims what is safe.
+"""Moves the journal from Redis into the archive, each record exactly once, and trims what is safe.
 
-A round first writes down which entries it is about to move (`round.json`), then the Parquet files,
-then that they are written (`written.json`), then the cursors in Redis, which it trims. A round that
-was cut off goes on from there, with the same entries and file names: nothing is lost or doubled.
+A round reads entries of some buckets, writes one file for each day, then adds a commit that names
+the files and continues the buckets' chains, then moves the cursors in Redis, and trims. It can be
+cut off anywhere: a file without a commit is none of the archive's, and what was committed is seen
+to be there when it is read again. Any number of archivers may work at once, on any machines.
 """
 
-import fcntl
-import json
+import logging
 import os
+import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date
-from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import pyarrow.parquet as pq
+import pyarrow as pa
 
 from fanzha.adapters import keys
 from fanzha.adapters.redis_link import Command, RedisLink
-from fanzha.archive.rows import day_of, to_row, to_table
+from fanzha.archive.adopt import adopt
+from fanzha.archive.batch import Batch, read_batch
+from fanzha.archive.entries import ADD, FileEntry
+from fanzha.archive.held import HeldRecords
+from fanzha.archive.leases import Leases
+from fanzha.archive.machine_key import signer_for
+from fanzha.archive.orphans import remove_orphans
+from fanzha.archive.part import order_of, write_part
+from fanzha.archive.rows import day_of
+from fanzha.archive.storage import Place
+from fanzha.archive.writer import NOTHING, LogWriter, OvertakenError
 from fanzha.domain.errors import SetupError
 from fanzha.domain.ids import BUCKETS
+from fanzha.signing.keys import Signer
 
-_ROUND_ENTRIES = 100
-_PLAN = "round.json"
-_WRITTEN = "written.json"
+log = logging.getLogger(__name__)
+
+ROUND_ROWS: Final = 20_000
+_FILE_LIFE_S: Final = 1_800
+"""A file that was not committed for so long is given up: it may be removed as an orphan."""
+_WITHOUT_LEASE_S: Final = 3.0
+"""So long a run that is to end waits for archivers that hold leases and get nowhere."""
+_POLL_S: Final = 0.25
 
 
 @dataclass(slots=True)
 class Drained:
-    """What a drain moved."""
+    """What was moved."""
 
     rows: int = 0
     files: int = 0
+    left_out: int = 0
+    """Entries whose records the archive held already."""
 
 
-def drain(link: RedisLink, archive: Path, progress: Callable[[int], None]) -> Drained:
+class Drain:
+    """One archiver: a journal, an archive, and who signs."""
+
+    def __init__(
+        self,
+        link: RedisLink,
+        place: Place,
+        signer: Signer | None = None,
+        *,
+        round_rows: int = ROUND_ROWS,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self.link = link
+        self.done = Drained()
+        self.log = LogWriter(place, signer or signer_for(place, None, None), now_ms)
+        self.leases = Leases(link, now_ms)
+        self._round_rows = round_rows
+        self._held = HeldRecords(self.log)
+
+    def open(self) -> None:
+        """Read the log, take in what lies there from before there was one, remove orphans.
+
+        Raises:
+            SetupError: the log is damaged, or the place cannot be written.
+            OSError: the same, as the system says it.
+        """
+        self.log.storage.prepare()
+        self.log.refresh()
+        adopt(self.log)
+        remove_orphans(self.log)
+
+    def newest(self, buckets: list[int]) -> dict[int, bytes]:
+        """Return the newest entry of each bucket's journal, without those that have none."""
+        looks: list[Command] = [
+            ("XREVRANGE", keys.journal(bucket), "+", "-", "COUNT", 1) for bucket in buckets
+        ]
+        replies = self.link.run(looks) if looks else []
+        return {b: rows[0][0] for b, rows in zip(buckets, replies, strict=True) if rows}
+
+    def behind(self, newest: dict[int, bytes]) -> dict[int, bytes]:
+        """Return those buckets whose newest entries are not archived yet."""
+        cursors = self.link.run([("GET", keys.archived(b)) for b in newest]) if newest else []
+        return {
+            bucket: last
+            for (bucket, last), cursor in zip(newest.items(), cursors, strict=True)
+            if not cursor or order_of(cursor) < order_of(last)
+        }
+
+    def move(self, newest: dict[int, bytes]) -> int:
+        """Do one round on some buckets, up to their newest entries; return how many it read.
+
+        Raises:
+            OvertakenError: another archiver moved them; nothing was done.
+            StoreUnavailableError: Redis went away; what was committed is safe.
+            OSError: the archive cannot be read or written; nothing was trimmed.
+        """
+        self.log.refresh()
+        batch = read_batch(self.link, self.log, self._held, newest, self._round_rows)
+        passed = batch.passed()
+        if batch.rows or passed:
+            self._commit(batch, passed)
+        self._finish(batch)
+        self.done.rows += len(batch.rows)
+        self.done.left_out += batch.left_out
+        return len(batch.rows) + batch.left_out
+
+    def _commit(self, batch: Batch, passed: dict[str, str]) -> None:
+        by_day: dict[Any, list[dict[str, Any]]] = defaultdict(list)
+        for row in batch.rows:
+            by_day[day_of(row)].append(row)
+        name = f"part-{self.log.now_ms():013d}-{os.urandom(4).hex()}.parquet"
+        files: list[FileEntry] = []
+        written_s = time.monotonic()
+
+        def said() -> dict[str, Any]:
+            moved = [b for b, head in batch.heads.items() if self.log.heads.get(b, NOTHING) != head]
+            if moved:
+                raise OvertakenError(f"another archiver moved bucket {moved[0]} meanwhile")
+            if time.monotonic() - written_s > _FILE_LIFE_S:
+                raise OvertakenError("the round took so long that its files may be removed")
+            return {"files": self.log.link_files(files, batch.after), "passed": passed}
+
+        try:
+            for day, rows in sorted(by_day.items()):
+                files.append(write_part(self.log.storage, f"day={day}/{name}", rows))
+            self.log.append(ADD, said)
+        except (OSError, pa.ArrowException, OvertakenError):
+            self._undo(f"day={day}/{name}" for day in by_day)
+            raise
+        self.done.files += len(files)
+
+    def _undo(self, paths: Iterable[str]) -> None:
+        """Remove the files of a round that was not committed, as far as is known."""
+        if not self.log.storage.is_definite:
+            # The commit that was not confirmed may yet appear: whether it does, time will show.
+            return
+        try:
+            self.log.refresh()
+            for path in paths:
+                if path not in self.log.numbers:
+                    self.log.storage.remove(path)
+        except (OSError, SetupError):
+            log.warning("files of a round that failed are left; the next run removes them")
+
+    def _finish(self, batch: Batch) -> None:
+        """Move the cursors, never back, and trim."""
+        if not batch.last:
+            return
+        cursors = self.link.run([("GET", keys.archived(bucket)) for bucket in batch.last])
+        commands: list[Command] = []
+        for (bucket, last), cursor in zip(batch.last.items(), cursors, strict=True):
+            if not cursor or order_of(cursor) < order_of(last):
+                commands.append(("SET", keys.archived(bucket), last))
+            commands.append(("XTRIM", keys.journal(bucket), "MINID", _after(last)))
+        self.link.run(commands)
+
+
+def drain(
+    link: RedisLink,
+    archive: Place,
+    progress: Callable[[int], None],
+    signer: Signer | None = None,
+    round_rows: int = ROUND_ROWS,
+) -> Drained:
     """Move all journal entries that are there at the start into the archive.
 
-    One drain at a time works on an archive.
+    Entries that come in meanwhile are left to the next drain: this one ends under any traffic.
 
     Args:
         link: connection to Redis.
-        archive: root folder of the archive.
+        archive: folder or s3:// URL of the archive.
         progress: told of the number of rows after each round.
+        signer: who signs; None: the key beside the archive.
+        round_rows: about how many rows a round moves.
 
     Raises:
-        SetupError: the folder cannot be written.
+        SetupError: the archive cannot be written.
         StoreUnavailableError: Redis went away; what was moved is safe.
     """
-    done = Drained()
     try:
-        archive.mkdir(parents=True, exist_ok=True)
-        with _held(archive):
-            _drain(link, archive, done, progress)
-    except OSError as error:
-        raise SetupError(
-            f"cannot write the archive in {archive}: {error.strerror or error}; "
-            "choose a writable folder with --archive"
-        ) from error
-    return done
-
-
-def _drain(link: RedisLink, archive: Path, done: Drained, progress: Callable[[int], None]) -> None:
-    if written := _read_plan(archive / _WRITTEN):
-        _finish(link, archive, written)
-    # Entries that come in meanwhile are left to the next drain: this one ends under any traffic.
-    newest = _newest(link)
-    plan = _read_plan(archive / _PLAN) or _plan(link, newest)
-    while plan:
-        _write_plan(archive / _PLAN, plan)
-        _write(link, archive, plan, done)
-        _sync(archive)
-        (archive / _PLAN).rename(archive / _WRITTEN)
-        _sync(archive)
-        _finish(link, archive, plan)
-        progress(done.rows)
-        plan = _plan(link, newest)
-
-
-@contextmanager
-def _held(archive: Path) -> Iterator[None]:
-    """Hold the archive for one drain."""
-    with (archive / ".lock").open("ab") as lock:
+        one = Drain(link, archive, signer, round_rows=round_rows)
+        one.open()
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise SetupError(
-                f"another archive command works on {archive}; wait for it to end"
-            ) from error
-        yield
+            _until_done(one, progress)
+        finally:
+            one.leases.release()
+    except (OSError, pa.ArrowException) as error:
+        raise SetupError(
+            f"cannot write the archive in {archive}: {getattr(error, 'strerror', None) or error}; "
+            "nothing that is not safe was trimmed; make room, or choose another --archive"
+        ) from error
+    return one.done
 
 
-Plan = dict[int, tuple[str, str]]
-"""Bucket to the first and last entry that the round moves."""
-
-
-def _newest(link: RedisLink) -> list[bytes]:
-    """Return the newest entry of each bucket, empty where there is none."""
-    looks: list[Command] = [
-        ("XREVRANGE", keys.journal(bucket), "+", "-", "COUNT", 1) for bucket in range(BUCKETS)
-    ]
-    return [rows[0][0] if rows else b"" for rows in link.run(looks)]
-
-
-def _plan(link: RedisLink, newest: list[bytes]) -> Plan:
-    """Choose the entries of the next round: up to 100 of every bucket, none newer than `newest`."""
-    cursors = link.run([("GET", keys.archived(bucket)) for bucket in range(BUCKETS)])
-    behind = [
-        bucket
-        for bucket in range(BUCKETS)
-        if newest[bucket]
-        and (not cursors[bucket] or _order(cursors[bucket]) < _order(newest[bucket]))
-    ]
-    looks: list[Command] = [
-        (
-            "XRANGE",
-            keys.journal(bucket),
-            b"(" + (cursors[bucket] or b"0"),
-            newest[bucket],
-            "COUNT",
-            _ROUND_ENTRIES,
-        )
-        for bucket in behind
-    ]
-    replies = link.run(looks) if looks else []
-    return {
-        bucket: (rows[0][0].decode(), rows[-1][0].decode())
-        for bucket, rows in zip(behind, replies, strict=True)
-        if rows
-    }
-
-
-def _order(stream_id: bytes) -> tuple[int, int]:
-    time_ms, _, number = stream_id.partition(b"-")
-    return int(time_ms), int(number)
-
-
-def _write(link: RedisLink, archive: Path, plan: Plan, done: Drained) -> None:
-    reads: list[Command] = [
-        ("XRANGE", keys.journal(bucket), first, last) for bucket, (first, last) in plan.items()
-    ]
-    by_day: dict[date, list[dict[str, Any]]] = defaultdict(list)
-    for bucket, entries in zip(plan, link.run(reads), strict=True):
-        for stream_id, flat in entries:
-            fields = dict(zip(flat[::2], flat[1::2], strict=True))
-            row = to_row(bucket, stream_id.decode(), fields)
-            by_day[day_of(row)].append(row)
-    first_bucket = min(plan)
-    name = f"part-{plan[first_bucket][0]}-b{first_bucket}.parquet"
-    for day, rows in by_day.items():
-        _write_part(archive / f"day={day}", name, rows)
-        done.files += 1
-        done.rows += len(rows)
-
-
-def _finish(link: RedisLink, archive: Path, plan: Plan) -> None:
-    commands: list[Command] = []
-    for bucket, (_, last) in plan.items():
-        commands.append(("SET", keys.archived(bucket), last))
-        commands.append(("XTRIM", keys.journal(bucket), "MINID", _after(last)))
-    link.run(commands)
-    (archive / _WRITTEN).unlink()
-    _sync(archive)
+def _until_done(one: Drain, progress: Callable[[int], None]) -> None:
+    newest = one.behind(one.newest(list(range(BUCKETS))))
+    moved_s = time.monotonic()
+    while newest:
+        waited = time.monotonic() - moved_s > _WITHOUT_LEASE_S
+        mine = set(newest) if waited else one.leases.take(newest)
+        try:
+            moved = one.move({b: newest[b] for b in mine}) if mine else 0
+        except OvertakenError:
+            moved = 0
+        if moved:
+            moved_s = time.monotonic()
+            progress(one.done.rows)
+        else:
+            time.sleep(_POLL_S)
+        left = one.behind(newest)
+        if len(left) < len(newest):
+            moved_s = time.monotonic()
+        newest = left
 
 
 def _after(stream_id: str) -> str:
-    time_ms, _, number = stream_id.partition("-")
-    return f"{time_ms}-{int(number) + 1}"
-
-
-def _write_part(folder: Path, name: str, rows: list[dict[str, Any]]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{name}.tmp"
-    pq.write_table(to_table(rows), temporary, compression="zstd")
-    _sync(temporary)
-    temporary.rename(folder / name)
-    _sync(folder)
-
-
-def _read_plan(path: Path) -> Plan:
-    if not path.exists():
-        return {}
-    try:
-        plan = json.loads(path.read_text())
-        return {int(b): (str(first), str(last)) for b, (first, last) in plan.items()}
-    except (ValueError, TypeError, AttributeError) as error:
-        raise SetupError(
-            f"{path} is damaged ({error}); move it away: the next run plans its round anew, and "
-            "record ids show what it repeats"
-        ) from error
-
-
-def _write_plan(path: Path, plan: Plan) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(json.dumps(plan))
-    _sync(temporary)
-    temporary.rename(path)
-    _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    time_ms, number = order_of(stream_id)
+    return f"{time_ms}-{number + 1}"

@@ -1,9 +1,10 @@
 """Turns journal entries into rows of the archive."""
 
+import hashlib
 import logging
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -25,6 +26,17 @@ log = logging.getLogger(__name__)
 
 Fields = dict[bytes, bytes]
 
+_OF_A_DECISION: Final = {
+    schema.KIND_DECISION_UPDATE: "U",
+    schema.KIND_EXECUTION: "E",
+    schema.KIND_OUTCOME: "O",
+    schema.KIND_WITHDRAWAL: "O",
+}
+_OF_A_CHANGE: Final = (
+    "bucket", "stream_id", "account", "seq", "previous_seq", "change", "change_columns",
+    "learned_links", "body",
+)  # fmt: skip
+
 
 def to_row(bucket: int, stream_id: str, fields: Fields) -> dict[str, Any]:
     """Return one row, by the columns of the schema; columns left out are null.
@@ -33,11 +45,10 @@ def to_row(bucket: int, stream_id: str, fields: Fields) -> dict[str, Any]:
         bucket: bucket of the journal.
         stream_id: the entry's id; its first part is Redis's time in ms.
         fields: k kind, a account, s sequence, p the one before it where that is not one less,
-            o change, c the change's 40 bytes, b record.
+            o change, c the change's 40 bytes, l links that the account learned of, b record.
     """
     kind = fields[b"k"].decode()
     row: dict[str, Any] = {
-        "record_id": f"{bucket}-{stream_id}",
         "kind": kind,
         "bucket": bucket,
         "stream_id": stream_id,
@@ -50,32 +61,89 @@ def to_row(bucket: int, stream_id: str, fields: Fields) -> dict[str, Any]:
         row["previous_seq"] = int(fields[b"p"]) if b"p" in fields else None
         row["change"] = int(fields[b"o"])
         row["change_columns"] = unpack_record(fields[b"c"])
-    try:
-        whole = row | _columns_of(kind, fields)
-    except (msgspec.DecodeError, KeyError):
-        # Kept as it came: one record that this version cannot read must not stop the others.
-        log.exception("journal entry %s cannot be read; its body alone is kept", row["record_id"])
-        return row
-    if not 0 <= whole["record_time_ms"] < TIME_MS_MAX:
-        log.error("journal entry %s has an absurd time; its body alone is kept", row["record_id"])
-        return row
+        row["learned_links"] = fields.get(b"l")
+    whole, fault = whole_row(row)
+    if fault is not None:
+        log.error("journal entry %s %s; its body alone is kept", stream_id, fault)
     return whole
 
 
-def _columns_of(kind: str, fields: Fields) -> dict[str, Any]:
+def whole_row(row: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
+    """Return a row with the columns that follow from its kind and body, and its record id.
+
+    A record that this version cannot read must not stop the others: it is kept as it came.
+
+    Args:
+        row: with bucket, kind, stream id, its time, and what the journal's entry says.
+
+    Returns:
+        The row, and what is wrong with it; None: nothing.
+    """
+    whole, fault = row, None
+    try:
+        whole = row | _columns_of(row["kind"], row["body"] or b"")
+    except (msgspec.DecodeError, ValueError) as error:
+        fault = f"cannot be read ({error})"
+    if not 0 <= whole["record_time_ms"] < TIME_MS_MAX:
+        whole, fault = row, "has an absurd time"
+    return whole | {"record_id": record_id_of(whole)}, fault
+
+
+def record_id_of(row: dict[str, Any]) -> str:
+    """Return the name of a record, which follows from what it says, not from where it stood.
+
+    So a record that reaches the journal twice, or is read twice, is seen to be one.
+    """
+    kind, decision = row["kind"], row.get("decision_id")
+    if decision is not None:
+        if kind == schema.KIND_DECISION:
+            return f"D-{decision}"
+        if kind == schema.KIND_CONFLICT:
+            return f"X-{decision}"
+        letter = _OF_A_DECISION.get(kind)
+        if letter is not None:
+            return f"{letter}-{decision}-{_digest(row)}"
+    if kind == schema.KIND_CHANGE and row.get("seq") is not None:
+        return as_change(row)
+    if not row["body"]:
+        # It says nothing, so that its place alone tells it from others.
+        return f"L-{row['bucket']}-{row['stream_id']}"
+    return f"L-{_digest(row)}"
+
+
+def as_change(row: dict[str, Any]) -> str:
+    """Return the name of a row by the change of state that it carries."""
+    return f"C-{(row['account'] or b'').hex()}-{row['seq']}"
+
+
+def _digest(row: dict[str, Any]) -> str:
+    said = b"%b %d " % (row["kind"].encode(), row["bucket"]) + row["body"]
+    return hashlib.blake2b(said, digest_size=8).hexdigest()
+
+
+def without_content(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the change alone of a record that was sent again: its content is archived already."""
+    kept = {name: row.get(name) for name in _OF_A_CHANGE}
+    kept["kind"] = schema.KIND_CHANGE
+    kept["record_time_ms"] = int(row["stream_id"].partition("-")[0])
+    kept["record_id"] = as_change(row)
+    return kept
+
+
+def _columns_of(kind: str, body: bytes) -> dict[str, Any]:
     """Return the columns that a kind adds."""
     row: dict[str, Any] = {}
     if kind in schema.DECISION_KINDS:
-        row |= _decision(fields[b"b"])
+        row |= _decision(body)
     elif kind == schema.KIND_EXECUTION:
-        execution = decode(fields[b"b"], ExecutionRecord)
+        execution = decode(body, ExecutionRecord)
         row |= {
             "decision_id": execution.decision_id,
             "execution_status": int(execution.status),
             "record_time_ms": execution.record_time_ms,
         }
     elif kind == schema.KIND_OUTCOME:
-        outcome = decode(fields[b"b"], OutcomeRecord)
+        outcome = decode(body, OutcomeRecord)
         row |= {
             "decision_id": outcome.decision_id,
             "outcome_id": outcome.outcome_id,
@@ -86,14 +154,14 @@ def _columns_of(kind: str, fields: Fields) -> dict[str, Any]:
             "record_time_ms": outcome.record_time_ms,
         }
     elif kind == schema.KIND_RECONCILIATION:
-        reconciliation = decode(fields[b"b"], ReconciliationRecord)
+        reconciliation = decode(body, ReconciliationRecord)
         row |= {
             "decision_id": reconciliation.first_id,
             "request_id": reconciliation.request_id,
             "record_time_ms": reconciliation.record_time_ms,
         }
     elif kind == schema.KIND_WITHDRAWAL:
-        withdrawal = decode(fields[b"b"], WithdrawalRecord)
+        withdrawal = decode(body, WithdrawalRecord)
         row |= {
             "decision_id": withdrawal.decision_id,
             "outcome_id": withdrawal.outcome_id,
@@ -150,7 +218,12 @@ def _decision(body: bytes) -> dict[str, Any]:
 
 def day_of(row: dict[str, Any]) -> date:
     """Return the UTC day that a row is archived under."""
-    return datetime.fromtimestamp(row["record_time_ms"] / 1000, UTC).date()
+    return day_of_ms(row["record_time_ms"])
+
+
+def day_of_ms(time_ms: int) -> date:
+    """Return the UTC day of a time in milliseconds."""
+    return datetime.fromtimestamp(time_ms / 1000, UTC).date()
 
 
 def to_table(rows: Iterable[dict[str, Any]]) -> pa.Table:

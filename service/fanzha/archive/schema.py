@@ -8,7 +8,9 @@ read in bulk, and are null where a kind has no such thing.
 A row that changed the state of a subject (an account, or a link) carries its token in `account`,
 with `seq`, `change` and `change_columns`; all such rows of one subject, ordered by `seq`, replay
 its state (see `fanzha.features.fold`). `previous_seq` is the sequence that it follows, null for the
-one that is one less: after a loss a state goes on from an older one, or from none.
+one that is one less: after a loss a state goes on from an older one, or from none. `learned_links`
+holds the tokens, 16 bytes each, of the links that the account remembers since this change: those
+that are told what becomes known of it.
 """
 
 from typing import Any, Final
@@ -34,6 +36,8 @@ KIND_LIST_PROPOSAL: Final = "list_proposal"
 KIND_LIST_VERDICT: Final = "list_verdict"
 """A proposal was approved or rejected."""
 KIND_MODEL_CHANGE: Final = "model_change"
+KIND_STATE_REBUILD: Final = "state_rebuild"
+"""The states of a bucket were rebuilt from the archive."""
 KIND_CONFLICT: Final = "conflict"
 """A decision that was answered during an outage although another one held its request id."""
 KIND_RECONCILIATION: Final = "reconciliation"
@@ -55,6 +59,7 @@ _FIELDS: "Final[list[pa.Field[Any]]]" = [
     pa.field("previous_seq", pa.int64()),
     pa.field("change", pa.int8()),
     pa.field("change_columns", pa.list_(pa.int64())),
+    pa.field("learned_links", pa.binary()),
     # Decisions, executions, outcomes and withdrawals.
     pa.field("decision_id", pa.string()),
     # Decisions.

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from fanzha.commands.policy_degraded import degraded
 from fanzha.commands.signer import PassphraseFile, signer_of
 from fanzha.domain.errors import NotTrustedError, SetupError
 from fanzha.policy.load import load_policy
@@ -22,7 +23,11 @@ from fanzha.policy.signatures import (
 from fanzha.settings import read_settings
 from fanzha.signing.keys import read_trusted
 
-policy = typer.Typer(help="Policies and prompts: sign, show.", no_args_is_help=True)
+policy = typer.Typer(
+    help="Policies and prompts: sign, show, and what is answered when parts are missing.",
+    no_args_is_help=True,
+)
+policy.command()(degraded)
 
 File = Annotated[Path, typer.Argument(help="The policy, or the catalogue of prompts.")]
 KindOption = Annotated[Kind, typer.Option("--kind", help="What the file is.")]

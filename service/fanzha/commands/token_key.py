@@ -1,6 +1,7 @@
 """`fanzha token-key`: makes, wraps and shows the key that tokens are made with; never prints it."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,7 @@ import typer
 from fanzha.domain.errors import SetupError
 from fanzha.secrets.digests import Algorithm
 from fanzha.secrets.opening import wrapper_of
-from fanzha.secrets.private_file import read_private
+from fanzha.secrets.private_file import read_private, write_private_once
 from fanzha.secrets.token_key import (
     TokenKey,
     new_key,
@@ -20,7 +21,7 @@ from fanzha.secrets.token_key import (
     wrapped_content,
     write_new_key,
 )
-from fanzha.secrets.wrapping import Wrapper
+from fanzha.secrets.wrapping import KEY_BYTES, Wrapper
 
 token_key = typer.Typer(
     help="The key that tokens are made with: new, wrap, rotate, show.", no_args_is_help=True
@@ -37,6 +38,14 @@ OldKekFile = Annotated[Path | None, typer.Option(help="The same, as it is wrappe
 OldKms = Annotated[str | None, typer.Option(help="The same, as it is wrapped now.")]
 OldPassphrase = Annotated[Path | None, typer.Option(help="The same, as it is wrapped now.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+@token_key.command()
+def kek(out: Annotated[Path, typer.Argument(help="File for the key that wraps.")]) -> None:
+    """Make a key to wrap token keys with: 32 random bytes. Keep it apart from what it wraps."""
+    if not write_private_once(out, os.urandom(KEY_BYTES), "the key that wraps"):
+        raise SetupError(f"{out} exists already; keys are never overwritten, choose another place")
+    typer.echo(f"a wrapping key is in {out}; only you may read it")
 
 
 @token_key.command()
@@ -102,6 +111,38 @@ def rotate(
     wrapper = _to_wrap_with(kek_file, kms_command, kms_wrapped_kek, passphrase_file)
     replace_key(file, wrapped_content(key, wrapper))
     _tell(file, key, wrapper.method, as_json=as_json)
+
+
+@token_key.command()
+def extend(
+    file: KeyPath,
+    out: Annotated[Path, typer.Option(help="File for the new key.")],
+    algorithm: Annotated[
+        Algorithm, typer.Option(help="What makes the new tokens.")
+    ] = Algorithm.BLAKE2B,
+    plain_algorithm: Annotated[
+        Algorithm, typer.Option(help="What makes tokens of a plain old key.")
+    ] = Algorithm.BLAKE2B,
+    old_kek_file: OldKekFile = None,
+    old_kms_command: OldKms = None,
+    old_passphrase_file: OldPassphrase = None,
+    kek_file: KekFile = None,
+    kms_command: KmsCommand = None,
+    kms_wrapped_kek: WrappedKek = None,
+    passphrase_file: Passphrase = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Make a new key that goes on from an old one, for fanzha rekey. Tokens become others."""
+    found = read_key_file(file)
+    if found.is_wrapped:
+        old = found.unwrap(wrapper_of(old_kek_file, old_kms_command, old_passphrase_file))
+    else:
+        old = plain_key(found.content, plain_algorithm)
+    wrapper = _to_wrap_with(kek_file, kms_command, kms_wrapped_kek, passphrase_file)
+    key = old.with_new(algorithm)
+    write_new_key(out, wrapped_content(key, wrapper))
+    _tell(out, key, wrapper.method, as_json=as_json)
 
 
 @token_key.command()

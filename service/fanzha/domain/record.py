@@ -170,6 +170,8 @@ class ListImportRecord:
     proposer: Actor = NOBODY
     approver: Actor = NOBODY
     """Who showed a certificate or a token for the two names; nobody on loopback."""
+    commit: int = 0
+    """Number of the commit, in the record of one; the lists' version is named by the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +227,19 @@ class ModelRole(StrEnum):
     """It decides."""
     SHADOW = "shadow"
     """It scores beside the champion, without any effect."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateRebuildRecord:
+    """A bucket of an empty Redis was filled from the archive; see `fanzha.features.rebuilt`."""
+
+    bucket: int
+    base: int
+    """The sequence of all its states."""
+    subjects: int
+    changes: int
+    """So many changes of all subjects led to them."""
+    record_time_ms: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,10 @@ class Assessor:
         scored, features = score(transfer, evidence, models.champion, self.zone)
         steps.done("score")
         missing = missing_parts(transfer, evidence)
+        if not scored.score:
+            missing = (*missing, DegradedPart.MODEL)
+        if not self.recorder.has_both_places(transfer.payer.account):
+            missing = (*missing, DegradedPart.JOURNAL)
         decided = decide(
             transfer,
             evidence,
@@ -83,7 +87,7 @@ class Assessor:
                 now_ms, bucket_of(transfer.payer.account), self.randomness(9)
             ),
             now_ms=now_ms,
-            degraded=missing if scored.score else (*missing, DegradedPart.MODEL),
+            degraded=missing,
             service_version=self.service_version,
         )
         steps.done("decide")

@@ -1,9 +1,9 @@
 """Decides: the one place where findings become ALLOW, CONFIRM, PAUSE or BLOCK.
 
 Pure, and total over every possible evidence. What is unknown never restricts by itself, so a
-transfer of which little is known passes ("fail open") unless the policy says otherwise by a rule on
-family `outage`; hard evidence always counts. An essential payment is one that is known to be: while
-lists cannot be read, none is. The guards of the policy's loader hold here again:
+transfer of which little is known passes ("fail open") unless the policy says otherwise in its
+section `degraded`; hard evidence always counts. An essential payment is one that is known to be:
+while lists cannot be read, none is. The guards of the policy's loader hold again (`findings.py`):
 
 - BLOCK only with hard evidence: an involved account (涉案账户) of this transfer;
 - a soft PAUSE only on evidence of two families, or on the model's score;
@@ -26,10 +26,11 @@ from fanzha.domain.transfer import Transfer
 from fanzha.domain.vocabulary import DecisionKind, DegradedPart, FraudType
 from fanzha.features.manifest import FEATURES
 from fanzha.pipeline.explain import NO_EXPLANATION, Explain
+from fanzha.pipeline.findings import Finding, of_gaps, of_rule, of_score
 from fanzha.policy.control_share import is_in_control_share
 from fanzha.policy.fact import UNKNOWN_NUMBER, Sources
 from fanzha.policy.list_facts import is_essential
-from fanzha.policy.policy import NOT_INVOLVED, Fired, Policy, Rule, RuleClass
+from fanzha.policy.policy import Fired, Policy
 from fanzha.policy.prompts import PromptCatalogue, PromptTopic, topic_of
 
 _ALL_UNKNOWN: Final = (UNKNOWN_NUMBER,) * len(FEATURES)
@@ -43,20 +44,6 @@ class Decided:
 
     decision: Decision
     shadow_reasons: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Finding:
-    """One cause for a restriction: what it may do, and what it would have done."""
-
-    kind: DecisionKind
-    wished: DecisionKind
-    reason: Reason
-    hold_ms: int
-    topic: PromptTopic | None
-    head: Head | None
-    """The model's question whose score it rests on."""
-    is_soft: bool
 
 
 def decide(
@@ -92,14 +79,18 @@ def decide(
     vector = features.tolist() if features.shape == (len(FEATURES),) else _ALL_UNKNOWN
     fired = policy.evaluate(Sources(transfer, evidence, scored.score, vector), now_ms)
     is_spared = is_essential(evidence)
-    findings = [_of_rule(rule, fired, is_spared=is_spared) for rule in fired.live]
-    by_score = _of_score(transfer, scored, policy, is_spared=is_spared)
+    findings = [of_rule(rule, fired, is_spared=is_spared) for rule in fired.live]
+    by_score = of_score(transfer, scored, policy, is_spared=is_spared)
     if by_score is not None:
         findings.append(by_score)
+    gaps = of_gaps(transfer, degraded, policy, is_spared=is_spared)
+    findings += gaps
 
     kind = max((finding.kind for finding in findings), default=DecisionKind.ALLOW)
-    in_control_share = kind == DecisionKind.CONFIRM and _is_left_unprompted(
-        transfer, evidence, scored, policy, findings, fired, now_ms
+    in_control_share = (
+        kind == DecisionKind.CONFIRM
+        and not gaps
+        and _is_left_unprompted(transfer, evidence, scored, policy, findings, fired, now_ms)
     )
     if in_control_share:
         kind = DecisionKind.ALLOW
@@ -146,7 +137,7 @@ def _is_left_unprompted(
     evidence: Evidence,
     scored: Scored,
     policy: Policy,
-    findings: list[_Finding],
+    findings: list[Finding],
     fired: Fired,
     now_ms: int,
 ) -> bool:
@@ -161,7 +152,7 @@ def _is_left_unprompted(
     )
 
 
-def _head_of(findings: list[_Finding]) -> Head:
+def _head_of(findings: list[Finding]) -> Head:
     """Return the question to explain: of the gravest finding that rests on a score.
 
     Of equally grave ones the victim's comes first, then the payee's.
@@ -170,45 +161,10 @@ def _head_of(findings: list[_Finding]) -> Head:
     return max(Head, key=lambda head: grounds.get(head, DecisionKind.UNSPECIFIED))
 
 
-def _of_rule(rule: Rule, fired: Fired, *, is_spared: bool) -> _Finding:
-    kind = rule.action
-    is_hard = rule.rule_class is RuleClass.HARD and fired.involved != NOT_INVOLVED
-    if kind >= DecisionKind.BLOCK and not is_hard:
-        kind = DecisionKind.PAUSE
-    is_soft = not is_hard and rule.rule_class is not RuleClass.STATUTORY
-    if is_soft and kind >= DecisionKind.PAUSE and (is_spared or not rule.has_two_grounds):
-        kind = DecisionKind.CONFIRM
-    reason = rule.reason.reason(fired.values)
-    return _Finding(
-        kind, rule.action, reason, rule.hold_ms, rule.prompt_topic, rule.head, is_soft=is_soft
-    )
-
-
-def _of_score(
-    transfer: Transfer, scored: Scored, policy: Policy, *, is_spared: bool
-) -> _Finding | None:
-    if scored.score is None:
-        return None
-    points = scored.score.points
-    limits = policy.thresholds[transfer.channel, transfer.payer.segment]
-    values = {"score_points": float(points)}
-    if points >= limits.pause_points:
-        kind = DecisionKind.CONFIRM if is_spared else DecisionKind.PAUSE
-        reason = policy.score_pause.reason(values)
-        return _Finding(
-            kind, DecisionKind.PAUSE, reason, policy.hold_ms, None, Head.VICTIM, is_soft=True
-        )
-    if points >= limits.confirm_points:
-        reason = policy.score_confirm.reason(values)
-        confirm = DecisionKind.CONFIRM
-        return _Finding(confirm, confirm, reason, 0, None, Head.VICTIM, is_soft=True)
-    return None
-
-
-def _suspects_deceit(finding: _Finding) -> bool:
+def _suspects_deceit(finding: Finding) -> bool:
     """Say whether a finding speaks of a deceived payer, not of one whose account others use."""
     is_mule = finding.head is Head.PAYER_MULE or finding.topic is PromptTopic.ACCOUNT_LENDING
-    return finding.is_soft and not is_mule
+    return finding.is_soft and not is_mule and not finding.is_gap
 
 
 def _told(reason: Reason, cause: DecisionKind, kind: DecisionKind) -> Reason:
@@ -226,7 +182,7 @@ def _told(reason: Reason, cause: DecisionKind, kind: DecisionKind) -> Reason:
 def _prompt(
     transfer: Transfer,
     kind: DecisionKind,
-    findings: list[_Finding],
+    findings: list[Finding],
     fraud_types: tuple[FraudTypeGuess, ...],
     policy: Policy,
     prompts: PromptCatalogue,
@@ -271,7 +227,7 @@ def _notice(
     )
 
 
-def _hold_until_ms(now_ms: int, kind: DecisionKind, findings: list[_Finding]) -> int | None:
+def _hold_until_ms(now_ms: int, kind: DecisionKind, findings: list[Finding]) -> int | None:
     if kind != DecisionKind.PAUSE:
         return None
     return now_ms + max(finding.hold_ms for finding in findings if finding.kind == kind)

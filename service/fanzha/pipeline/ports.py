@@ -125,6 +125,10 @@ class Committed:
 class Journal(Protocol):
     """The record in Redis."""
 
+    def is_available(self, payer: bytes) -> bool:
+        """Say whether the part that holds a payer's account answered when it was last asked."""
+        ...
+
     def commit(
         self, record: DecisionRecord, body: bytes, now_ms: int, deadline_s: float | None = None
     ) -> Committed:

@@ -31,6 +31,10 @@ class Recorder:
     wait_s: float = 2.0
     """So long a record may take to be in one place at least, in seconds."""
 
+    def has_both_places(self, payer: bytes) -> bool:
+        """Say whether both took what they were last given; one that did not may have recovered."""
+        return self.spool.is_writable and self.journal.is_available(payer)
+
 
 def to_record(
     transfer: Transfer,

@@ -24,6 +24,11 @@ def _out_total_24h(sources: Sources) -> float:
     return amount + paid if paid == paid else amount  # noqa: PLR0124
 
 
+def _lists_unread(sources: Sources) -> bool:
+    evidence = sources.evidence
+    return evidence.list_hits is None or not evidence.has_all_lists
+
+
 def _payee_unread(sources: Sources) -> bool:
     payee = sources.transfer.payee
     return sources.evidence.payee is None and payee is not None and payee.account != b""
@@ -108,8 +113,8 @@ FACTS: Final[tuple[Fact, ...]] = (
     flag_fact(
         "lists_unread",
         FactFamily.OUTAGE,
-        lambda sources: sources.evidence.list_hits is None,
-        meaning="Watchlists could not be read.",
+        _lists_unread,
+        meaning="Watchlists could not be read, or not for every part of the transfer.",
         unknown="never",
     ),
     flag_fact(

@@ -20,6 +20,7 @@ from fanzha.policy.guards import (
     compiled_atoms,
     holds_for,
 )
+from fanzha.policy.load_degraded import gap_rules
 from fanzha.policy.policy import NoticeTexts, Policy, Rule, RuleClass, Thresholds, TypologyLimits
 from fanzha.policy.policy_file import (
     ControlShareShape,
@@ -71,12 +72,13 @@ def load_policy(
     notice = _notice(document)
     typology = _typology(document)
     control_share = _control_share(document, zone)
+    hold_ms = header.hold_hours * _HOUR_MS if header else 0
+    gaps = gap_rules(document, hold_ms)
     checked = _rules(document)
     program = _program(document, checked)
     document.refuse_if_faulty()
     if not (header and thresholds and reasons and essential and notice and program):
         raise AssertionError("a part that could not be read leaves a fault")
-    hold_ms = header.hold_hours * _HOUR_MS
     rules = [
         _rule(shape, atoms, reason, program, hold_ms, zone)
         for shape, atoms, reason in checked
@@ -96,6 +98,7 @@ def load_policy(
         notice=notice,
         typology=typology,
         control_share=control_share,
+        gaps=gaps,
     )
 
 

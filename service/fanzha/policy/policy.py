@@ -11,6 +11,7 @@ from fanzha.domain.model import Head
 from fanzha.domain.vocabulary import Channel, CustomerSegment, DecisionKind
 from fanzha.policy.atoms import Program
 from fanzha.policy.control_share import ControlShare
+from fanzha.policy.degraded import GapRules
 from fanzha.policy.fact import FactFamily, FactValue, Sources
 from fanzha.policy.list_facts import is_payee_involved, is_payer_involved
 from fanzha.policy.prompts import PromptTopic
@@ -130,6 +131,8 @@ class Policy:
     typology: TypologyLimits
     control_share: ControlShare | None
     """None: everyone is prompted who is to be."""
+    gaps: GapRules
+    """What is answered at least while parts are missing."""
 
     def evaluate(self, sources: Sources, now_ms: int) -> Fired:
         """Return the rules that hold at a time, milliseconds since 1970 UTC.

@@ -114,6 +114,37 @@ class ControlShareShape(Shape):
     approved_by: Words = Field(description="who agrees: another person")
 
 
+class GapAnswerShape(Shape):
+    """A stricter answer for some channels, or from an amount on."""
+
+    answer: Literal["confirm", "pause"]
+    channels: list[Annotated[Channel, named(Channel)]] = Field(
+        default=[], description="channels that it is for; all when left out"
+    )
+    amount_from_minor: int = Field(
+        default=0, ge=0, le=10**15, description="smallest amount, in minor units; 0 for every one"
+    )
+    hold_hours: Hours | None = Field(default=None, description="hours, 1 to 72")
+
+
+class GapShape(Shape):
+    """What is answered at least while one part is missing."""
+
+    default: Literal["allow", "confirm"] = Field(description="for what no case is about")
+    cases: list[Any] = Field(default=[], description="stricter answers, read one by one")
+    reason: TextsShape
+
+
+class DegradedShape(Shape):
+    """What is answered at least while parts are missing; the strictest counts."""
+
+    payer_history: Any
+    payee_history: Any
+    lists: Any
+    model: Any
+    journal: Any
+
+
 class PolicyShape(Shape):
     """The file's top; its parts are read one by one, so that all faults are found."""
 
@@ -125,4 +156,5 @@ class PolicyShape(Shape):
     notice: Any
     typology: Any = None
     control_share: Any = None
+    degraded: Any = None
     rules: list[Any]

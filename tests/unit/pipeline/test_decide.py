@@ -20,6 +20,7 @@ from tests.decision_inputs import (
     decided,
 )
 
+from fanzha.domain.decision import Decision
 from fanzha.domain.evidence import Evidence, ListHit, ListSubject
 from fanzha.domain.vocabulary import (
     Channel,
@@ -107,11 +108,18 @@ class TestSeverity:
         assert codes(decision) == ["PAYER_HOLDS_INVOLVED_ACCOUNT"]
 
     def test_unread_lists_never_block_but_ask_about_large_amounts(self) -> None:
-        blind = Evidence(None, None, None, "")
+        def blind(yuan: int) -> Decision:
+            lists = (DegradedPart.LISTS,)
+            nothing = Evidence(None, None, None, "")
+            transfer = a_transfer(amount_minor=100 * yuan)
+            return decided(transfer, nothing, degraded=lists).decision
 
-        assert decided(a_transfer(amount_minor=100), blind).decision.kind is DecisionKind.ALLOW
-        large = decided(a_transfer(amount_minor=5_000_000), blind).decision
-        assert (large.kind, codes(large)) == (DecisionKind.CONFIRM, ["LISTS_UNREAD_LARGE"])
+        assert blind(49_999).kind is DecisionKind.ALLOW
+        large, larger = blind(50_000), blind(300_000)
+        assert (large.kind, codes(large)) == (DecisionKind.CONFIRM, ["LISTS_MISSING"])
+        assert (larger.kind, codes(larger)) == (DecisionKind.PAUSE, ["LISTS_MISSING"])
+        assert larger.hold_until_ms == NOW_MS + 2 * 3_600_000
+        assert larger.fraud_types == ()
 
 
 class TestStatutoryDelay:

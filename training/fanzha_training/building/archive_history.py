@@ -12,8 +12,9 @@ import numpy.typing as npt
 from fanzha.features.facts import PAYEE_ID, UNKNOWN
 from fanzha.features.fold import READ_LINK, READ_PAYEE, READ_PAYER
 from fanzha.features.layout import COUNTERPARTY, RING_COLUMNS
+from fanzha.features.rebuilt import REBUILT_EVERY
 from fanzha_training.building.archive_source import Changes, Decisions
-from fanzha_training.building.chains import NO_CHAIN, REBUILT_EVERY, chains_of
+from fanzha_training.building.chains import NO_CHAIN, chains_of
 from fanzha_training.building.step_blocks import Ints, block, in_order
 
 
@@ -45,6 +46,7 @@ def replay_of(decisions: Decisions, changes: Changes) -> Replay:
         changes.before,
         count,
         np.unique(np.concatenate(rebuilt), axis=0),
+        np.column_stack([changes.change, changes.columns]),
     )
     broken = chains.broken
     columns = tuple(changes.columns[chains.row].T)

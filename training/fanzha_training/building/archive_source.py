@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from fanzha.archive.log import files_of, read_error
 from fanzha.archive.schema import (
     KIND_DECISION,
     KIND_EXECUTION,
@@ -113,8 +113,8 @@ class Archive:
     """Rows left out, by cause."""
 
 
-def read_archive(folder: Path) -> Archive:
-    """Read `day=*/part-*.parquet` of a folder.
+def read_archive(folder: Path | str) -> Archive:
+    """Read all files of an archive, given by its folder or s3:// URL.
 
     Raises:
         SetupError: there is no such file, one is damaged or lacks columns, or no decision was
@@ -186,33 +186,27 @@ def read_archive(folder: Path) -> Archive:
     )
 
 
-def _rows(folder: Path) -> pl.DataFrame:
-    files = sorted(folder.glob("day=*/part-*.parquet"))
-    if not files:
-        raise SetupError(
-            f"{folder} holds no day=YYYY-MM-DD/part-*.parquet; give the folder that the service's "
-            "archive was written to"
-        )
+def _rows(folder: Path | str) -> pl.DataFrame:
+    log, files = files_of(folder)
     wanted = pa.schema([SCHEMA.field(name) for name in _COLUMNS])
     tables = []
     for file in files:
         try:
             # One file at a time: the folder's name must not become a column.
-            part = pq.ParquetFile(file)
+            part = log.parquet(file)
             there = part.schema_arrow.names
             missing = [name for name in _COLUMNS if name not in there and name not in _NEW]
             if missing:
                 raise SetupError(
-                    f"{file} has no column {', '.join(missing)}; it was written by another version"
+                    f"{log.full_path(file)} has no column {', '.join(missing)}; "
+                    "it was written by another version"
                 )
             table = part.read(columns=[name for name in _COLUMNS if name in there])
             for name in _NEW.difference(there):
                 table = table.append_column(wanted.field(name), pa.nulls(len(table), pa.int64()))
             tables.append(table.select(list(_COLUMNS)).cast(wanted))
         except (OSError, pa.ArrowException) as error:
-            raise SetupError(
-                f"{file} cannot be read: {error}; fetch the file again, or archive the day anew"
-            ) from error
+            raise read_error(log, file, error) from error
     return pl.DataFrame(pl.from_arrow(pa.concat_tables(tables)))
 
 

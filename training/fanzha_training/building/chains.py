@@ -3,8 +3,8 @@
 Every change names the sequence that it follows. In a life without losses that is the one before.
 After a loss (a failover that forgot the newest writes, a Redis restarted empty) a change follows an
 older one, or none, and what was forgotten is a branch that ended. A sequence that is a multiple of
-2**20 is a state that was rebuilt from the archive: it holds all changes below it (see
-`fanzha.adapters.epochs`).
+2**20 is a state that was rebuilt from the archive: it holds all changes below it, each once (see
+`fanzha.features.rebuilt`).
 
 A chain is a walk from an empty state along such steps. Each chain is given to the fold as a subject
 of its own; changes that several chains share are repeated in each.
@@ -16,10 +16,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from fanzha.features.rebuilt import REBUILT_EVERY, held_by_rebuilt, is_rebuilt
+
 Ints = npt.NDArray[np.int64]
 
-REBUILT_EVERY: Final = 2**20
-"""Sequences that are multiples of it are those of rebuilt states."""
 CONTINUES: Final = -1
 """As the sequence before: the one that is one less."""
 NO_CHAIN: Final = -1
@@ -58,7 +58,47 @@ class Chains:
         return np.where(hit, self.chain_of[place], found)
 
 
-def chains_of(subject: Ints, seq: Ints, before: Ints, subjects: int, rebuilt: Ints) -> Chains:
+@dataclass(frozen=True, slots=True)
+class Links:
+    """All changes, sorted by (subject, seq), and what each follows."""
+
+    subject: Ints
+    seq: Ints
+    follows: Ints
+    records: Ints
+    """Kind and columns, int64 (changes, any): the same where a change was sent a second time."""
+    first: npt.NDArray[np.bool_]
+    """Where a subject's changes begin."""
+    twice: npt.NDArray[np.bool_]
+    """Where a sequence stands a second time."""
+
+    def is_plain(self) -> npt.NDArray[np.bool_]:
+        """Say of each change whether it follows the one before it, or begins anew.
+
+        A rebuilt state comes straight after all that was before it, unless that began anew or went
+        back somewhere.
+        """
+        before = np.where(self.first, 0, np.concatenate([[0], self.seq[:-1]])[: len(self.seq)])
+        begins = self.follows == 0
+        is_after = (self.follows == before) | (
+            (self.follows > before) & (self.follows % REBUILT_EVERY == 0)
+        )
+        anew = np.zeros(len(self.seq) + 1, np.int64)
+        anew[1:] = np.cumsum((begins | ~is_after) & ~self.first)
+        starts = np.maximum.accumulate(np.where(self.first, np.arange(len(self.seq)), 0))
+        is_whole = anew[:-1] == anew[starts + 1] if len(self.seq) else begins
+        follows_it = begins | (self.follows == before) | (is_after & is_whole)
+        return np.asarray(follows_it & ~self.twice, np.bool_)
+
+
+def chains_of(
+    subject: Ints,
+    seq: Ints,
+    before: Ints,
+    subjects: int,
+    rebuilt: Ints,
+    records: Ints | None = None,
+) -> Chains:
     """Return the chains of all subjects.
 
     Args:
@@ -66,20 +106,23 @@ def chains_of(subject: Ints, seq: Ints, before: Ints, subjects: int, rebuilt: In
         seq: their sequences, from 1.
         before: the sequences that they follow; CONTINUES for the one that is one less.
         subjects: how many subjects there are.
-        rebuilt: subject and sequence of rebuilt states that were read, int64 (states, 2).
+        rebuilt: subject and sequence of rebuilt states that were read, int64 (states, 2), sorted.
+        records: kind and columns of each change; None: no two are the same.
 
     """
     follows = np.where(before == CONTINUES, seq - 1, before)
     first = np.ones(len(seq), np.bool_)
     first[1:] = subject[1:] != subject[:-1]
-    last_seq = np.where(first, 0, np.concatenate([[0], seq[:-1]])) if len(seq) else seq
     twice = np.zeros(len(seq), np.bool_)
     twice[1:] = (seq[1:] == seq[:-1]) & ~first[1:]
+    if records is None:
+        records = np.arange(len(seq)).reshape(-1, 1)
+    links = Links(subject, seq, follows, records, first, twice)
     begins = follows == 0
-    is_plain = (begins | (follows == last_seq)) & ~twice
     odd = np.zeros(subjects, np.bool_)
-    odd[subject[~is_plain]] = True
-    odd[rebuilt[:, 0]] = True
+    odd[subject[~links.is_plain()]] = True
+    # A rebuilt state of a subject that began anew in between is of several chains.
+    odd[np.intersect1d(subject[begins & ~first], rebuilt[:, 0])] = True
 
     plain = np.flatnonzero(~odd[subject])
     starts = begins[plain] | first[plain]
@@ -91,12 +134,16 @@ def chains_of(subject: Ints, seq: Ints, before: Ints, subjects: int, rebuilt: In
     forks = _Forks(subjects + int(anew.sum()), subjects)
     for one in np.flatnonzero(odd):
         low, high = np.searchsorted(subject, [one, one + 1])
-        read = rebuilt[rebuilt[:, 0] == one, 1]
-        forks.add(int(one), range(int(low), int(high)), seq, follows, twice, read)
+        read = rebuilt[slice(*np.searchsorted(rebuilt[:, 0], [one, one + 1])), 1]
+        forks.add(int(one), range(int(low), int(high)), links, read)
 
     known = np.column_stack([subject[plain], seq[plain]])
-    all_known = np.concatenate([known, np.array(forks.known, np.int64).reshape(-1, 2)])
-    chain_of = np.concatenate([chain, np.array(forks.chain_of, np.int64)])
+    # The others' rebuilt states lie on their only chain, which has the subject's number.
+    simple = rebuilt[~odd[rebuilt[:, 0]]]
+    simple = simple[~_is_in(simple, known)]
+    forked = np.array(forks.known, np.int64).reshape(-1, 2)
+    all_known = np.concatenate([known, simple, forked])
+    chain_of = np.concatenate([chain, simple[:, 0], np.array(forks.chain_of, np.int64)])
     order = np.lexsort((all_known[:, 1], all_known[:, 0]))
     return Chains(
         chain=np.concatenate([chain, np.array(forks.chain, np.int64)]),
@@ -118,17 +165,10 @@ class _Forks:
         self.known: list[tuple[int, int]] = []
         self.chain_of: list[int] = []
 
-    def add(
-        self,
-        subject: int,
-        rows: range,
-        seq: Ints,
-        follows: Ints,
-        twice: npt.NDArray[np.bool_],
-        read: Ints,
-    ) -> None:
+    def add(self, subject: int, rows: range, links: Links, read: Ints) -> None:
         """Walk through one subject's changes and note its chains."""
-        doubted = {int(seq[row]) for row in rows if twice[row]}
+        seq, follows = links.seq, links.follows
+        doubted = {int(seq[row]) for row in rows if links.twice[row]}
         self.broken[subject] |= bool(doubted)
         paths: dict[int, list[int]] = {0: []}
         """Changes that lead to each state; a state that is extended once shares its list."""
@@ -138,8 +178,9 @@ class _Forks:
             number, parent = int(seq[row]), int(follows[row])
             if number in doubted:
                 continue
-            if parent not in paths and _is_rebuilt(parent):
-                self._rebuild(parent, rows, seq, paths, lengths)
+            if parent not in paths and is_rebuilt(parent):
+                paths[parent] = _rebuilt(parent, rows, links)
+                lengths[parent] = len(paths[parent])
             path = paths.get(parent)
             if path is None:
                 self.broken[subject] = True
@@ -151,16 +192,9 @@ class _Forks:
             ends[id(path)] = path
         for number in map(int, read):
             if number not in paths:
-                self._rebuild(number, rows, seq, paths, lengths)
+                paths[number] = _rebuilt(number, rows, links)
             ends.setdefault(id(paths[number]), paths[number])
         self._number(subject, paths, ends)
-
-    @staticmethod
-    def _rebuild(
-        number: int, rows: range, seq: Ints, paths: dict[int, list[int]], lengths: dict[int, int]
-    ) -> None:
-        paths[number] = [row for row in rows if seq[row] < number]
-        lengths[number] = len(paths[number])
 
     def _number(
         self, subject: int, paths: dict[int, list[int]], ends: dict[int, list[int]]
@@ -178,5 +212,21 @@ class _Forks:
                 self.chain_of.append(numbers[id(path)])
 
 
-def _is_rebuilt(number: int) -> bool:
-    return number > 0 and number % REBUILT_EVERY == 0
+def _rebuilt(number: int, rows: range, links: Links) -> list[int]:
+    """Return the changes that a rebuilt state holds."""
+    below = [row for row in rows if links.seq[row] < number]
+    held = held_by_rebuilt(
+        [int(links.seq[row]) for row in below],
+        [int(links.follows[row]) for row in below],
+        [links.records[row].tobytes() for row in below],
+    )
+    return [below[place] for place in held]
+
+
+def _is_in(states: Ints, known: Ints) -> npt.NDArray[np.bool_]:
+    """Say of each state whether it is among others; both int64 (states, 2)."""
+    if not len(states) or not len(known):
+        return np.zeros(len(states), np.bool_)
+    both = np.concatenate([known, states])
+    names = np.unique(both, axis=0, return_inverse=True)[1].ravel()
+    return np.isin(names[len(known) :], names[: len(known)])

@@ -6,6 +6,7 @@ A decision belongs to the day on which it was made, in the bank's time zone.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -17,8 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from fanzha.archive.log import ArchiveFile, ArchiveLog, files_of, read_error
 from fanzha.archive.schema import KIND_DECISION
-from fanzha.domain.errors import SetupError
 from fanzha.features.facts import FACTS, PAYER_LIST_GRADE, UNKNOWN
 from fanzha.features.manifest import FEATURES
 
@@ -64,38 +65,38 @@ def span_ms(day: date, zone: ZoneInfo) -> tuple[int, int]:
 
 def check_archive(archive: Path) -> None:
     """Raise SetupError unless the folder holds any part of an archive."""
-    if next(archive.glob("day=*/part-*.parquet"), None) is None:
-        raise SetupError(
-            f"{archive} holds no day=YYYY-MM-DD/part-*.parquet; give the folder that the service's "
-            "archive was written to"
-        )
+    files_of(archive)
 
 
-def files_between(archive: Path, from_ms: int, until_ms: int | None) -> list[Path]:
+def files_between(archive: Path, from_ms: int, until_ms: int | None) -> list[ArchiveFile]:
     """Return the files that can hold records of a stretch of time; None: without end."""
-    first = _utc_day(from_ms)
     last = None if until_ms is None else _utc_day(until_ms - 1)
-    return [
-        file
-        for file in sorted(archive.glob("day=*/part-*.parquet"))
-        if first <= (day := file.parent.name.removeprefix("day=")) and (last is None or day <= last)
-    ]
+    return _log_of(archive).files(_utc_day(from_ms), last)
 
 
-def rows_of(file: Path, columns: Sequence[str], chosen: pc.Expression) -> pl.DataFrame:
+@cache
+def _log_of(archive: Path) -> ArchiveLog:
+    # Days are read one after the other; the log is read on from where it was.
+    return ArchiveLog(archive)
+
+
+def rows_of(
+    archive: Path, file: ArchiveFile, columns: Sequence[str], chosen: pc.Expression
+) -> pl.DataFrame:
     """Return some columns of a file's rows that an expression chooses.
 
     Raises:
         SetupError: the file is damaged, or has no such columns.
 
     """
+    log = _log_of(archive)
     try:
         # Without partitioning: the folder's name must not become a column.
-        table = pq.read_table(file, columns=list(columns), filters=chosen, partitioning=None)
+        table = pq.read_table(
+            log.storage.open(file.path), columns=list(columns), filters=chosen, partitioning=None
+        )
     except (OSError, pa.ArrowException) as error:
-        raise SetupError(
-            f"{file} cannot be read: {error}; fetch the file again, or archive the day anew"
-        ) from error
+        raise read_error(log, file, error) from error
     return pl.DataFrame(pl.from_arrow(table))
 
 
@@ -106,7 +107,7 @@ def decisions_between(
     when = pc.field("record_time_ms")
     chosen = (pc.field("kind") == KIND_DECISION) & (when >= from_ms) & (when < until_ms)
     for file in files_between(archive, from_ms, until_ms):
-        yield rows_of(file, columns, chosen)
+        yield rows_of(archive, file, columns, chosen)
 
 
 def read_day(archive: Path, day: date, zone: ZoneInfo) -> DayOfDecisions | None:
@@ -180,5 +181,5 @@ def _lacking(rows: pl.DataFrame) -> list[pl.Expr]:
     return [parts[name].alias(name) for name in PARTS]
 
 
-def _utc_day(time_ms: int) -> str:
-    return datetime.fromtimestamp(time_ms / 1000, UTC).date().isoformat()
+def _utc_day(time_ms: int) -> date:
+    return datetime.fromtimestamp(time_ms / 1000, UTC).date()

@@ -107,6 +107,8 @@ def _later_rows(
     """Return records from the window's start to what is known; `of` keeps some decisions' alone."""
     parts = []
     for file in files_between(archive, window.from_ms, window.as_of_ms):
-        part = rows_of(file, columns, chosen & (pc.field("record_time_ms") < window.as_of_ms))
+        part = rows_of(
+            archive, file, columns, chosen & (pc.field("record_time_ms") < window.as_of_ms)
+        )
         parts.append(part if of is None else part.filter(pl.col("decision_id").is_in(of.implode())))
     return pl.concat(parts)

@@ -11,13 +11,18 @@ if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
 local change, kind = ARGV[1], tonumber(ARGV[2])
 local ring, place = '', nil
 if kind == 2 or kind == 4 then ring = redis.call('HGET', KEYS[1], 'in') or '' end
+-- The payer's side may have been lost and have sent its decision a second time.
+local event = string.sub(change, 1, 8)
+if kind == 2 and (redis.call('EXISTS', KEYS[3]) == 1 or place_of(ring, 40, event)) then return 0 end
 if kind == 4 then
-  place = place_of(ring, 40, string.sub(change, 1, 8))
+  place = place_of(ring, 40, event)
   -- After the receipt, and after the execution that the payer's side saw before it: two workers may
   -- carry two executions of one event at once.
   local early = not place and redis.call('EXISTS', KEYS[3]) == 0
   if place then early = string.byte(ring, place + 35) ~= string.byte(change, 18) end
   if early and ARGV[5] ~= '1' then return -1 end
+  -- Carried once more after the payer's side was lost: it would be counted twice.
+  if early and place and string.byte(ring, place + 35) == string.byte(change, 17) then return 0 end
 end
 if (kind == 5 or kind == 8) and ARGV[5] ~= '1' then
   -- A report that was taken back and stands anew: two workers may carry what belongs to one event at once.
@@ -85,5 +90,6 @@ else
   end
   redis.call('HSET', KEYS[1], 'seen', seen)
 end
-journal_change(KEYS[4], KEYS[6], KEYS[1], 'change', ARGV[3], kind, change, {})
+journal_change(KEYS[4], KEYS[6], KEYS[1], 'change', ARGV[3], kind, change,
+  with_links({}, kind == 2 and ARGV[6] or ''))
 return 1

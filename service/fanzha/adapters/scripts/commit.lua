@@ -34,7 +34,8 @@ redis.call('HSET', KEYS[1], 'out', ARGV[7] .. string.sub(ring, 1, 47 * 40))
 add_to_totals(KEYS[1], ARGV[7], string.byte(ARGV[7], 38), string.sub(ARGV[7], 17, 24), 1,
   effect_of_event(ARGV[7]))
 remember_links(KEYS[1], ARGV[13])
-local entry = journal_change(KEYS[4], KEYS[7], KEYS[1], 'decision', ARGV[12], 1, ARGV[7], more)
+local entry = journal_change(KEYS[4], KEYS[7], KEYS[1], 'decision', ARGV[12], 1, ARGV[7],
+  with_links(more, ARGV[13]))
 redis.call('SET', KEYS[6], entry, 'PX', ARGV[3])
 local reply = {'recorded', entry}
 if ARGV[9] ~= '' then

@@ -32,7 +32,7 @@ end
 
 -- Says whether the bucket has an epoch; a script changes nothing without one.
 local function has_epoch(epoch) return redis.call('EXISTS', epoch) == 1 end
-local NO_EPOCH = 'NOEPOCH the bucket has no epoch: Redis is new, or was emptied'
+local NO_EPOCH = 'NOEPOCH the bucket has no epoch: Redis is new, was emptied, or is being rebuilt'
 
 -- Returns where a record of `width` bytes begins that begins with `key`, or nil.
 local function place_of(packed, width, key)
@@ -126,6 +126,15 @@ local function remember_links(account, tokens)
     if not place_of(held, 16, token) then held = string.sub(token .. held, 1, 8 * 16) end
   end
   redis.call('HSET', account, 'links', held)
+end
+
+-- Adds to the fields of a journal's entry which links an account learned of, if any.
+local function with_links(fields, tokens)
+  if tokens ~= '' then
+    fields[#fields + 1] = 'l'
+    fields[#fields + 1] = tokens
+  end
+  return fields
 end
 
 -- Returns where the ring of reports holds the one of a change's event and role, or nil.

@@ -1,0 +1,67 @@
+"""The watchlists of an archive: imports in effect, in the order of their commits, and counters."""
+
+import re
+from typing import Final
+
+from fanzha.adapters import keys
+from fanzha.adapters.codec import decode
+from fanzha.adapters.redis_link import Command, RedisLink
+from fanzha.adapters.redis_lists import entry_writes
+from fanzha.archive import schema
+from fanzha.domain.record import ListImportRecord, ListProposalRecord
+
+LIST_KINDS: Final = (
+    schema.KIND_LIST_IMPORT,
+    schema.KIND_LIST_COMMIT,
+    schema.KIND_LIST_PROPOSAL,
+)
+_NUMBER: Final = re.compile(r"^(import|proposal)-(\d+)$")
+
+
+class Lists:
+    """Takes the rows of imports, of any order, and brings them into effect in the end."""
+
+    def __init__(self, link: RedisLink) -> None:
+        self._link = link
+        self._commits: dict[str, int] = {}
+        self._counters = {"import": 0, "proposal": 0}
+        self._commit_max = 0
+
+    def add(self, kind: str, body: bytes) -> None:
+        """Take one row. Raises msgspec.DecodeError, StoreUnavailableError."""
+        if kind == schema.KIND_LIST_PROPOSAL:
+            self._count(decode(body, ListProposalRecord).proposal_id)
+            return
+        record = decode(body, ListImportRecord)
+        self._count(record.import_id)
+        if kind == schema.KIND_LIST_IMPORT:
+            writes = entry_writes(record.import_id, record.entries)
+            if writes:
+                self._link.run(writes)
+            return
+        # Earlier versions did not write the number down: their commits are in order all the same.
+        number = record.commit or self._commit_max + 1
+        self._commit_max = max(self._commit_max, number)
+        held = self._commits.get(record.import_id, number)
+        self._commits[record.import_id] = min(held, number)
+
+    def bring_into_effect(self) -> int:
+        """Write the imports in effect and the counters; return how many imports there are."""
+        scores = [x for name, number in self._commits.items() for x in (number, name)]
+        writes: list[Command] = [("DEL", keys.LIST_IMPORTS)]
+        if scores:
+            writes.append(("ZADD", keys.LIST_IMPORTS, *scores))
+            writes.append(("SET", keys.LIST_COMMITS, self._commit_max))
+        for name, key in (
+            ("import", keys.LIST_COUNTER),
+            ("proposal", keys.LIST_PROPOSAL_COUNTER),
+        ):
+            if self._counters[name]:
+                writes.append(("SET", key, self._counters[name]))
+        self._link.run(writes)
+        return len(self._commits)
+
+    def _count(self, name: str) -> None:
+        found = _NUMBER.match(name)
+        if found:
+            self._counters[found[1]] = max(self._counters[found[1]], int(found[2]))
