@@ -53,18 +53,22 @@ def wait_until(holds: Callable[[], Any], what: str, seconds: float = _SETTLE_S) 
 class RedisProcess:
     """One redis-server process on a free port of 127.0.0.1."""
 
-    def __init__(self, folder: Path, *options: str, mode: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, folder: Path, *options: str, mode: tuple[str, ...] = (), password: str | None = None
+    ) -> None:
         """Start it and wait until it answers.
 
         Args:
             folder: its own; made if missing.
             options: pairs of redis-server options, such as "--appendonly", "yes".
             mode: what goes before the options: a configuration file, "--sentinel".
+            password: what the options ask for.
         """
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self._options = options
         self._mode = mode
+        self._password = password
         self._cluster = "--cluster-enabled" in options
         self.port = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -94,8 +98,8 @@ class RedisProcess:
     def client(self) -> redis.Redis:
         """Return a new client that does not wait long and never tries twice."""
         return redis.Redis(
-            host=_HOST, port=self.port, protocol=2, socket_timeout=5, socket_connect_timeout=5,
-            retry=None,
+            host=_HOST, port=self.port, password=self._password, protocol=2,
+            socket_timeout=5, socket_connect_timeout=5, retry=None,
         )  # fmt: skip
 
     def ask(self, *command: object) -> Any:

@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterable
@@ -13,10 +14,9 @@ import fanzha
 from fanzha.adapters import keys
 from fanzha.adapters.clock import EventClock, SystemClock
 from fanzha.adapters.codec import Codec, encode
-from fanzha.adapters.data_folder import hold
 from fanzha.adapters.embedded_redis import EmbeddedRedis
 from fanzha.adapters.hard_lists import HardLists
-from fanzha.adapters.key_guard import check_token_key
+from fanzha.adapters.key_guard import check_token_key, token_key_guard
 from fanzha.adapters.model_registry import ModelRegistry
 from fanzha.adapters.outage_memory import OutageMemory
 from fanzha.adapters.part_states import part_states
@@ -36,6 +36,7 @@ from fanzha.features.kernel_cache import KERNEL_CACHE
 from fanzha.given import (
     check_settings,
     is_loopback,
+    lock_folder,
     policy_of,
     prompts_of,
     token_key_of,
@@ -91,7 +92,7 @@ class App:
         )
         if self.secured is not None:
             self._closing.callback(self.secured.close)
-        lock = hold(settings.data_dir)
+        lock = lock_folder(settings.data_dir)
         self._closing.callback(lock.close)
         tokens = Tokens(token_key_of(settings))
         self._fingerprint = tokens.fingerprint
@@ -117,12 +118,10 @@ class App:
         limits = SpoolLimits(
             settings.spool_segment_bytes, settings.spool_segment_s, settings.spool_bytes_max
         )
-        self.keeper = open_spool(
-            settings.data_dir / "spool",
-            limits,
-            SpoolStore(reports, lives, decisions),
-            clock.now_ms,
-        )
+        records = SpoolStore(reports, lives, decisions)
+        self.keeper = open_spool(settings.data_dir / "spool", limits, records, clock.now_ms)
+        for link in (self.link, self.patient_link):
+            link.on_lineage(self.keeper.lineage_changed)
         self._closing.callback(self.relay.close)
         self._closing.callback(self.keeper.close)
         self.models = ModelRegistry(
@@ -196,7 +195,11 @@ class App:
                 "the kernel's %s was compiled at this start, in %.1f s; warm its cache with "
                 "fanzha kernel, and name its folder in FANZHA_KERNEL_CACHE", name, seconds
             )  # fmt: skip
-        check_token_key(self.link, self._fingerprint)
+        check_token_key(self.patient_link, self._fingerprint)
+        # It is asked every second, also when no calls come.
+        self.patient_link.on_lineage(
+            token_key_guard(self.patient_link, self._fingerprint, self._give_up)
+        )
         self.lists.refresh()
         # Epochs begin before the first decision waits for them. It may fail: Redis may be away.
         self.link.try_run([("TIME",)])
@@ -223,6 +226,10 @@ class App:
         self._stop.set()
         self.server.stop(self._settings.drain_notice_s, self._settings.drain_s)
         self._closing.close()
+
+    def _give_up(self, cause: str) -> None:
+        log.critical("this worker stops: %s", cause)
+        os.kill(os.getpid(), signal.SIGTERM)
 
     def _start_redis(self) -> str:
         redis = EmbeddedRedis(self._settings.data_dir / "redis")

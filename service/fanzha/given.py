@@ -1,7 +1,9 @@
 """What a worker is given before it is built: settings that fit, files, keys, a folder."""
 
+import fcntl
 import ipaddress
 from pathlib import Path
+from typing import BinaryIO
 from zoneinfo import ZoneInfo
 
 from fanzha.domain.errors import SetupError
@@ -85,3 +87,22 @@ def is_loopback(address: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def lock_folder(folder: Path) -> BinaryIO:
+    """Hold the data folder for this process alone."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("ab")
+    except OSError as error:
+        raise SetupError(
+            f"cannot write in {folder}: {error.strerror}; choose a writable folder with --data-dir"
+        ) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise SetupError(
+            f"{folder} is in use by another instance; stop it, or choose another --data-dir"
+        ) from error
+    return lock

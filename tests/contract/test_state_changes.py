@@ -92,9 +92,11 @@ class AccountInRedis:
         args = (b"oid", b"body", "outcome", 60_000, ACCOUNT, 0, int(kind), change, b"", 0, b"")
         self._run("outcome", (self.key("outcomes"),), args)
 
-    def apply(self, change: bytes, kind: Change, links: bytes = b"") -> object:
+    def apply(
+        self, change: bytes, kind: Change, links: bytes = b"", *, force: bool = False
+    ) -> object:
         received = keys.received(self._bucket, change[:8])
-        args = (change, int(kind), ACCOUNT, 60_000, 0, links)
+        args = (change, int(kind), ACCOUNT, 60_000, int(force), links)
         return self._run("apply", (self.key("applied"), received), args)
 
     def state(self, counterparty: int) -> AccountState:
@@ -253,6 +255,27 @@ def test_a_relayed_change_is_applied_once(link: RedisLink) -> None:
 
     assert answers == [1, 0, 0]
     assert account.state(5).in_ring == change
+
+
+def test_a_receipt_that_is_sent_again_after_its_payer_was_lost_counts_once(
+    link: RedisLink,
+) -> None:
+    account = AccountInRedis(link)
+    receipt = an_event(9, START_MS, 100, 5)
+    reversed_ = an_execution(receipt, ExecutionStatus.REVERSED, ExecutionStatus.UNSPECIFIED)
+
+    answers = [account.apply(receipt, Change.RECEIVE) for _ in range(2)]
+    answers.append(account.apply(reversed_, Change.EXECUTION_IN))
+    # Under another message's name, and after the marker is gone.
+    link.run([("DEL", keys.received(ACCOUNT[-1], receipt[:8]))])
+    answers.append(account.apply(receipt, Change.RECEIVE))
+    answers.append(account.apply(reversed_, Change.EXECUTION_IN, force=True))
+
+    state = account.state(5)
+    assert answers == [1, 0, 1, 0, 0]
+    assert state.in_ring[35] == ExecutionStatus.REVERSED
+    assert np.frombuffer(state.days, np.int64).tolist()[1:] == [0, 0, 0, 0]
+    assert [seq for seq, _, _ in account.journaled()] == [1, 2]
 
 
 def test_an_execution_waits_for_the_receipt_that_it_belongs_to(link: RedisLink) -> None:

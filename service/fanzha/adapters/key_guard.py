@@ -1,6 +1,7 @@
 """Keeps a worker with another token key away from a Redis: it would find no account in it."""
 
 import logging
+from collections.abc import Callable
 
 from fanzha.adapters import keys
 from fanzha.adapters.redis_link import RedisLink
@@ -28,3 +29,23 @@ def check_token_key(link: RedisLink, fingerprint: str) -> None:
             "account's history, list entry or order would be found; give every worker the same "
             "--token-key-file, or another Redis"
         )
+
+
+def token_key_guard(
+    link: RedisLink, fingerprint: str, give_up: Callable[[str], None]
+) -> Callable[[frozenset[int], bool], None]:
+    """Return what checks the key again whenever another process serves the data.
+
+    Args:
+        link: connection to Redis.
+        fingerprint: of the worker's key.
+        give_up: called with the reason when the tokens there are another key's.
+    """
+
+    def check(_buckets: frozenset[int], _was_empty: bool) -> None:  # noqa: FBT001 - the link's order
+        try:
+            check_token_key(link, fingerprint)
+        except SetupError as error:
+            give_up(str(error))
+
+    return check

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from fanzha.adapters.codec import decode_decision, encode
+from fanzha.domain.decision import Decision
 from fanzha.domain.record import DecisionRecord
 from fanzha.domain.transfer import Transfer
 from fanzha.pipeline.ports import StoredRequest
@@ -19,10 +20,13 @@ class _Answer:
     decision_id: str
     decide_time_ms: int
     body: bytes
+    is_settled: bool = False
+    """Whether Redis holds it by now. It counts still where Redis cannot be asked: the link of
+    decisions may find Redis away for a while longer than the one that sent the record."""
 
 
 class OutageMemory:
-    """Answers that Redis does not hold yet, by caller, payer and request id.
+    """Answers that Redis did not hold when they were given, by caller, payer and request id.
 
     Bounded: of more than 64 MiB of answers the oldest are forgotten. A retry of theirs is decided
     anew, and the two answers are reconciled.
@@ -53,20 +57,33 @@ class OutageMemory:
                 self._bytes -= len(self._answers.pop(next(iter(self._answers))).body)
         return None
 
-    def forget(self, record: DecisionRecord) -> None:
-        """Forget an answer that Redis holds by now."""
+    def settle(self, record: DecisionRecord, standing: Decision) -> None:
+        """Note that Redis holds an answer by now, and which decision stands for its request."""
         key = _key(record.transfer)
         with self._lock:
             held = self._answers.get(key)
             if held is not None and held.decision_id == record.decision.decision_id:
-                self._bytes -= len(self._answers.pop(key).body)
+                settled = _Answer(
+                    held.request_digest,
+                    standing.decision_id,
+                    standing.decide_time_ms,
+                    encode(standing),
+                    is_settled=True,
+                )
+                self._bytes += len(settled.body) - len(held.body)
+                self._answers[key] = settled
 
-    def find(self, transfer: Transfer) -> StoredRequest | None:
-        """Return the answer given to the same request id, None when there is none."""
-        if not self._answers:
-            return None
-        held = self._answers.get(_key(transfer))
-        return None if held is None else _stored(held)
+    def answer(self, transfer: Transfer, stored: StoredRequest | None) -> StoredRequest | None:
+        """Return the answer given to a request.
+
+        Args:
+            transfer: the attempt.
+            stored: what Redis says; None also when it could not be asked.
+        """
+        held = self._answers.get(_key(transfer)) if self._answers else None
+        if held is None or (held.is_settled and stored is not None):
+            return stored
+        return _stored(held)
 
 
 def _stored(answer: _Answer) -> StoredRequest:

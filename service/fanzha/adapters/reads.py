@@ -9,6 +9,7 @@ import msgspec
 
 from fanzha.adapters import keys
 from fanzha.adapters.codec import decode_decision
+from fanzha.adapters.outage_memory import OutageMemory
 from fanzha.adapters.redis_link import Command, Scripts
 from fanzha.adapters.redis_lists import CommittedLists
 from fanzha.domain.errors import StoreUnavailableError
@@ -28,6 +29,7 @@ class Reads:
 
     def __init__(self, transfer: Transfer, scripts: Scripts) -> None:
         """Write the commands."""
+        self._transfer = transfer
         payer, payee = transfer.payer.account, transfer.payee.account if transfer.payee else b""
         own_keys = (
             keys.account(payer),
@@ -53,15 +55,13 @@ class Reads:
             *(("HMGET", keys.link(token), "seq", "seen") for token in self._distinct_links),
         ]
 
-    def findings(
-        self, replies: list[Any], lists: CommittedLists, outage: StoredRequest | None
-    ) -> Findings:
+    def findings(self, replies: list[Any], lists: CommittedLists, outage: OutageMemory) -> Findings:
         """Return what the replies to the commands say.
 
         Args:
             replies: one for each command, in order; an exception where there is none.
             lists: knows which list entries are in effect.
-            outage: the answer that this worker gave while Redis was away; it comes first.
+            outage: what this worker answered while Redis was away.
         """
         accounts, rest = replies[: self._accounts], replies[self._accounts :]
         entries, links = rest[: len(self._contacts)], rest[len(self._contacts) :]
@@ -92,7 +92,7 @@ class Reads:
             payee=_or_none(payees[0], _account) if payees else None,
             entries=read,
             lists_version=version,
-            stored=outage or stored,
+            stored=outage.answer(self._transfer, stored),
             links=tuple(
                 None if token is None else _or_none(found[token], _link) for token in self._links
             ),

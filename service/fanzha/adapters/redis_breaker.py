@@ -38,7 +38,7 @@ class Breaker:
         self.generation = 0
         """Counts openings and closings: a call that began before the last one proves nothing."""
         self.lates = 0
-        """Replies in a row that came too late for a call that had little time left."""
+        """Calls in a row that ended before much could be said of the server."""
         self.opened = 0
         """How often it has opened."""
         self.cause = ""
@@ -68,7 +68,10 @@ class Breaker:
         self._on_open()
 
     def late(self, generation: int, cause: str) -> None:
-        """Take note of a call whose own time ended before the server's; several in a row open."""
+        """Take note of a call that had too little time to say much; several in a row open.
+
+        It had less than a server may take, or spent it on opening a connection.
+        """
         self.lates += 1
         if self.lates >= _LATES_MAX:
             self.failed(generation, cause)

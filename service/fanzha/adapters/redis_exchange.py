@@ -1,5 +1,6 @@
 """What one call asks of one server: sent, read, and sent again once when the server had hung up."""
 
+import ssl
 import threading
 import weakref
 from collections.abc import Sequence
@@ -41,12 +42,24 @@ class Wires:
         kept: dict[Node, Wire] = local.wires
         return kept
 
-    def open(self, node: Node, until_s: float) -> Wire:
-        """Open a connection."""
-        wire = node.open(until_s)
+    def open(self, node: Node, until_s: float) -> tuple[Wire, bool]:
+        """Return a connection to a process whose epochs have begun, and whether it was open before.
+
+        Raises:
+            OSError, StoreUnavailableError: it cannot be opened; a TimeoutError has the keeper open
+                one that the next call will find.
+        """
+        wire = node.spare()
+        was_open = wire is not None
+        if wire is None:
+            try:
+                wire = node.open(until_s)
+            except TimeoutError:
+                node.want_spare()
+                raise
         with self._lock:
             self._all.add(wire)
-        return wire
+        return wire, was_open
 
     def close(self) -> None:
         """Close all connections of all threads."""
@@ -59,8 +72,8 @@ class Exchange:
     """One server's share of a call; failures become its replies."""
 
     __slots__ = (
-        "_commands", "_fault", "_generation", "_is_short", "_until_s", "_was_open", "_wire",
-        "_wires", "node", "places",
+        "_commands", "_fault", "_generation", "_is_opening", "_is_short", "_until_s", "_was_open",
+        "_wire", "node", "places",
     )  # fmt: skip
 
     def __init__(
@@ -87,7 +100,7 @@ class Exchange:
         self._is_short = is_short
         self._fault: StoreUnavailableError | None = None
         self._wire: Wire | None = None
-        self._was_open = False
+        self._was_open = self._is_opening = False
         self._generation = node.breaker.generation
 
     def send(self, wires: Wires, own: dict[Node, Wire]) -> None:
@@ -126,16 +139,18 @@ class Exchange:
 
     def _send(self, wires: Wires, own: dict[Node, Wire]) -> None:
         wire = own.get(self.node)
-        if wire is not None and wire.waiting:
-            # A call that was broken off left replies behind.
+        if wire is not None and (wire.waiting or wire.run_id != self.node.run_id):
+            # A call that was broken off left replies behind, or another process is there now.
             self._drop(own)
             wire = None
-        self._was_open = wire is not None
+        self._was_open, self._is_opening = wire is not None, True
         if wire is None:
-            wire = own[self.node] = wires.open(self.node, self._until_s)
+            wire, self._was_open = wires.open(self.node, self._until_s)
+            own[self.node] = wire
         self._wire = wire
         if self.node.due or wire.run_id != self.node.run_id:
             wires.lineages.verify(self.node, wire, self._until_s)
+        self._is_opening = False
         wire.send(self._commands, self._until_s)
 
     def _retry_or_fail(self, wires: Wires, own: dict[Node, Wire], error: Exception) -> None:
@@ -144,7 +159,7 @@ class Exchange:
         Every script changes nothing when it is run again, so that it may be sent twice.
         """
         self._drop(own)
-        if self._was_open and isinstance(error, ConnectionError):
+        if self._was_open and isinstance(error, (ConnectionError, ssl.SSLError)):
             try:
                 self._send(wires, own)
             except (OSError, StoreUnavailableError) as again:
@@ -153,7 +168,7 @@ class Exchange:
             else:
                 return
         breaker, cause = self.node.breaker, str(error) or type(error).__name__
-        if isinstance(error, TimeoutError) and self._is_short:
+        if isinstance(error, TimeoutError) and (self._is_short or self._is_opening):
             breaker.late(self._generation, cause)
         else:
             breaker.failed(self._generation, cause)

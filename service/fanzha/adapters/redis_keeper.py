@@ -12,7 +12,7 @@ from fanzha.adapters.redis_lineage import Lineages
 from fanzha.adapters.redis_node import Node
 from fanzha.adapters.redis_topology import Snapshot, topology_of
 from fanzha.adapters.redis_url import Address, Target
-from fanzha.adapters.redis_wire import Refusal
+from fanzha.adapters.redis_wire import Refusal, Wire
 from fanzha.domain.errors import StoreUnavailableError
 
 log = logging.getLogger(__name__)
@@ -127,14 +127,18 @@ class Keeper:
                 self._refresh()
             for node in self.snapshot.nodes if self.snapshot is not None else ():
                 breaker = node.breaker
-                if not breaker.is_closed and time.monotonic() >= breaker.probe_due_s:
-                    self._probe(node)
+                if not breaker.is_closed:
+                    if time.monotonic() >= breaker.probe_due_s:
+                        self._probe(node)
+                elif node.wanted:
+                    self._fill(node)
 
     def _idle_s(self, next_poll_s: float) -> float | None:
         """Return how long there is nothing to do, None when until somebody calls."""
         nodes = self.snapshot.nodes if self.snapshot is not None else ()
         due_s = [node.breaker.probe_due_s for node in nodes if not node.breaker.is_closed]
         due_s += [self._not_before_s] if self._wanted else []
+        due_s += [0.0] if any(node.wanted and node.breaker.is_closed for node in nodes) else []
         next_s = min([next_poll_s, *due_s])
         return None if next_s == float("inf") else max(0.0, next_s - time.monotonic())
 
@@ -169,6 +173,7 @@ class Keeper:
         for node in before.nodes if before is not None else ():
             if node not in found.nodes:
                 node.owns(frozenset())
+                node.close()
         with self._done:
             self.snapshot = found
             found.publish()
@@ -183,15 +188,32 @@ class Keeper:
             log.info("Redis %s answers again", node.name)
             node.breaker.probe_succeeded()
 
+    def _fill(self, node: Node) -> None:
+        """Open connections for calls that had too little time for it."""
+        generation = node.breaker.generation
+        while node.wanted and not self._closed:
+            node.wanted -= 1
+            try:
+                self._ping(node)
+            except (OSError, StoreUnavailableError) as error:
+                node.breaker.failed(generation, str(error) or type(error).__name__)
+                return
+
     def _ping(self, node: Node) -> None:
+        """See whether a server answers as fast as calls need, and keep the connection for one."""
         until_s = time.monotonic() + max(_ASK_S, self._timeout_s)
         wire = node.open(until_s)
         try:
             # Who comes back after a restart begins its epochs before the first call finds it.
             self._lineages.verify(node, wire, until_s)
-            # A server that is slower than calls may wait is not well yet.
-            reply = wire.ask([("PING",)], time.monotonic() + self._timeout_s)[0]
-        finally:
+            _pong(wire, time.monotonic() + self._timeout_s)
+        except BaseException:
             wire.close()
-        if isinstance(reply, Refusal):
-            raise StoreUnavailableError(str(reply))
+            raise
+        node.spares.append(wire)
+
+
+def _pong(wire: Wire, until_s: float) -> None:
+    (reply,) = wire.ask([("PING",)], until_s)
+    if isinstance(reply, Refusal):
+        raise ConnectionError(str(reply))

@@ -11,6 +11,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from typing import Any
 
 from fanzha.adapters.epochs import Began, epoch_calls, epoch_of
 from fanzha.adapters.redis_node import Node
@@ -21,7 +22,8 @@ from fanzha.domain.errors import StoreUnavailableError
 log = logging.getLogger(__name__)
 
 Callback = Callable[[frozenset[int], bool], None]
-"""Told of buckets that another process serves now, and whether it had forgotten all of them."""
+"""Told of buckets that another process serves now, and whether it knew nothing of them; only the
+worker that came first learns the latter."""
 _ELSEWHERE = ("MOVED", "ASK", "TRYAGAIN")
 
 
@@ -63,17 +65,18 @@ class Lineages:
         if not node.lock.acquire(timeout=max(0.0, until_s - time.monotonic())):
             raise TimeoutError("the epochs are still being looked at")
         try:
-            if wire.run_id != node.run_id:
-                node.run_id = wire.run_id
-                node.verified = set()
-                node.due = node.owned
+            with node.state_lock:
+                if wire.run_id != node.run_id:
+                    node.run_id = wire.run_id
+                    node.verified = set()
+                    node.due = node.owned
             self._verify(node, wire, until_s)
         finally:
             node.lock.release()
 
     def forget(self, node: Node, bucket: int) -> None:
         """Have a bucket looked at again first: a script did not find its epoch."""
-        with node.lock:
+        with node.state_lock:
             node.verified.discard(bucket)
             node.due |= {bucket} & node.owned
 
@@ -85,12 +88,14 @@ class Lineages:
         if any(isinstance(x, Refusal) and x.code == "NOSCRIPT" for x in replies):
             wire.ask(self._scripts.loads(), until_s)
             replies = wire.ask(commands, until_s)
+        self._take(node, dict(zip(buckets, replies, strict=True)))
+
+    def _take(self, node: Node, replies: dict[int, Any]) -> None:
+        """Take note of what the script replied for each bucket, and have changes told."""
         changed: dict[bool, set[int]] = defaultdict(set)
-        for bucket, reply in zip(buckets, replies, strict=True):
+        verified: set[int] = set()
+        for bucket, reply in replies.items():
             if isinstance(reply, Refusal):
-                if reply.code not in _ELSEWHERE:
-                    raise StoreUnavailableError(f"Redis {node.name} began no epoch: {reply}")
-                # It has gone elsewhere; the call itself will be sent on.
                 continue
             epoch = epoch_of(bucket, reply)
             self._base_max = max(self._base_max, epoch.base)
@@ -99,14 +104,23 @@ class Lineages:
             if epoch.began is not Began.UNCHANGED or before != node.run_id:
                 changed[epoch.began is Began.FIRST].add(bucket)
             self._known[bucket] = node.run_id
-            node.verified.add(bucket)
-        node.due = frozenset()
+            verified.add(bucket)
+        refused = {b: x for b, x in replies.items() if isinstance(x, Refusal)}
+        # A call for a bucket that is elsewhere will be sent on to where it is now.
+        elsewhere = {bucket for bucket, x in refused.items() if x.code in _ELSEWHERE}
+        with node.state_lock:
+            node.verified |= verified & node.owned
+            node.due = node.owned - node.verified - elsewhere
         for was_empty, those in changed.items():
+            # Normal for a new deployment, and grave for any other.
             log.warning(
-                "another Redis process serves %d buckets at %s%s",
-                len(those), node.name, ", which were empty" if was_empty else "",
+                "another Redis process than before serves %d buckets at %s%s",
+                len(those), node.name,
+                "; it knows nothing of them: it is new, or was emptied" if was_empty else "",
             )  # fmt: skip
             self._news.put((frozenset(those), was_empty))
+        for bucket in refused.keys() - elsewhere:
+            raise StoreUnavailableError(f"Redis {node.name} began no epoch: {refused[bucket]}")
 
     def _tell(self) -> None:
         while (news := self._news.get()) is not None:

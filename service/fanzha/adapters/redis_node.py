@@ -3,6 +3,7 @@
 import re
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -13,22 +14,23 @@ from fanzha.domain.errors import StoreUnavailableError
 
 _RUN_ID = re.compile(rb"^run_id:(\w+)", re.MULTILINE)
 _TIMEOUT_MIN_S = 0.0005
+_SPARES_MAX = 64
 
 
 class Node:
     """A server that holds data; it is the same object for as long as the link lives."""
 
-    def __init__(self, target: Target, address: Address, on_open: Callable[[], None]) -> None:
+    def __init__(self, target: Target, address: Address, on_trouble: Callable[[], None]) -> None:
         """Know of it, without connecting.
 
         Args:
             target: how to open connections.
             address: where it is.
-            on_open: told when its breaker opens.
+            on_trouble: told when its breaker opens, and when a spare connection is wanted.
         """
         self.address = address
         self.name = name_of(address)
-        self.breaker = Breaker(on_open)
+        self.breaker = Breaker(on_trouble)
         self.run_id = b""
         """Names the process that was last seen there; empty before the first connection."""
         self.owned: frozenset[int] = frozenset()
@@ -38,8 +40,37 @@ class Node:
         self.due: frozenset[int] = frozenset()
         """Those whose lineage must be looked at before anything is asked there."""
         self.lock = threading.Lock()
-        """Held while lineages are looked at or the buckets change."""
+        """Held while one thread looks at lineages."""
+        self.state_lock = threading.Lock()
+        """Held for a moment while the four above change; never while anybody waits for Redis."""
+        self.spares: deque[Wire] = deque()
+        """Open connections that nobody uses yet; the keeper has more time to open them."""
+        self.wanted = 0
+        """About how many more calls could not open one in their time."""
         self._target = target
+        self._on_trouble = on_trouble
+
+    def spare(self) -> Wire | None:
+        """Return a connection that is open already, to the process that is there now."""
+        while self.spares:
+            try:
+                wire = self.spares.popleft()
+            except IndexError:
+                break
+            if wire.run_id == self.run_id:
+                return wire
+            wire.close()
+        return None
+
+    def want_spare(self) -> None:
+        """Have the keeper open a connection."""
+        self.wanted = min(self.wanted + 1, _SPARES_MAX)
+        self._on_trouble()
+
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+        while self.spares:
+            self.spares.popleft().close()
 
     def open(self, until_s: float) -> Wire:
         """Connect, log in, and learn which process it is.
@@ -68,7 +99,7 @@ class Node:
 
         A bucket that comes back after it was elsewhere is looked at anew.
         """
-        with self.lock:
+        with self.state_lock:
             self.owned = buckets
             self.verified &= buckets
             self.due = buckets - self.verified
@@ -90,7 +121,7 @@ def greeted(
         StoreUnavailableError: it refused a command.
     """
     wait_s = max(until_s - time.monotonic(), _TIMEOUT_MIN_S)
-    wire = Wire(target.connection(address, wait_s))
+    wire = Wire(target.connection(address, wait_s), target.tls)
     first = login.commands()
     try:
         replies = wire.ask([*first, *asks], until_s)

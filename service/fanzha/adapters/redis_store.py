@@ -73,7 +73,7 @@ class RedisStore:
         """
         reads = Reads(transfer, self._link.scripts)
         replies = self._link.try_run(reads.commands, deadline_s=deadline_s)
-        return reads.findings(replies, self._lists, self._outage.find(transfer))
+        return reads.findings(replies, self._lists, self._outage)
 
     def is_available(self, payer: bytes) -> bool:
         """Say whether the server of a payer's account answered when it was last asked."""
@@ -83,19 +83,19 @@ class RedisStore:
         self, record: DecisionRecord, body: bytes, now_ms: int, deadline_s: float | None = None
     ) -> Committed:
         """Store a decision if its request id is free; see the port."""
-        return self._commit(record, body, now_ms, b"", deadline_s)
+        return self._commit(record, body, now_ms, deadline_s, b"")
 
     def commit_again(self, record: DecisionRecord, body: bytes, now_ms: int) -> Committed:
         """Do as `commit` with a decision that was sent before; its journal entry says so."""
-        return self._commit(record, body, now_ms, b"1", None)
+        return self._commit(record, body, now_ms, None, b"1")
 
     def _commit(
         self,
         record: DecisionRecord,
         body: bytes,
         now_ms: int,
-        again: bytes,
         deadline_s: float | None,
+        again: bytes,
     ) -> Committed:
         transfer, decision = record.transfer, record.decision
         payer, bucket = transfer.payer.account, bucket_of(transfer.payer.account)

@@ -83,27 +83,29 @@ class Topology(Protocol):
         ...
 
     def close(self) -> None:
-        """Close the connections to those who know."""
+        """Close the connections that no call uses."""
         ...
 
 
 class _Book:
     """The servers that were ever met, by address."""
 
-    def __init__(self, target: Target, on_open: Callable[[], None]) -> None:
+    def __init__(self, target: Target, on_trouble: Callable[[], None]) -> None:
         self._target = target
-        self._on_open = on_open
+        self._on_trouble = on_trouble
         self._asked = _Asked(target)
         self._nodes: dict[Address, Node] = {}
 
     def node(self, address: Address) -> Node:
         """Return the server at an address, always the same object."""
         # setdefault is atomic: two threads that meet a server at once get the same.
-        return self._nodes.setdefault(address, Node(self._target, address, self._on_open))
+        return self._nodes.setdefault(address, Node(self._target, address, self._on_trouble))
 
     def close(self) -> None:
-        """Close the connections to those who know."""
+        """Close the connections that no call uses."""
         self._asked.close()
+        for node in self._nodes.values():
+            node.close()
 
 
 class _Single(_Book):
@@ -112,8 +114,8 @@ class _Single(_Book):
     poll_s = None
     can_change = False
 
-    def __init__(self, target: Target, on_open: Callable[[], None]) -> None:
-        super().__init__(target, on_open)
+    def __init__(self, target: Target, on_trouble: Callable[[], None]) -> None:
+        super().__init__(target, on_trouble)
         only = self.node(target.addresses[0])
         self._snapshot = Snapshot((only,), only)
 
@@ -232,19 +234,19 @@ class _Asked:
         return StoreUnavailableError(f"no {who} says who serves the data ({self._fault})")
 
 
-def topology_of(target: Target, on_open: Callable[[], None]) -> Topology:
+def topology_of(target: Target, on_trouble: Callable[[], None]) -> Topology:
     """Return the topology of a target.
 
     Args:
         target: what the URL says.
-        on_open: told when the breaker of a server opens.
+        on_trouble: told when a server needs the keeper.
     """
     of_kind: dict[Kind, Callable[[Target, Callable[[], None]], Topology]] = {
         Kind.SINGLE: _Single,
         Kind.SENTINEL: _Sentinel,
         Kind.CLUSTER: _Cluster,
     }
-    return of_kind[target.kind](target, on_open)
+    return of_kind[target.kind](target, on_trouble)
 
 
 def _address(named: Sequence[Any], asked: Address) -> Address:

@@ -6,7 +6,7 @@
 
 `rediss+sentinel://` and `rediss+cluster://` speak TLS. `user:password@` before the hosts is for the
 data servers, `?sentinel_username=…&sentinel_password=…` for the Sentinels; every other parameter is
-one of redis-py's connections, such as `ssl_ca_certs`, `ssl_certfile` and `ssl_keyfile`.
+one of redis-py's connections; those of TLS are in `fanzha.adapters.redis_tls`.
 """
 
 import re
@@ -16,8 +16,9 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import redis
-from redis.connection import AbstractConnection, Connection, parse_url
+from redis.connection import AbstractConnection, Connection, SSLConnection, parse_url
 
+from fanzha.adapters.redis_tls import Tls
 from fanzha.domain.errors import SetupError
 
 Address = tuple[str, int]
@@ -80,11 +81,13 @@ class Target:
     """Name of the master that Sentinels watch; empty elsewhere."""
     login: Login
     sentinel_login: Login
+    tls: Tls | None
+    """How to speak TLS; None: not at all."""
     _class: type[AbstractConnection]
     _options: dict[str, Any] = field(repr=False)
 
     def connection(self, address: Address, timeout_s: float) -> AbstractConnection:
-        """Return a connection that is not open yet and greets nobody by itself."""
+        """Return a connection that is not open yet, greets nobody and shakes no hands."""
         where = {"path": address[0]} if not address[1] else {"host": address[0], "port": address[1]}
         return self._class(
             **self._options,
@@ -150,6 +153,19 @@ def _of_one(url: str) -> Target:
         raise _FaultError("there is a # in it")
     options: dict[str, Any] = parse_url(url)  # type: ignore[no-untyped-call]
     chosen = options.pop("connection_class", Connection)
+    tls = None
+    if chosen is SSLConnection:
+        chosen = Connection
+        try:
+            tls = Tls(options)
+        except ValueError as error:
+            raise _FaultError(str(error)) from error
+        except OSError as error:
+            # OpenSSL does not name the file; the parameters do.
+            raise _FaultError(
+                "its ssl_ca_certs, ssl_ca_path, ssl_certfile or ssl_keyfile cannot be used: "
+                f"{error.strerror or error}"
+            ) from error
     path = options.pop("path", None)
     address = (options.pop("host", "localhost"), options.pop("port", 6_379))
     login = Login(
@@ -157,7 +173,7 @@ def _of_one(url: str) -> Target:
     )
     if path is not None:
         address = (path, 0)
-    return Target(Kind.SINGLE, (address,), "", login, Login(), chosen, options | _OWN)
+    return Target(Kind.SINGLE, (address,), "", login, Login(), tls, chosen, options | _OWN)
 
 
 def _of_several(url: str, transport: str, form: str) -> Target:
@@ -185,6 +201,7 @@ def _of_several(url: str, transport: str, form: str) -> Target:
         name if kind is Kind.SENTINEL else "",
         single.login,
         of_sentinel,
+        single.tls,
         single._class,  # noqa: SLF001 - its own class
         single._options,  # noqa: SLF001
     )

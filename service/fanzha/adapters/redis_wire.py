@@ -5,21 +5,27 @@ parser costs a third of redis-py's own reading. A wire on which anything went wr
 again: a reply that comes late must not be taken for the answer to the next command.
 """
 
+import socket
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import hiredis
 import redis
 from redis.connection import AbstractConnection
 
+from fanzha.adapters.redis_tls import Tls
+
 Command = tuple[Any, ...]
 
 _MISSING = object()
 _BUFFER_BYTES = 65_536
-# Even when a call's time is over, replies that have arrived are taken.
+# Even when a call's time is over, replies that have arrived are taken, for a moment.
 _WAIT_MIN_S = 0.0005
+_GRACE_S = 0.01
 _CLOSED = "the server closed the connection"
+_LATE = "the reply did not arrive in time"
 
 
 class Refusal(Exception):  # noqa: N818 - an answer, not a failure of ours
@@ -36,8 +42,12 @@ class Wire:
 
     __slots__ = ("__weakref__", "_buffer", "_connection", "_reader", "_sock", "run_id", "waiting")
 
-    def __init__(self, connection: AbstractConnection) -> None:
+    def __init__(self, connection: AbstractConnection, tls: Tls | None = None) -> None:
         """Open it, within the time-outs that the connection was made with.
+
+        Args:
+            connection: not open yet.
+            tls: what to wrap it in.
 
         Raises:
             OSError: it cannot be opened (TimeoutError: not in time).
@@ -50,6 +60,12 @@ class Wire:
             raise ConnectionError(str(error)) from error
         self._connection = connection
         self._sock: Any = connection._sock  # noqa: SLF001 - redis-py has no other way to it
+        if tls is not None:
+            try:
+                self._sock = tls.wrap(self._sock, getattr(connection, "host", ""))
+            except BaseException:
+                self.close()
+                raise
         self._reader = hiredis.Reader(
             protocolError=ConnectionError, replyError=Refusal, notEnoughData=_MISSING
         )
@@ -95,11 +111,13 @@ class Wire:
                     return replies
                 reply = gets()
             wait_s = until_s - time.monotonic()
+            if wait_s < -_GRACE_S:
+                raise TimeoutError(_LATE)
             self._sock.settimeout(max(_WAIT_MIN_S, wait_s))
             received = self._sock.recv_into(self._buffer)
             if not received:
                 raise ConnectionResetError(_CLOSED)
-            self._reader.feed(self._buffer, 0, received)  # type: ignore[arg-type] # the stub is too narrow
+            self._reader.feed(self._buffer, 0, received)  # type: ignore[arg-type]
             reply = gets()
 
     def ask(self, commands: Sequence[Command], until_s: float) -> list[Any]:
@@ -107,6 +125,14 @@ class Wire:
         self.send(commands, until_s)
         return self.read(until_s)
 
+    def __del__(self) -> None:
+        """Close it when its thread has ended; one that never opened has nothing to close."""
+        if hasattr(self, "_sock"):
+            self.close()
+
     def close(self) -> None:
         """Close it; what was not read is lost."""
+        with suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
+        self._sock.close()
         self._connection.disconnect()  # type: ignore[no-untyped-call]

@@ -1,7 +1,8 @@
 """Carries changes to other slots, the payee's and the links': outbox to subject, each exactly once.
 
 The worker that recorded a decision relays it right away; a sweep finds what a crash left behind.
-Each message is applied under a marker, so that a repetition changes nothing.
+Each message is applied under a marker, so that a repetition changes nothing. While
+one server is away, what concerns it waits in its outboxes, and the others' messages go on.
 """
 
 import queue
@@ -65,15 +66,11 @@ class Relay:
         next_sweep_s = time.monotonic() + _SWEEP_S
         while True:
             hints = self._take()
-            try:
-                if hints:
-                    self._deliver(self._read(hints))
-                if time.monotonic() >= next_sweep_s and not self._stop.is_set():
-                    self._deliver(self._left_behind())
-                    next_sweep_s = time.monotonic() + _SWEEP_S
-            except StoreUnavailableError:
-                # The messages stay in their outboxes; the sweep finds them.
-                self._stop.wait(_SWEEP_S)
+            if hints:
+                self._deliver(self._read(hints))
+            if time.monotonic() >= next_sweep_s and not self._stop.is_set():
+                self._deliver(self._left_behind())
+                next_sweep_s = time.monotonic() + _SWEEP_S
             if self._stop.is_set() and self._hints.empty():
                 return
 
@@ -90,21 +87,24 @@ class Relay:
 
     def _read(self, hints: list[tuple[int, bytes]]) -> list[_Message]:
         reads: list[Command] = [("XRANGE", keys.outbox(b), i, i) for b, i in hints]
-        replies = self._link.run(reads)
+        replies = self._link.try_run(reads)
         return [
             _message(bucket, rows[0], age_ms=0)
             for (bucket, _), rows in zip(hints, replies, strict=True)
-            if rows
+            if _is_there(rows) and rows
         ]
 
     def _left_behind(self) -> list[_Message]:
         reads: list[Command] = [("TIME",)]
         reads += [("XRANGE", keys.outbox(b), "-", "+", "COUNT", _BATCH) for b in range(BUCKETS)]
-        now, *replies = self._link.run(reads)
+        now, *replies = self._link.try_run(reads)
+        if not _is_there(now):
+            return []
         now_ms = int(now[0]) * 1000 + int(now[1]) // 1000
         found = [
             _message(bucket, row, age_ms=now_ms - int(row[0].partition(b"-")[0]))
             for bucket, rows in enumerate(replies)
+            if _is_there(rows)
             for row in rows
         ]
         return [message for message in found if message.age_ms >= _LEFT_BEHIND_MS]
@@ -112,14 +112,14 @@ class Relay:
     def _deliver(self, messages: list[_Message]) -> None:
         if not messages:
             return
-        replies = self._link.run([self._apply(message) for message in messages])
+        replies = self._link.try_run([self._apply(message) for message in messages])
         done: list[Command] = [
             ("XDEL", keys.outbox(message.bucket), message.outbox_id)
             for message, reply in zip(messages, replies, strict=True)
-            if reply >= 0
+            if _is_there(reply) and reply >= 0
         ]
         if done:
-            self._link.run(done)
+            self._link.try_run(done)
 
     def _apply(self, message: _Message) -> Command:
         bucket = bucket_of(message.subject)
@@ -144,6 +144,11 @@ class Relay:
                 message.links,
             ),
         )
+
+
+def _is_there(reply: object) -> bool:
+    """Say whether a reply could be had: where not, the message stays, and the sweep finds it."""
+    return not isinstance(reply, StoreUnavailableError)
 
 
 def _message(bucket: int, row: list[Any], *, age_ms: int) -> _Message:

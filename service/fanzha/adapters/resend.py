@@ -113,12 +113,12 @@ class ResendingSpool:
             StoreUnavailableError: Redis did not confirm.
         """
         decision_id = record.decision.decision_id
-        entry = self._store.send(record, body, self._now_ms(), is_answered=is_answered)
-        if entry is None:
+        sent = self._store.send(record, body, self._now_ms(), is_answered=is_answered)
+        if sent is None:
             self.supersede(ticket, decision_id)
         else:
-            self.confirm(ticket, decision_id, entry)
-            self.outage.forget(record)
+            self.confirm(ticket, decision_id, sent.entry)
+            self.outage.settle(record, sent.standing)
 
     def close(self) -> None:
         """End the thread and close the file; what is missing is sent at the next start."""

@@ -1,6 +1,6 @@
 """What the spool asks of Redis: is it still there, send it again, which of two answers stands."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -58,6 +58,14 @@ class Cursor:
     epoch: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of a decision that was sent: its journal entry, and what stands."""
+
+    entry: bytes
+    standing: Decision
+
+
 class SpoolStore:
     """Redis as the spool sees it."""
 
@@ -74,13 +82,6 @@ class SpoolStore:
     def marker_life_ms(self) -> int:
         """How long Redis remembers that a decision was recorded, in milliseconds."""
         return self._lives.memory_ms
-
-    def on_lineage(self, callback: Callable[[frozenset[int], bool], None]) -> None:
-        """Have a function told of buckets that another Redis process serves.
-
-        It only saves time: the epochs, which `cursors` reads, say so too.
-        """
-        self._link.on_lineage(callback)
 
     def cursors(self) -> dict[int, Cursor]:
         """Return what all buckets say.
@@ -110,8 +111,8 @@ class SpoolStore:
 
     def send(
         self, record: DecisionRecord, body: bytes, now_ms: int, *, is_answered: bool
-    ) -> bytes | None:
-        """Have Redis hold a decision; return its journal entry.
+    ) -> Sent | None:
+        """Have Redis hold a decision.
 
         Args:
             record: the decision.
@@ -129,14 +130,14 @@ class SpoolStore:
             committed = self._store.commit_again(record, body, now_ms)
             if committed.first is None:
                 self.counts.sent_again += 1
-                return committed.entry
+                return Sent(committed.entry, record.decision)
             if not is_answered and not self._has_forgotten(record):
                 self.counts.never_answered += 1
                 return None
-            entry = self._reconcile(record, body, committed.first, now_ms)
-            if entry is not None:
+            sent = self._reconcile(record, body, committed.first, now_ms)
+            if sent is not None:
                 self.counts.sent_again += 1
-                return entry
+                return sent
         raise StoreUnavailableError("the request's decision changed faster than it was reconciled")
 
     def report(
@@ -165,8 +166,8 @@ class SpoolStore:
 
     def _reconcile(
         self, record: DecisionRecord, body: bytes, first: StoredRequest, now_ms: int
-    ) -> bytes | None:
-        """Keep a second answer; return its journal entry, None when the first one moved on."""
+    ) -> Sent | None:
+        """Keep a second answer; return None when the first one moved on."""
         transfer, decision = record.transfer, record.decision
         bucket = bucket_of(transfer.payer.account)
         is_same = first.request_digest == transfer.request_digest
@@ -202,8 +203,8 @@ class SpoolStore:
                 self.counts.contradicted += 1
             else:
                 self.counts.answered_twice += 1
-        entry: bytes = reply[1]
-        return entry
+        stands = first.decision if settled.stands == first.decision_id else decision
+        return Sent(reply[1], stands or decision)
 
 
 def reconcile(first: StoredRequest, second: Decision, now_ms: int) -> ReconciliationRecord:

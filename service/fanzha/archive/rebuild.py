@@ -9,7 +9,6 @@ same write of a rebuild that was cut off.
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -22,6 +21,7 @@ from fanzha.archive.rebuild_marks import Marks
 from fanzha.archive.rebuild_reading import ArchiveRows, Surveyed
 from fanzha.archive.rebuild_recent import NEEDS_BODY, Recent
 from fanzha.archive.rebuild_states import states_of
+from fanzha.archive.storage import Place
 from fanzha.domain.record import StateRebuildRecord
 
 _COMMANDS_AT_ONCE: Final = 400
@@ -45,13 +45,13 @@ class Rebuilt:
 
 
 def rebuild(
-    link: RedisLink, archive: Path, lives: Lives, now_ms: int, progress: Progress
+    link: RedisLink, archive: Place, lives: Lives, now_ms: int, progress: Progress
 ) -> Rebuilt:
     """Write all that an archive holds of the present into an empty Redis.
 
     Args:
         link: connection to Redis.
-        archive: root folder of the archive.
+        archive: folder or s3:// URL.
         lives: how long answers and request ids are held.
         now_ms: milliseconds since 1970 UTC.
         progress: told of how far it is.

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -14,6 +13,7 @@ import pyarrow.parquet as pq
 
 from fanzha.archive.log import ArchiveFile, ArchiveLog, files_of, read_error
 from fanzha.archive.schema import SCHEMA
+from fanzha.archive.storage import Place
 from fanzha.domain.ids import BUCKETS
 from fanzha.features.layout import RING_COLUMNS
 
@@ -58,13 +58,13 @@ class Surveyed:
 class ArchiveRows:
     """The files of an archive, by day."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, place: Place) -> None:
         """Find the files.
 
         Raises:
-            SetupError: there are none.
+            SetupError: there are none, or the archive cannot be read.
         """
-        self._log, self.files = files_of(folder)
+        self._log, self.files = files_of(place)
 
     def survey(self) -> Surveyed:
         """Count rows, and find the newest sequence and journal entries. Raises SetupError."""
@@ -97,9 +97,12 @@ class ArchiveRows:
 
     def changes(self, part: Part) -> "PartChanges":
         """Read all changes of a part's subjects. Raises SetupError."""
-        tables = [_read(self._log, file, _CHANGES, part) for file in self.files]
-        rows = pa.concat_tables(tables).combine_chunks()
-        return _sorted(rows)
+        tables = [
+            _read(self._log, file, _CHANGES, part)
+            for file in self.files
+            if any(file.holds_bucket(bucket) for bucket in range(part.low, part.high))
+        ]
+        return _sorted(pa.concat_tables(tables).combine_chunks() if tables else None)
 
     def groups(self, file: ArchiveFile) -> Iterator[tuple[pa.Table, Any]]:
         """Yield the row groups of a file without bodies, and a function that reads the bodies.
@@ -136,9 +139,9 @@ class PartChanges:
     """Where a subject's changes begin; and their number, last."""
 
 
-def _sorted(rows: pa.Table) -> PartChanges:
-    count = len(rows)
-    if not count:
+def _sorted(rows: pa.Table | None) -> PartChanges:
+    count = 0 if rows is None else len(rows)
+    if rows is None or not count:
         none = np.zeros(0, np.int64)
         no_links = np.zeros(0, np.object_)
         return PartChanges(

@@ -16,7 +16,8 @@ def kernel(
     """
     # Importing them compiles them, or loads them from the cache.
     import fanzha.explain.shapley  # noqa: PLC0415
-    import fanzha.features.fold  # noqa: F401, PLC0415
+    import fanzha.features.fold  # noqa: PLC0415
+    import fanzha.features.states  # noqa: F401, PLC0415
     from fanzha.features.kernel_cache import CPU, KERNEL_CACHE  # noqa: PLC0415
     from fanzha.features.manifest import FEATURES  # noqa: PLC0415
 

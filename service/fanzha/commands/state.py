@@ -3,7 +3,6 @@
 import json
 import time
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,7 +25,7 @@ def _group() -> None:
 @state.command()
 def rebuild(
     redis: Annotated[str, typer.Option(help="URL of the empty Redis to fill.")],
-    archive: Annotated[Path, typer.Option(help="Folder of the archive.")],
+    archive: Annotated[str, typer.Option(help="Folder or s3:// URL of the archive.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Fill an empty Redis from the archive, so that decisions go on as if nothing had been lost.

@@ -83,8 +83,8 @@ class Recording:
             entry: the decision with all that it stood on.
             places: where it goes.
             now_ms: the service's clock, milliseconds since 1970 UTC.
-            deadline_s: instant of the monotonic clock, in seconds, until which the store may
-                confirm; a disk that is later is not waited for while the store has confirmed.
+            deadline_s: instant of time.monotonic() until which the store may confirm, and after
+                which a disk that is late is not waited for where the store has confirmed.
 
         Raises:
             RequestIdReusedError: another body came first under the same request id.

@@ -34,18 +34,16 @@ def test_a_cluster() -> None:
 
 
 @pytest.mark.parametrize(
-    "url",
-    [
-        "rediss://host:6379/0?ssl_ca_certs=ca.pem&ssl_certfile=c.pem&ssl_keyfile=k.pem",
-        "rediss+sentinel://a:1/bank/0?ssl_ca_certs=ca.pem&ssl_certfile=c.pem&ssl_keyfile=k.pem",
-        "rediss+cluster://a:1,b:2?ssl_ca_certs=ca.pem&ssl_certfile=c.pem&ssl_keyfile=k.pem",
-    ],
+    "form", ["rediss://a:1/0", "rediss+sentinel://a:1/x", "rediss+cluster://a"]
 )
-def test_tls_options_reach_the_connection(url: str) -> None:
-    connection = parse(url).connection(("elsewhere", 9), 1.0)
-    seen = {name: getattr(connection, name) for name in ("ca_certs", "certfile", "keyfile")}
-    assert seen == {"ca_certs": "ca.pem", "certfile": "c.pem", "keyfile": "k.pem"}
-    assert (getattr(connection, "host"), getattr(connection, "port")) == ("elsewhere", 9)  # noqa: B009
+def test_tls_is_for_every_topology_and_names_files_that_it_cannot_use(form: str) -> None:
+    assert parse(form).tls is not None
+    with pytest.raises(SetupError, match=r"ssl_certfile .*No such file"):
+        parse(f"{form}?ssl_certfile=/nowhere/c.pem&ssl_keyfile=/nowhere/k.pem")
+    with pytest.raises(SetupError, match="ssl_cert_reqs must be one of"):
+        parse(f"{form}?ssl_cert_reqs=maybe")
+    with pytest.raises(SetupError, match="unknown parameter ssl_magic"):
+        parse(f"{form}?ssl_magic=1")
 
 
 @pytest.mark.parametrize(
@@ -82,6 +80,7 @@ def test_a_fault_is_named_with_what_would_be_right(url: str, fault: str) -> None
         "redis+sentinel://a:1/bank/x?sentinel_password=S3CRET",
         "redis+cluster://u:S3CRET@a:b",
         "rediss://host?ssl_password=S3CRET&colour=red",
+        "rediss://host?ssl_password=S3CRET&ssl_certfile=/nowhere",
     ],
 )
 def test_no_password_is_ever_shown(url: str) -> None:
