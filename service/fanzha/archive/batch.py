@@ -8,9 +8,11 @@ from fanzha.adapters.redis_link import Command, RedisLink
 from fanzha.archive.held import HeldRecords, Seqs, place_of
 from fanzha.archive.part import made_ms, order_of
 from fanzha.archive.rows import to_row, without_content
-from fanzha.archive.schema import KIND_DECISION
+from fanzha.archive.schema import KIND_DECISION, KIND_EXECUTION, OUTCOME_KINDS
 from fanzha.archive.writer import NOTHING, Head, LogWriter
 
+_REPORTS: Final = {KIND_EXECUTION, *OUTCOME_KINDS}
+"""Spools send these again after Redis forgot them, and their entries do not say so."""
 _LATE_MS: Final = 60_000
 """A decision that is journaled so long after it was made was sent again."""
 
@@ -88,11 +90,16 @@ def read_batch(
             fields = dict(zip(flat[::2], flat[1::2], strict=True))
             row = to_row(bucket, stream_id.decode(), fields)
             batch.rows.append(row)
-            if is_behind or b"r" in fields or b"s" not in fields or _is_late(row):
+            if is_behind or b"r" in fields or _may_be_another(row):
                 suspects.append(row)
         batch.last[bucket] = entries[-1][0].decode()
     _leave_out(batch, held.of(suspects))
     return batch
+
+
+def _may_be_another(row: dict[str, Any]) -> bool:
+    """Say whether the archive may hold a record already that is not marked as sent again."""
+    return row.get("seq") is None or row["kind"] in _REPORTS or _is_late(row)
 
 
 def _is_late(row: dict[str, Any]) -> bool:
