@@ -13,6 +13,7 @@ from fanzha.domain.ids import counterparty_of
 from fanzha.domain.model import Head
 from fanzha.domain.record import DecisionRecord
 from fanzha.domain.transfer import Transfer, link_tokens
+from fanzha.domain.vocabulary import DegradedPart
 from fanzha.pipeline.ports import Committed, Findings, Model, ServedModels, StoredRequest
 
 
@@ -60,8 +61,11 @@ class OneModel:
 class FakeStore:
     """History and lists in dictionaries, by token; it holds no answers."""
 
-    def __init__(self, *, is_away: bool = False) -> None:
+    def __init__(
+        self, *, is_away: bool = False, lacks: frozenset[DegradedPart] = frozenset()
+    ) -> None:
         self.is_away = is_away
+        self.lacks = lacks
         self.accounts: defaultdict[bytes, SlowAccount] = defaultdict(SlowAccount)
         self.links: defaultdict[bytes, SlowLink] = defaultdict(SlowLink)
         self.entries: dict[bytes, list[WatchlistEntry]] = {}
@@ -75,7 +79,16 @@ class FakeStore:
         theirs = self.accounts[payee].state(0) if payee else None
         tokens = link_tokens(transfer)
         links = tuple(None if token is None else self.links[token].state() for token in tokens)
-        return Findings(ours, theirs, tuple(known), "lists-1", None, links)
+        lacks_lists = DegradedPart.LISTS in self.lacks
+        return Findings(
+            None if DegradedPart.PAYER_HISTORY in self.lacks else ours,
+            None if DegradedPart.PAYEE_HISTORY in self.lacks else theirs,
+            None if lacks_lists else tuple(known),
+            "" if lacks_lists else "lists-1",
+            None,
+            links,
+            has_all_lists=not lacks_lists,
+        )
 
 
 class MemoryJournal:

@@ -15,9 +15,11 @@ from fanzha.adapters import keys
 from fanzha.adapters.clock import EventClock, SystemClock
 from fanzha.adapters.codec import Codec, encode
 from fanzha.adapters.embedded_redis import EmbeddedRedis
+from fanzha.adapters.hard_lists import HardLists
 from fanzha.adapters.key_guard import check_token_key, token_key_guard
 from fanzha.adapters.model_registry import ModelRegistry
 from fanzha.adapters.outage_memory import OutageMemory
+from fanzha.adapters.part_states import part_states
 from fanzha.adapters.redis_link import RedisLink
 from fanzha.adapters.redis_lists import CommittedLists, import_entries
 from fanzha.adapters.redis_proposals import RedisProposals
@@ -52,6 +54,7 @@ from fanzha.transport.authorise import LocalAdmin
 from fanzha.transport.guard import Guard
 from fanzha.transport.identity import Tokens
 from fanzha.transport.outcomes import OutcomeServicer
+from fanzha.transport.part_health import PartHealth
 from fanzha.transport.scoring import ScoringServicer
 from fanzha.transport.secured import entrance_of, secured_by
 from fanzha.transport.server import Server, Servicers
@@ -102,13 +105,15 @@ class App:
         patient_ms = max(_PATIENT_MS, settings.redis_timeout_ms)
         self.patient_link = RedisLink(self.redis_url, patient_ms)
         self._closing.callback(self.patient_link.close)
-        self.lists = CommittedLists(self.patient_link)
+        clock = EventClock() if settings.clock == "event" else SystemClock()
+        hard = HardLists(self.patient_link, settings.hard_lists_max)
+        self.patient_link.on_lineage(lambda _buckets, _was_empty: hard.doubt())
+        self.lists = CommittedLists(self.patient_link, hard, clock.now_ms)
         self.relay = Relay(self.patient_link)
         lives = Lives(settings.idempotency_window_s * 1000, settings.idempotency_memory_s * 1000)
         outage = OutageMemory()
         self.store = RedisStore(self.link, self.lists, self.relay, lives, outage)
         reports = RedisStore(self.patient_link, self.lists, self.relay, lives, outage)
-        clock = EventClock() if settings.clock == "event" else SystemClock()
         decisions = FoundDecisions(reports, settings.archive_dir, clock.now_ms)
         limits = SpoolLimits(
             settings.spool_segment_bytes, settings.spool_segment_s, settings.spool_bytes_max
@@ -177,6 +182,11 @@ class App:
             # Each holds a thread for as long as its client likes.
             streams_max=max(1, settings.threads // 4),
         )
+        states = part_states(
+            (self.link, self.patient_link), self.lists, self.models, self.keeper.spool
+        )
+        self.parts = PartHealth(states, self.server.tell_health)
+        self._closing.callback(self.parts.close)
 
     def start(self) -> None:
         """Load what changes at run time, send what an earlier worker left, and serve."""
@@ -201,6 +211,7 @@ class App:
         gc.collect()
         gc.freeze()
         self.server.start()
+        self.parts.start()
         if self.secured is not None:
             self.secured.follow(self.server.tell_health)
         elif not is_loopback(self._settings.address):

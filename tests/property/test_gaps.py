@@ -14,13 +14,14 @@ from tests.decision_inputs import (
 )
 
 from fanzha.domain.vocabulary import Channel, DecisionKind, DegradedPart
-from fanzha.policy.degraded import GapAnswer, GapRule, steps
+from fanzha.policy.degraded import ORDINARY_MINOR, GapAnswer, GapRule, steps
 
 PARTS = list(POLICY.gaps)
 KINDS = [DecisionKind.ALLOW, DecisionKind.CONFIRM, DecisionKind.PAUSE, DecisionKind.BLOCK]
+AMOUNTS = [0, 1, ORDINARY_MINOR, ORDINARY_MINOR + 1, 500_000]
 parts = st.sets(st.sampled_from(list(DegradedPart)[1:])).map(lambda x: tuple(sorted(x)))
 answers = st.lists(
-    st.builds(GapAnswer, st.sampled_from(KINDS), st.sampled_from([0, 1, 5_000]), st.just(1000)),
+    st.builds(GapAnswer, st.sampled_from(KINDS), st.sampled_from(AMOUNTS), st.just(1000)),
     max_size=4,
 )
 
@@ -37,7 +38,7 @@ rules = st.fixed_dictionaries(dict.fromkeys(PARTS, answers)).map(
 
 
 @settings(max_examples=200)
-@given(parts, rules, st.integers(1, 10_000), st.sampled_from(list(Channel)[1:]))
+@given(parts, rules, st.sampled_from([1, *AMOUNTS[1:], 10**9]), st.sampled_from(list(Channel)[1:]))
 def test_a_gap_never_blocks_and_pauses_with_a_second_ground_alone(
     degraded: tuple[DegradedPart, ...],
     gaps: dict[DegradedPart, GapRule],
@@ -52,7 +53,7 @@ def test_a_gap_never_blocks_and_pauses_with_a_second_ground_alone(
     assert plain <= kind < DecisionKind.BLOCK
     if kind is DecisionKind.PAUSE > plain:
         wished = [x for part in degraded if part in gaps for x in gaps[part].answers[channel]]
-        assert any(0 < x.amount_from_minor <= amount for x in wished)
+        assert any(ORDINARY_MINOR < x.amount_from_minor <= amount for x in wished)
     spared = an_evidence(VERIFIED_BILLER)
     essential = decided(transfer, spared, policy=policy, degraded=degraded).decision.kind
     assert essential <= max(DecisionKind.CONFIRM, decided(transfer, spared).decision.kind)
@@ -72,7 +73,7 @@ def test_hard_evidence_blocks_whatever_is_missing(
     assert found.degraded == degraded
 
 
-@given(answers, st.integers(0, 10_000))
+@given(answers, st.sampled_from(AMOUNTS))
 def test_the_steps_that_are_shown_are_what_is_answered(
     wanted: list[GapAnswer], amount: int
 ) -> None:

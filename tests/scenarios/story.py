@@ -143,6 +143,9 @@ class WhenPart(Shape):
     """What is broken meanwhile."""
 
     redis: Literal["away"] | None = None
+    lacks: list[Literal["payer_history", "payee_history", "lists", "journal"]] = Field(
+        default=[], description="parts that cannot be had, while the others can"
+    )
     model: Literal["missing"] | None = None
     disk: Literal["full"] | None = None
 

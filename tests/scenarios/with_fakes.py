@@ -22,6 +22,7 @@ from fanzha.domain.ids import counterparty_of
 from fanzha.domain.transfer import LINKS_OF_PAYER, Transfer, link_tokens
 from fanzha.domain.vocabulary import (
     DecisionKind,
+    DegradedPart,
     ExecutionStatus,
     PartyType,
     WatchlistGrade,
@@ -59,14 +60,15 @@ _POLICY, _PROMPTS = load_policy(), load_prompts()
 def play(staging: Staging) -> scoring.ScoreTransferResponse:
     """Return the answer to the story's transfer."""
     when = staging.story.when
-    store = FakeStore(is_away=when.redis == "away")
+    lacks = frozenset(DegradedPart[part.upper()] for part in when.lacks)
+    store = FakeStore(is_away=when.redis == "away", lacks=lacks)
     for number, (payment, request) in enumerate(staging.history(), 1):
         remember(store, to_draft(request, "story", _TOKENS).transfer, payment, number)
     for entry in staging.entries():
         token, listed = _listed(entry)
         store.entries.setdefault(token, []).append(listed)
     spool = MemorySpool(is_full=when.disk == "full")
-    journal = MemoryJournal(is_away=store.is_away)
+    journal = MemoryJournal(is_away=store.is_away or DegradedPart.JOURNAL in lacks)
 
     decision = _assessor(staging, store, spool, journal).assess(
         to_draft(staging.request(), "story", _TOKENS), Budget(0.0, 0.0)

@@ -6,6 +6,8 @@ LIST_IMPORTS = b"{lists}:imports"
 """Sorted set of the imports in effect, by order of commit."""
 LIST_COUNTER = b"{lists}:counter"
 LIST_COMMITS = b"{lists}:commits"
+LIST_HISTORY = b"{lists}:history"
+"""Random name of the lists, given with their first import: another one when they began anew."""
 TOKEN_KEY = b"{lists}:token_key"
 """Fingerprint of the key that made the tokens of this Redis."""
 LISTS_REBUILDING = b"{lists}:rebuilding"
@@ -33,6 +35,11 @@ def link(token: bytes) -> bytes:
 def list_entries(token: bytes) -> bytes:
     """Return the key of the list entries that name a token."""
     return tag(bucket_of(token)) + b"list:" + token.hex().encode()
+
+
+def hard_list(import_id: str) -> bytes:
+    """Return the key of an import's entries that workers hold copies of."""
+    return b"{lists}:hard:" + import_id.encode()
 
 
 def list_proposal(proposal_id: str) -> bytes:

@@ -38,11 +38,13 @@ class Reads:
             keys.request(payer, request_digest(transfer)),
         )
         own_args = (payee[:8], keys.decision_prefix(bucket_of(payer)))
+        self._parties = [(ListSubject.PAYER_ACCOUNT, payer)]
         accounts = [scripts.call("gather", own_keys, own_args)]
         if payee:
             epoch = keys.epoch(bucket_of(payee))
             their_keys = (keys.account(payee), keys.list_entries(payee), epoch)
             accounts.append(scripts.call("gather", their_keys, (b"", b"")))
+            self._parties.append((ListSubject.PAYEE_ACCOUNT, payee))
         self._accounts = len(accounts)
         self._contacts = _contacts(transfer)
         self._links = link_tokens(transfer)
@@ -64,25 +66,37 @@ class Reads:
         accounts, rest = replies[: self._accounts], replies[self._accounts :]
         entries, links = rest[: len(self._contacts)], rest[len(self._contacts) :]
         payer, *payees = accounts
-        subjects = [ListSubject.PAYER_ACCOUNT, ListSubject.PAYEE_ACCOUNT][: len(accounts)]
+        subjects = [subject for subject, _ in self._parties]
         subjects += [subject for subject, _ in self._contacts]
         held = [_or_none(account, lambda x: x[7]) for account in accounts]
         held += [_or_none(entry, lambda x: x) for entry in entries]
         known = [(s, flat) for s, flat in zip(subjects, held, strict=True) if flat is not None]
+        read = lists.entries([s for s, _ in known], [flat for _, flat in known]) if known else None
+        is_whole = len(known) == len(subjects) and not lists.has_forgotten
+        version = lists.version if known else ""
+        if not is_whole:
+            # What the worker itself holds of involved accounts counts while Redis is away.
+            unread = [
+                party
+                for party, account in zip(self._parties, accounts, strict=True)
+                if isinstance(account, StoreUnavailableError) or lists.has_forgotten
+            ]
+            copied = lists.copied(unread)
+            # Copies come first: of what was read as well, Redis has the last word.
+            read = (*copied, *(read or ())) if copied or read is not None else None
+            version = (lists.copy_version() if unread else "") or version
         found = dict(zip(self._distinct_links, links, strict=True))
         stored = _or_none(payer, lambda x: stored_request(x[8], x[9]) if x[8] else None)
         return Findings(
             payer=_or_none(payer, _account),
             payee=_or_none(payees[0], _account) if payees else None,
-            entries=lists.entries([s for s, _ in known], [flat for _, flat in known])
-            if known
-            else None,
-            lists_version=lists.version if known else "",
+            entries=read,
+            lists_version=version,
             stored=outage.answer(self._transfer, stored),
             links=tuple(
                 None if token is None else _or_none(found[token], _link) for token in self._links
             ),
-            has_all_lists=len(known) == len(subjects),
+            has_all_lists=is_whole,
         )
 
 

@@ -4,13 +4,16 @@ An import first writes its entries, each under its own import's name, and takes 
 to the set of committed imports. So it is never seen in half, in any number of buckets.
 """
 
-from collections.abc import Iterable, Iterator
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 
 from fanzha.adapters import keys
 from fanzha.adapters.codec import decode_entry, encode
-from fanzha.adapters.redis_link import RedisLink
+from fanzha.adapters.hard_lists import HardLists, Import, expires, hard_rows, keeps
+from fanzha.adapters.redis_link import Command, RedisLink
 from fanzha.domain.errors import StoreUnavailableError
 from fanzha.domain.evidence import ListSubject, WatchlistEntry
 from fanzha.domain.record import ListImportRecord
@@ -23,11 +26,29 @@ _COMMIT_KIND = "list_commit"
 
 
 class CommittedLists:
-    """The imports in effect, refreshed from Redis about every second."""
+    """The imports in effect, and the copy of their hard entries; refreshed about every second."""
 
-    def __init__(self, link: RedisLink) -> None:
+    def __init__(
+        self,
+        link: RedisLink,
+        hard: HardLists | None = None,
+        now_ms: Callable[[], int] = lambda: 0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Know nothing yet.
+
+        Args:
+            link: connection to Redis.
+            hard: the copy of hard entries for while Redis is away; None: there is none.
+            now_ms: the service's clock, milliseconds since 1970 UTC.
+            monotonic: clock for the copy's age, in seconds.
+        """
         self._link = link
+        self._hard = hard
+        self._now_ms = now_ms
+        self._monotonic = monotonic
         self._order: dict[bytes, int] | None = None
+        self._read_s: float | None = None
         self.version = ""
 
     def refresh(self) -> None:
@@ -36,18 +57,49 @@ class CommittedLists:
         Keeps the last ones when Redis is away, or is being rebuilt and does not hold them all yet.
         """
         try:
-            is_rebuilt, flat = self._link.run(
+            is_rebuilt, flat, history = self._link.run(
                 [
                     ("EXISTS", keys.LISTS_REBUILDING),
                     ("ZRANGE", keys.LIST_IMPORTS, 0, -1, "WITHSCORES"),
+                    ("GET", keys.LIST_HISTORY),
                 ]
             )
+            if is_rebuilt:
+                return
+            self._order = {name: order for order, name in enumerate(flat[::2])}
+            if self._hard is not None:
+                pairs = zip(flat[::2], flat[1::2], strict=True)
+                imports = [Import(name, int(score)) for name, score in pairs]
+                self._hard.follow(imports, history or b"", self._now_ms())
         except StoreUnavailableError:
             return
-        if is_rebuilt:
-            return
-        self._order = {name: order for order, name in enumerate(flat[::2])}
-        self.version = _version(int(flat[-1])) if flat else "none"
+        if not self.has_forgotten:
+            self.version = _version(int(flat[-1])) if flat else "none"
+            self._read_s = self._monotonic()
+
+    @property
+    def has_forgotten(self) -> bool:
+        """Say whether Redis lost imports: what it says of the lists is not all."""
+        return self._hard is not None and self._hard.has_forgotten
+
+    def age_s(self) -> float | None:
+        """Return how long ago the copy was known to be what Redis has, in seconds; None: never."""
+        return None if self._read_s is None else self._monotonic() - self._read_s
+
+    def copied(
+        self, accounts: Iterable[tuple[ListSubject, bytes]]
+    ) -> tuple[tuple[ListSubject, WatchlistEntry], ...]:
+        """Return the hard entries on accounts that the worker itself holds, ended ones too."""
+        if self._hard is None:
+            return ()
+        return tuple((subject, x) for subject, token in accounts for x in self._hard.find(token))
+
+    def copy_version(self) -> str:
+        """Return the version of the copy with its age, empty when there is none."""
+        age_s = self.age_s()
+        if self._hard is None or age_s is None:
+            return ""
+        return f"{self.version}+copy.{int(age_s)}s"
 
     def entries(
         self, subjects: list[ListSubject], lists: list[list[bytes]]
@@ -88,7 +140,7 @@ def import_entries(
     import_id = header.import_id or f"import-{int(link.run([('INCR', keys.LIST_COUNTER)])[0]):06d}"
     count = 0
     for chunk in chunks(entries):
-        writes = entry_writes(import_id, chunk)
+        writes = [*entry_writes(import_id, count // CHUNK, chunk), expires(import_id)]
         note = replace(header, import_id=import_id, entries=tuple(chunk))
         writes.append(("XADD", keys.journal(_JOURNAL_BUCKET), "*", "k", _KIND, "b", encode(note)))
         link.run(writes)
@@ -99,6 +151,8 @@ def import_entries(
     journal = keys.journal(_JOURNAL_BUCKET)
     score = link.run(
         [
+            ("SET", keys.LIST_HISTORY, secrets.token_hex(8), "NX"),
+            keeps(import_id),
             ("ZADD", keys.LIST_IMPORTS, "NX", commit, import_id),
             ("XADD", journal, "*", "k", _COMMIT_KIND, "b", encode(done)),
             ("ZSCORE", keys.LIST_IMPORTS, import_id),
@@ -108,13 +162,23 @@ def import_entries(
 
 
 def entry_writes(
-    import_id: str, entries: Iterable[tuple[bytes, WatchlistEntry]]
-) -> list[tuple[object, ...]]:
-    """Return the commands that put entries beside their tokens; they count with their import."""
-    return [
+    import_id: str, group: int, entries: Iterable[tuple[bytes, WatchlistEntry]]
+) -> list[Command]:
+    """Return the commands that put entries beside their tokens; they count with their import.
+
+    Args:
+        import_id: the import.
+        group: number of this part of it.
+        entries: tokens and their entries.
+    """
+    listed = tuple(entries)
+    writes: list[Command] = [
         ("HSET", keys.list_entries(token), f"{int(entry.kind)}|{import_id}", encode(entry))
-        for token, entry in entries
+        for token, entry in listed
     ]
+    if rows := hard_rows(listed):
+        writes.append(("HSET", keys.hard_list(import_id), group, rows))
+    return writes
 
 
 def _version(commit: int) -> str:

@@ -6,11 +6,10 @@ from typing import Any, Final
 from fanzha.adapters import keys
 from fanzha.adapters.redis_link import Command, RedisLink
 from fanzha.archive.held import HeldRecords, Seqs, place_of
-from fanzha.archive.part import order_of
+from fanzha.archive.part import made_ms, order_of
 from fanzha.archive.rows import to_row, without_content
 from fanzha.archive.schema import KIND_DECISION, KIND_EXECUTION, OUTCOME_KINDS
 from fanzha.archive.writer import NOTHING, Head, LogWriter
-from fanzha.domain.ids import is_decision_id, time_ms_of_decision
 
 _REPORTS: Final = {KIND_EXECUTION, *OUTCOME_KINDS}
 """Spools send these again after Redis forgot them, and their entries do not say so."""
@@ -106,9 +105,9 @@ def _may_be_another(row: dict[str, Any]) -> bool:
 def _is_late(row: dict[str, Any]) -> bool:
     """Say whether a decision reached the journal long after it was made."""
     name = row.get("decision_id")
-    if row["kind"] != KIND_DECISION or name is None or not is_decision_id(name):
+    if row["kind"] != KIND_DECISION or name is None or (time_ms := made_ms(name)) is None:
         return False
-    return order_of(row["stream_id"])[0] - time_ms_of_decision(name) > _LATE_MS
+    return order_of(row["stream_id"])[0] - time_ms > _LATE_MS
 
 
 def _leave_out(batch: Batch, there: Seqs) -> None:

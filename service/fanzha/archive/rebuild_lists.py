@@ -1,6 +1,8 @@
 """The watchlists of an archive: imports in effect, in the order of their commits, and counters."""
 
 import re
+import secrets
+from collections import Counter
 from typing import Final
 
 from fanzha.adapters import keys
@@ -24,6 +26,7 @@ class Lists:
     def __init__(self, link: RedisLink) -> None:
         self._link = link
         self._commits: dict[str, int] = {}
+        self._groups: Counter[str] = Counter()
         self._counters = {"import": 0, "proposal": 0}
         self._commit_max = 0
 
@@ -35,7 +38,9 @@ class Lists:
         record = decode(body, ListImportRecord)
         self._count(record.import_id)
         if kind == schema.KIND_LIST_IMPORT:
-            writes = entry_writes(record.import_id, record.entries)
+            group = self._groups[record.import_id]
+            self._groups[record.import_id] += 1
+            writes = entry_writes(record.import_id, group, record.entries)
             if writes:
                 self._link.run(writes)
             return
@@ -49,6 +54,8 @@ class Lists:
         """Write the imports in effect and the counters; return how many imports there are."""
         scores = [x for name, number in self._commits.items() for x in (number, name)]
         writes: list[Command] = [("DEL", keys.LIST_IMPORTS)]
+        # Workers that hold a copy of what was here before read everything anew.
+        writes.append(("SET", keys.LIST_HISTORY, secrets.token_hex(8)))
         if scores:
             writes.append(("ZADD", keys.LIST_IMPORTS, *scores))
             writes.append(("SET", keys.LIST_COMMITS, self._commit_max))

@@ -98,21 +98,25 @@ _CONTACT_SUBJECTS = (
 )
 
 
-def _gravest(hits: tuple[ListHit, ...] | None, subjects: tuple[ListSubject, ...]) -> int:
-    if hits is None:
-        return UNKNOWN
+def _gravest(
+    hits: tuple[ListHit, ...] | None, subjects: tuple[ListSubject, ...], otherwise: int
+) -> int:
     return max(
         (
             int(hit.entry.grade)
-            for hit in hits
+            for hit in hits or ()
             if hit.subject in subjects and hit.entry.kind != WatchlistKind.VERIFIED_BILLER
         ),
-        default=0,
+        default=UNKNOWN if hits is None else otherwise,
     )
 
 
 def request_facts(
-    transfer: Transfer, list_hits: tuple[ListHit, ...] | None, utc_offset_s: int
+    transfer: Transfer,
+    list_hits: tuple[ListHit, ...] | None,
+    utc_offset_s: int,
+    *,
+    has_all_lists: bool = True,
 ) -> npt.NDArray[np.int64]:
     """Return the facts of a valid transfer, int64 of shape (len(FACTS),).
 
@@ -120,8 +124,11 @@ def request_facts(
         transfer: the transfer.
         list_hits: list entries in effect, None when lists could not be read.
         utc_offset_s: the bank's offset from UTC at the transfer's time, in seconds.
+        has_all_lists: whether nothing but `list_hits` is in effect; else what they do not name is
+            unknown.
 
     """
+    none_listed = 0 if has_all_lists else UNKNOWN
     payer, payee, session = transfer.payer, transfer.payee or _NO_PARTY, transfer.session
     values = (
         transfer.create_time_ms,
@@ -140,9 +147,9 @@ def request_facts(
         counterparty_of(payee.account) if payee.account else UNKNOWN,
         *_party_facts(payee),
         *_session_facts(session),
-        _gravest(list_hits, (ListSubject.PAYER_ACCOUNT,)),
-        _gravest(list_hits, (ListSubject.PAYEE_ACCOUNT,)),
-        _gravest(list_hits, _CONTACT_SUBJECTS),
+        _gravest(list_hits, (ListSubject.PAYER_ACCOUNT,), none_listed),
+        _gravest(list_hits, (ListSubject.PAYEE_ACCOUNT,), none_listed),
+        _gravest(list_hits, _CONTACT_SUBJECTS, none_listed),
     )
     return np.array([UNKNOWN if value is None else value for value in values], np.int64)
 

@@ -4,7 +4,7 @@ Whatever a policy says, here hold: BLOCK only on hard evidence; a soft PAUSE onl
 the score; an essential payment never above CONFIRM on soft grounds.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fanzha.domain.decision import Reason
 from fanzha.domain.model import Head
@@ -71,8 +71,12 @@ def of_score(
 def of_gaps(
     transfer: Transfer, degraded: tuple[DegradedPart, ...], policy: Policy, *, is_spared: bool
 ) -> list[Finding]:
-    """Return what the policy answers at least because parts are missing."""
-    findings = []
+    """Return what the policy answers at least because parts are missing: the strictest.
+
+    Milder answers for other parts are left out: what is missing, the decision names anyway. The
+    customer reads the same words once.
+    """
+    findings: list[Finding] = []
     for part in degraded:
         rule = policy.gaps.get(part)
         if rule is None:
@@ -81,9 +85,15 @@ def of_gaps(
         kind = min(found.answer, DecisionKind.PAUSE)
         if kind == DecisionKind.PAUSE and (is_spared or not found.has_two_grounds):
             kind = DecisionKind.CONFIRM
-        if kind > DecisionKind.ALLOW:
-            wished, hold_ms = found.answer, found.hold_ms
-            findings.append(
-                Finding(kind, wished, rule.reason, hold_ms, None, None, is_soft=True, is_gap=True)
+        if kind == DecisionKind.ALLOW or any(finding.kind > kind for finding in findings):
+            continue
+        findings = [finding for finding in findings if finding.kind == kind]
+        reason, said = rule.reason, {finding.reason.customer_zh for finding in findings}
+        if reason.customer_zh in said:
+            reason = replace(reason, customer_zh="", customer_en="")
+        findings.append(
+            Finding(
+                kind, found.answer, reason, found.hold_ms, None, None, is_soft=True, is_gap=True
             )
+        )
     return findings

@@ -29,7 +29,9 @@ def score(
         zone: the bank's time zone.
     """
     offset = utc_offset_s(transfer.create_time_ms, zone)
-    facts = request_facts(transfer, evidence.list_hits, offset)
+    facts = request_facts(
+        transfer, evidence.list_hits, offset, has_all_lists=evidence.has_all_lists
+    )
     features = feature_vector(facts, evidence.payer, evidence.payee, evidence.links)
     says = None if model is None else _usable(model.score(features), transfer)
     return Scored(facts.tobytes(), features.tobytes(), says), features

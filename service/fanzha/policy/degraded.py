@@ -12,6 +12,7 @@ from typing import Final
 
 from fanzha.domain.decision import Reason
 from fanzha.domain.vocabulary import Channel, DecisionKind, DegradedPart
+from fanzha.policy.facts import FACT_BY_NAME
 
 
 class Gap(StrEnum):
@@ -29,6 +30,11 @@ CODE_OF: Final = {gap: f"{gap.name}_MISSING" for gap in Gap}
 """Codes of the reasons."""
 
 
+_ORDINARY: Final = FACT_BY_NAME["amount_minor"].ordinary
+ORDINARY_MINOR: Final = int(_ORDINARY) if isinstance(_ORDINARY, float) else 0
+"""An amount, in minor units, that says nothing by itself: no atom that holds for it is evidence."""
+
+
 @dataclass(frozen=True, slots=True)
 class GapAnswer:
     """What is answered at least, from an amount on."""
@@ -42,8 +48,8 @@ class GapAnswer:
 
     @property
     def has_two_grounds(self) -> bool:
-        """Say whether the amount is a ground beside the gap."""
-        return self.amount_from_minor > 0
+        """Say whether the amount is a ground beside the gap; an ordinary one is none."""
+        return self.amount_from_minor > ORDINARY_MINOR
 
 
 @dataclass(frozen=True, slots=True)

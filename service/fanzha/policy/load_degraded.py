@@ -5,7 +5,15 @@ from typing import Final
 from fanzha.checked_yaml import ABSENT, Document
 from fanzha.domain.vocabulary import Channel, DecisionKind
 from fanzha.file_shape import Loc
-from fanzha.policy.degraded import CODE_OF, PART_OF, Gap, GapAnswer, GapRule, GapRules
+from fanzha.policy.degraded import (
+    CODE_OF,
+    ORDINARY_MINOR,
+    PART_OF,
+    Gap,
+    GapAnswer,
+    GapRule,
+    GapRules,
+)
 from fanzha.policy.guards import checked_template
 from fanzha.policy.policy_file import DegradedShape, GapAnswerShape, GapShape
 
@@ -63,10 +71,10 @@ def _answer(
     if case is None:
         return None
     kind = DecisionKind[case.answer.upper()]
-    if kind == DecisionKind.PAUSE and case.amount_from_minor == 0:
+    if kind == DecisionKind.PAUSE and case.amount_from_minor <= ORDINARY_MINOR:
         text = (
-            "a missing part alone never pauses; give amount_from_minor above 0 as a second ground, "
-            "or confirm"
+            f"a missing part alone never pauses; give amount_from_minor above {ORDINARY_MINOR}, an "
+            "ordinary amount, as a second ground, or confirm"
         )
         document.fault((*loc, "answer"), text)
     if kind <= default:

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any, Final
 
 from fanzha.adapters.codec import decode, encode
+from fanzha.adapters.hard_lists import renamed
 from fanzha.adapters.reads import ANSWER_HEAD
 from fanzha.adapters.redis_link import Command, RedisLink
 from fanzha.domain.errors import SetupError
@@ -31,6 +32,7 @@ _AS_IT_IS: Final = frozenset(
         *(b"recorded", b"reconciled", b"execution", b"outcomes", b"archived"),
         *(b"applied", b"received"),
         *(b"imports", b"counter", b"commits", b"proposals", b"proposal", b"proposal_counter"),
+        b"history",
     }
 )
 
@@ -70,6 +72,7 @@ class Copy:
             b"list": self._named(b"list", lambda held: held),
             b"decision": self._kept(self._answer),
             b"proposed": self._kept(self._proposed),
+            b"hard": self._kept(self._hard),
             b"request": self._request,
             b"journal": self._stream,
             b"outbox": self._stream,
@@ -153,6 +156,9 @@ class Copy:
             )
             for field, value in held.items()
         }
+
+    def _hard(self, held: dict[bytes, bytes]) -> dict[bytes, bytes]:
+        return {field: renamed(rows, self._new.token) for field, rows in held.items()}
 
     def _account(self, held: dict[bytes, bytes]) -> dict[bytes, bytes]:
         new, changed = self._new, dict(held)
