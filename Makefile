@@ -43,6 +43,11 @@ bench: $(READY) ## Measure speed side by side with its floors; last line is JSON
 overload: $(READY) ## Measure a worker at and above saturation; last line is JSON
 	@$(BIN)/python -m fanzha_loadtest.overload
 
+FAULT ?=
+.PHONY: chaos
+chaos: $(READY) ## Break what can break, under load; FAULT=name plays one; last line is JSON
+	@$(BIN)/python -m tests.chaos $(addprefix --fault ,$(FAULT))
+
 .PHONY: fuzz
 fuzz: $(READY) ## Fuzz every reader of what comes from outside; last line is JSON
 	@$(BIN)/python -m tests.fuzz

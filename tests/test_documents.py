@@ -29,6 +29,8 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NOT_RUN = {
     "make demo": "takes minutes; tests/integration/test_demo_command.py plays its fast form",
     "make test": "runs this very test",
+    "make chaos": "takes a quarter of an hour; tests/chaos/test_chaos.py plays its short form",
+    "make chaos FAULT=redis-frozen": "sets up a machine; tests/chaos/test_chaos.py plays it",
     "make benchmark-quality": "needs the handbook set; tests/training/test_benchmark.py runs it",
 }
 ADDRESS = "127.0.0.1:7443"

@@ -30,6 +30,9 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder of the report.")] = ROOT / "build/chaos",
     seed: Annotated[int, typer.Option(help="Of what clients do.")] = 1,
     small: Annotated[bool, typer.Option("--small", help="As in CI.")] = False,  # noqa: FBT002
+    keep: Annotated[  # noqa: FBT002
+        bool, typer.Option("--keep", help="Keep what a stage leaves, also if good.")
+    ] = False,
     seconds: Annotated[float | None, typer.Option(min=1, help="How long each fault holds.")] = None,
 ) -> None:
     """Play faults one after the other and judge each."""
@@ -49,6 +52,7 @@ def main(
             result = play(
                 kind(), size, seed,
                 lambda text, title=title, status=status: status.update(f"{title}: {text}"), out,
+                keep_good=keep,
             )  # fmt: skip
         results.append(result)
         console.print(f"{title}: {_told(result)}")

@@ -112,7 +112,9 @@ class Client:
         first = self._rng.randrange(len(self._scoring))
         for number in range(TRIES_MAX):
             worker = (first + number) % len(self._scoring)
-            if self._score_at(request, worker, attempt if number == 0 else "retry"):
+            if self._score_at(
+                request, worker, attempt if number == 0 or attempt == "after" else "retry"
+            ):
                 return
             if self.stopped:
                 return

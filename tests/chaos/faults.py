@@ -1,9 +1,11 @@
 """The faults: what goes wrong, and what brings it right again."""
 
 import time
+from collections.abc import Sequence
 from typing import ClassVar, Literal, cast
 
 from tests.chaos import disk
+from tests.chaos.answers import DECISION, Call
 from tests.chaos.clock import SteppedClock
 from tests.chaos.disk import SmallDisk
 from tests.chaos.proxy import ProxyProcess
@@ -11,6 +13,8 @@ from tests.chaos.stage import Stage
 from tests.redis_processes import ClusterSet, RedisProcess, SentinelSet, wait_until
 
 from fanzha.adapters.redis_slots import slot_of
+from fanzha.archive.log import LOG
+from fanzha.domain.ids import BUCKETS
 
 Topology = Literal["single", "sentinel", "cluster"]
 
@@ -42,6 +46,15 @@ class Fault:
     def heal(self, stage: Stage) -> None:
         """Take the cause away."""
 
+    def was_felt(self, stage: Stage, calls: Sequence[Call]) -> bool:
+        """Say whether the fault reached the service: one that nobody felt proves nothing.
+
+        Args:
+            stage: after the load.
+            calls: those that were under way while it held.
+        """
+        return any(call.kind == DECISION and call.answer.degraded_parts for call in calls)
+
 
 class WorkerKilled(Fault):
     name = "worker-kill"
@@ -57,6 +70,10 @@ class WorkerKilled(Fault):
         stage.workers[-1].kill()
         stage.abandoned.add(stage.workers[-1].number)
         time.sleep(stage.size.during_s / 2)
+
+    def was_felt(self, stage: Stage, calls: Sequence[Call]) -> bool:
+        failed = {call.worker for call in calls if call.detail.startswith("UNAVAILABLE")}
+        return failed == {0, stage.workers[-1].number}
 
 
 class _OfOneRedis(Fault):
@@ -182,18 +199,31 @@ class ClusterNodeLost(_OfCluster):
 
 class ClusterSlotMoved(_OfCluster):
     name = "cluster-slot-move"
-    says = "slots of twelve buckets move to other masters, live, and back"
+    says = "the slots of the fullest buckets move to other masters, live, and back"
+
+    def __init__(self) -> None:
+        self._moved_keys = 0
 
     def hold(self, stage: Stage) -> None:
-        nodes, until_s = self.nodes(stage), time.monotonic() + 2 * stage.size.during_s
-        for bucket in range(0, 240, 20):
-            slot = slot_of(b"{b%d}" % bucket)
+        nodes, until_s = self.nodes(stage), time.monotonic() + stage.size.during_s
+        slots = {slot_of(b"{b%d}" % bucket) for bucket in range(BUCKETS)}
+        held = {slot: self._keys(nodes, slot) for slot in slots}
+        fullest = sorted(slots, key=lambda slot: -held[slot])
+        while time.monotonic() < until_s:
+            slot = fullest.pop(0)
             source = nodes.master_of(slot)
             target = next(one for one in nodes.masters if one.port != source.port)
-            nodes.move_slot(slot, target, lambda: time.sleep(0.01))
-            nodes.move_slot(slot, source, lambda: time.sleep(0.01))
-            if time.monotonic() > until_s:
-                break
+            for to in (target, source):
+                self._moved_keys += self._keys(nodes, slot)
+                # Calls come in between: half of their keys are here, half are there.
+                nodes.move_slot(slot, to, lambda: time.sleep(0.02))
+
+    @staticmethod
+    def _keys(nodes: ClusterSet, slot: int) -> int:
+        return int(nodes.master_of(slot).ask("CLUSTER", "COUNTKEYSINSLOT", slot))
+
+    def was_felt(self, stage: Stage, calls: Sequence[Call]) -> bool:
+        return self._moved_keys > 100
 
 
 class SpoolFull(Fault):
@@ -225,6 +255,8 @@ class ArchiveFull(Fault):
 
     def __init__(self) -> None:
         self._disk: SmallDisk | None = None
+        self._commits = 0
+        self._stalled = False
 
     def why_not(self) -> str:
         return disk.why_not()
@@ -236,10 +268,19 @@ class ArchiveFull(Fault):
     def start(self, stage: Stage) -> None:
         assert self._disk is not None
         self._disk.fill()
+        self._commits = self._count(stage)
 
     def heal(self, stage: Stage) -> None:
         assert self._disk is not None
+        self._stalled = self._count(stage) == self._commits
         self._disk.free()
+
+    @staticmethod
+    def _count(stage: Stage) -> int:
+        return len(list((stage.archive / LOG).glob("*.json")))
+
+    def was_felt(self, stage: Stage, calls: Sequence[Call]) -> bool:
+        return self._stalled and self._count(stage) > self._commits
 
 
 class ArchiversKilled(Fault):
@@ -254,6 +295,9 @@ class ArchiversKilled(Fault):
             time.sleep(0.5 + number * 7 % 16 / 10)
             stage.archivers[number % len(stage.archivers)].kill()
             number += 1
+
+    def was_felt(self, stage: Stage, calls: Sequence[Call]) -> bool:
+        return sum(archiver.starts for archiver in stage.archivers) > len(stage.archivers) + 1
 
 
 class ClockStepped(Fault):
@@ -282,12 +326,21 @@ class ClockStepped(Fault):
         time.sleep(stage.size.during_s / 2)
         # New epochs begin at this, by the clock of whoever sees the restart first.
         redis.kill()
+        time.sleep(0.5)
         redis.restart()
         time.sleep(stage.size.during_s / 2)
 
     def heal(self, stage: Stage) -> None:
         assert self._clock is not None
         self._clock.step(0)
+
+    def was_felt(self, stage: Stage, calls: Sequence[Call]) -> bool:
+        times_s: dict[bool, list[int]] = {True: [], False: []}
+        for call in calls:
+            if call.kind == DECISION and call.attempt == "fresh":
+                times_s[call.worker == 0].append(call.answer.decide_time.seconds)
+        # Both clocks were read in the same seconds.
+        return min(times_s[True]) < min(times_s[False]) + self._STEP_S / 2
 
 
 class _Network(Fault):

@@ -69,6 +69,8 @@ class Verdict:
     """Errors that no client should see."""
     answered: int = 0
     acknowledged: int = 0
+    reports_too_early: int = 0
+    """Reports refused because the decision had not reached Redis yet."""
     reconciled: int = 0
     same_answer_twice: int = 0
 
@@ -118,11 +120,21 @@ def judge(
             if window.covers(call) and _JOURNAL not in call.answer.degraded_parts
         ]
     for call in calls:
-        if call.kind == FAILURE and not call.detail.startswith(_USUAL_FAILURES):
-            said = f"{call.request_id} ({call.attempt}) at worker {call.worker}: {call.detail}"
-            to = verdict.contradicted if "ALREADY_EXISTS" in call.detail else verdict.unexpected
-            to.append(said)
+        if call.kind == FAILURE:
+            _judge_failure(verdict, call, window)
     return verdict
+
+
+def _judge_failure(verdict: Verdict, call: Call, window: Window) -> None:
+    code = call.detail.split(":")[0]
+    said = f"{call.request_id} ({call.attempt}) at worker {call.worker}: {call.detail}"
+    if code == "ALREADY_EXISTS":
+        verdict.contradicted.append(said)
+    elif code == "NOT_FOUND" and call.attempt in (EXECUTION, OUTCOME) and window.excuses(call):
+        # Its decision is in another worker's spool, and on its way; the bank reports once more.
+        verdict.reports_too_early += 1
+    elif code not in _USUAL_FAILURES:
+        verdict.unexpected.append(said)
 
 
 def _judge_record(verdict: Verdict, name: str, answers: list[Call], rows: list[Archived]) -> None:

@@ -75,10 +75,11 @@ def _lines(results: list[Result], load: str) -> list[str]:
 def _details(result: Result) -> list[str]:
     figures = result.figures
     lines = [
-        f"- held for {figures['fault_ms']:,} ms; quiet {figures['quiet_after_ms']:,} ms after the end",
+        f"- held for {figures['fault_ms']:,} ms; quiet {figures['quiet_after_ms']:,} ms later",
         f"- archived: {figures['archived_rows']:,} records",
         f"- marked in the fault: {_counts(figures['degraded_parts_during'])}",
         f"- calls that failed and were sent again: {_counts(figures['failures'])}",
+        f"- reports that came before their decisions: {figures['reports_too_early']:,}",
         f"- vectors compared: {figures['skew_compared']:,}; not: {figures['skew_after_gap']:,}",
     ]
     for name, found in result.violations.items():

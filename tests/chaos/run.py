@@ -41,7 +41,9 @@ class Result:
         return not self.violations
 
 
-def play(fault: Fault, size: Size, seed: int, say: Say, keep: Path | None = None) -> Result:
+def play(
+    fault: Fault, size: Size, seed: int, say: Say, keep: Path, *, keep_good: bool = False
+) -> Result:
     """Play one fault.
 
     Args:
@@ -49,7 +51,8 @@ def play(fault: Fault, size: Size, seed: int, say: Say, keep: Path | None = None
         size: how much is played.
         seed: of clients and proxies.
         say: told what is being done.
-        keep: where to leave logs and archive when something was violated; None: nowhere.
+        keep: folder in which logs, spools and archive are left when something was violated.
+        keep_good: leave them there in any case.
     """
     result = Result(fault.name, fault.says, fault.why_not())
     if result.skipped:
@@ -63,7 +66,10 @@ def play(fault: Fault, size: Size, seed: int, say: Say, keep: Path | None = None
             stage.begin()
             window = _break_and_heal(fault, stage, say)
             _judge(stage, window, result, say)
-        if result.violations and keep is not None:
+            touched = [call for call in stage.calls() if window.touches(call)]
+            if not fault.was_felt(stage, touched):
+                result.violations["not_felt"] = ["the fault did not reach the service"]
+        if result.violations or keep_good:
             shutil.rmtree(keep / fault.name, ignore_errors=True)
             shutil.copytree(
                 folder, keep / fault.name, ignore=shutil.ignore_patterns("*.sock"),
@@ -171,6 +177,7 @@ def _figures(verdict: Verdict, calls: list[Call], window: Window) -> dict[str, A
         "answered": len(answers),
         "answered_during": len(during),
         "acknowledged": verdict.acknowledged,
+        "reports_too_early": verdict.reports_too_early,
         "lost": len(verdict.lost),
         "contradicted": len(verdict.contradicted),
         "degraded": len(marked),

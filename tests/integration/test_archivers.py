@@ -18,12 +18,16 @@ from tests.journals import Journals, archived_names, decision_of
 from tests.redis_processes import ClusterSet, wait_until
 
 from fanzha.adapters import keys
+from fanzha.adapters.codec import encode
 from fanzha.adapters.redis_link import RedisLink
 from fanzha.archive.drain import Drain, drain
 from fanzha.archive.log import ArchiveLog
 from fanzha.archive.machine_key import signer_for, trusted_folder
 from fanzha.archive.verify import Outside, verify
 from fanzha.domain.errors import SetupError
+from fanzha.domain.ids import new_decision_id
+from fanzha.domain.record import ExecutionRecord
+from fanzha.domain.vocabulary import ExecutionStatus
 
 ROOT = Path(__file__).parents[2]
 
@@ -220,6 +224,28 @@ def test_a_decision_that_was_sent_again_is_one_decision_and_its_change_is_kept(
     drain(link, tmp_path, lambda _: None)
 
     assert archived_names(tmp_path) == [f"C-{token.hex()}-900", f"D-{name}"]
+    assert faults(tmp_path, cursors={7: client.get(keys.archived(7)).decode()}) == []
+
+
+def test_a_report_that_was_sent_again_is_one_report_and_its_change_is_kept(
+    redis_url: str, tmp_path: Path
+) -> None:
+    client, link = Journals(redis_url).client, RedisLink(redis_url, 5_000)
+    token, now_ms = bytes(15) + b"\x07", time.time_ns() // 1_000_000
+    name = new_decision_id(now_ms, 7, bytes(9))
+    body = encode(ExecutionRecord(name, ExecutionStatus.POSTED, now_ms, now_ms))
+    sent = {"k": "execution", "a": token, "s": "1", "o": "3", "c": bytes(40), "b": body}
+    client.xadd(keys.journal(7), sent)
+    drain(link, tmp_path, lambda _: None)
+    # What came first to the new Redis is archived already, so that nothing looks like a loss.
+    client.xadd(keys.journal(7), sent | {"s": "899", "p": "0", "k": "change"})
+    drain(link, tmp_path, lambda _: None)
+
+    client.xadd(keys.journal(7), sent | {"s": "900"})
+    drain(link, tmp_path, lambda _: None)
+
+    changes = [f"C-{token.hex()}-{seq}" for seq in (899, 900)]
+    assert archived_names(tmp_path) == [*changes, f"E-{name}"]
     assert faults(tmp_path, cursors={7: client.get(keys.archived(7)).decode()}) == []
 
 

@@ -121,8 +121,8 @@ def greeted(
         StoreUnavailableError: it refused a command.
     """
     wait_s = max(until_s - time.monotonic(), _TIMEOUT_MIN_S)
-    wire = Wire(target.connection(address, wait_s), target.tls)
     first = login.commands()
+    wire = Wire(target.connection(address, wait_s), target.tls)
     try:
         replies = wire.ask([*first, *asks], until_s)
     except BaseException:

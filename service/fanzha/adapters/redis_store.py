@@ -30,6 +30,8 @@ _NO_PAYEE = bytes(16)
 _DECISION_KINDS = (b"decision", b"decision_update", b"conflict")
 _CLOCKS_APART_MS = 10_000
 _JOURNAL_LOOK = 2_000
+_ANSWERS_MAX = 8
+"""So many answers to one request are followed to the one that stands."""
 _DAY_MS = 86_400_000
 EXECUTION_LIFE_MS = 7 * _DAY_MS
 """How long the newest status of an execution is remembered. What is reported later changes history
@@ -141,7 +143,7 @@ class RedisStore:
         answer, settled = self._link.run(
             [("GET", keys.decision(decision_id)), ("GET", keys.reconciled(decision_id))]
         )
-        reconciled = Reconciled(settled[:26].decode(), settled[26:] == b"1") if settled else None
+        reconciled = self._reconciled(settled) if settled else None
         if answer:
             payer, payee, change = ANSWER_HEAD.unpack_from(answer)
             decision = decode_decision(answer[ANSWER_HEAD.size :])
@@ -160,6 +162,16 @@ class RedisStore:
                 if record.decision.decision_id == decision_id:
                     return on_record(record, reconciled)
         return None
+
+    def _reconciled(self, settled: bytes) -> Reconciled:
+        """Return what stands; a third answer may have been stricter than what stood of two."""
+        stands, contradicted = settled[:26].decode(), settled[26:] == b"1"
+        for _ in range(_ANSWERS_MAX):
+            later = self._link.run([("GET", keys.reconciled(stands))])[0]
+            if not later or later[:26].decode() == stands:
+                break
+            stands, contradicted = later[:26].decode(), contradicted or later[26:] == b"1"
+        return Reconciled(stands, contradicted)
 
     def execute(self, subject: Subject, report: ExecutionRecord, change: bytes) -> Taken:
         """Take an execution report; see the port."""

@@ -5,13 +5,15 @@
     redis+cluster://host:6379,host:6379
 
 `rediss+sentinel://` and `rediss+cluster://` speak TLS. `user:password@` before the hosts is for the
-data servers, `?sentinel_username=…&sentinel_password=…` for the Sentinels; every other parameter is
+data servers, `?sentinel_username=…&sentinel_password=…` for the Sentinels; `?password_file=…` and
+`?sentinel_password_file=…` name files that hold passwords instead. Every other parameter is
 one of redis-py's connections; those of TLS are in `fanzha.adapters.redis_tls`.
 """
 
 import re
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -31,7 +33,7 @@ _FORMS = (
 )
 _DATABASE = re.compile(r"(/\d*)?")
 _USER = re.compile(r"//.*@", re.DOTALL)
-_SECRET = re.compile(r"([?&][^=&]*password[^=&]*=)[^&]*", re.IGNORECASE)
+_SECRET = re.compile(r"([?&][^=&]*password(?!_file)[^=&]*=)[^&]*", re.IGNORECASE)
 _DEFAULT_PORT = {"sentinel": 26_379, "cluster": 6_379}
 # What the link decides itself: one try, within the call's own time, replies as bytes.
 _OWN: dict[str, Any] = {
@@ -58,13 +60,22 @@ class Login:
     username: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
     db: int = 0
+    password_file: Path | None = None
+    """Where the password is read for each connection, so that it can be changed."""
 
     def commands(self) -> list[tuple[Any, ...]]:
-        """Return AUTH and SELECT, as far as they are needed."""
+        """Return AUTH and SELECT, as far as they are needed.
+
+        Raises:
+            OSError: the password's file cannot be read.
+        """
         commands: list[tuple[Any, ...]] = []
-        if self.password is not None:
+        password = self.password
+        if self.password_file is not None:
+            password = self.password_file.read_text("utf-8").rstrip("\r\n")
+        if password is not None:
             user = () if self.username is None else (self.username,)
-            commands.append(("AUTH", *user, self.password))
+            commands.append(("AUTH", *user, password))
         if self.db:
             commands.append(("SELECT", self.db))
         return commands
@@ -122,6 +133,13 @@ def parse(url: str) -> Target:
             target = _of_one(url)
         # Names of parameters are checked when a connection is made, not when it is opened.
         target.connection(target.addresses[0], 1.0)
+        for login in (target.login, target.sentinel_login):
+            login.commands()
+    except OSError as error:
+        raise SetupError(
+            f"--redis {masked(url)!r}: the password's file {error.filename!r} cannot be read: "
+            f"{error.strerror}"
+        ) from None
     except (ValueError, TypeError, IndexError, redis.RedisError) as error:
         # The parser's words may repeat a piece of a password that it took for a port.
         raise SetupError(
@@ -169,7 +187,10 @@ def _of_one(url: str) -> Target:
     path = options.pop("path", None)
     address = (options.pop("host", "localhost"), options.pop("port", 6_379))
     login = Login(
-        options.pop("username", None), options.pop("password", None), options.pop("db", 0)
+        options.pop("username", None),
+        options.pop("password", None),
+        options.pop("db", 0),
+        _path(options.pop("password_file", None)),
     )
     if path is not None:
         address = (path, 0)
@@ -188,7 +209,11 @@ def _of_several(url: str, transport: str, form: str) -> Target:
         raise _FaultError("a Cluster has no database but 0")
     if db and not db.isdecimal():
         raise _FaultError("the database is no number")
-    of_sentinel = Login(query.pop("sentinel_username", None), query.pop("sentinel_password", None))
+    of_sentinel = Login(
+        query.pop("sentinel_username", None),
+        query.pop("sentinel_password", None),
+        password_file=_path(query.pop("sentinel_password_file", None)),
+    )
     # The first host stands for all: they share everything but their address.
     one = f"{transport}://{user}{at}host:1/{db or 0}?{urlencode(query)}"
     single = _of_one(one)
@@ -205,6 +230,10 @@ def _of_several(url: str, transport: str, form: str) -> Target:
         single._class,  # noqa: SLF001 - its own class
         single._options,  # noqa: SLF001
     )
+
+
+def _path(text: str | None) -> Path | None:
+    return None if text is None else Path(text)
 
 
 def _address(text: str, default_port: int) -> Address:

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeVar
 
@@ -19,6 +20,9 @@ log = logging.getLogger(__name__)
 _BATCH: Final = 500
 T = TypeVar("T")
 _DECISION_WAIT_S: Final = 2.0
+_LOOK_S: Final = 0.05
+_ON_THEIR_WAY_S: Final = 5.0
+"""Longer than a decision waits for its record."""
 _Known = tuple[str, Spooled, Place]
 
 
@@ -37,6 +41,8 @@ class Verifier:
         self._store = store
         self._now_ms = now_ms
         self._stop = stop
+        self._on_their_way: list[tuple[Segment, _Known]] = []
+        """What was neither confirmed nor given up when it was looked at."""
 
     def verify(self, buckets: set[int], emptied: set[int], *, sends_waiting: bool) -> None:
         """Have Redis hold every record of some buckets that closed segments hold.
@@ -50,6 +56,7 @@ class Verifier:
             StoreUnavailableError: Redis went away; to be done again.
         """
         before: tuple[Segment, Contents] | None = None
+        self._on_their_way = []
         reports: list[tuple[Segment, Spooled]] = []
         for segment in [*self._book.closed(), None]:
             contents = self._contents(segment) if segment is not None else None
@@ -62,6 +69,7 @@ class Verifier:
                 before = None
             if self._stop.is_set():
                 return
+        self._wait_for_those_on_their_way()
         # After all decisions: a report changes what its decision left behind.
         for some in _batches(reports, _BATCH):
             self._reports(some, buckets)
@@ -90,6 +98,9 @@ class Verifier:
             state = segment.waiting[spooled.index]
             if state == WAITS and sends_waiting:
                 self._send(segment, spooled, is_answered=spooled.is_marked)
+            elif state == WAITS and bucket in buckets and not self._spool.has_overflowed:
+                # Else all are gone through once more, when the queue is empty.
+                self._on_their_way.append((segment, (decision_id, spooled, NOWHERE)))
             elif state not in (WAITS, VOID) and bucket in buckets:
                 place = contents.confirmed.get(decision_id, NOWHERE)
                 if after is not None:
@@ -101,6 +112,25 @@ class Verifier:
                     self._book.settle(segment.first + spooled.index, bucket, place)
         for some in _batches(asked, _BATCH):
             self._ask(segment, some)
+
+    def _wait_for_those_on_their_way(self) -> None:
+        """Ask for what Redis may have confirmed and forgotten before it was noted here."""
+        until_s = time.monotonic() + _ON_THEIR_WAY_S
+        left = self._on_their_way
+        while left and not self._stop.is_set():
+            still = []
+            for segment, known in left:
+                state = segment.waiting[known[1].index]
+                if state == WAITS:
+                    still.append((segment, known))
+                elif state != VOID:
+                    self._ask(segment, [known])
+            left = still
+            if time.monotonic() >= until_s:
+                # The queue holds these; it sends them to the Redis of then.
+                return
+            if left:
+                self._stop.wait(_LOOK_S)
 
     def _ask(self, segment: Segment, some: Sequence[_Known]) -> None:
         entries = self._store.entries([decision_id for decision_id, _, _ in some])

@@ -6,12 +6,13 @@ from typing import Any, Final
 from fanzha.adapters import keys
 from fanzha.adapters.redis_link import Command, RedisLink
 from fanzha.archive.held import HeldRecords, Seqs, place_of
-from fanzha.archive.part import order_of
+from fanzha.archive.part import made_ms, order_of
 from fanzha.archive.rows import to_row, without_content
-from fanzha.archive.schema import KIND_DECISION
+from fanzha.archive.schema import KIND_DECISION, KIND_EXECUTION, OUTCOME_KINDS
 from fanzha.archive.writer import NOTHING, Head, LogWriter
-from fanzha.domain.ids import is_decision_id, time_ms_of_decision
 
+_REPORTS: Final = {KIND_EXECUTION, *OUTCOME_KINDS}
+"""Spools send these again after Redis forgot them, and their entries do not say so."""
 _LATE_MS: Final = 60_000
 """A decision that is journaled so long after it was made was sent again."""
 
@@ -89,19 +90,24 @@ def read_batch(
             fields = dict(zip(flat[::2], flat[1::2], strict=True))
             row = to_row(bucket, stream_id.decode(), fields)
             batch.rows.append(row)
-            if is_behind or b"r" in fields or b"s" not in fields or _is_late(row):
+            if is_behind or b"r" in fields or _may_be_another(row):
                 suspects.append(row)
         batch.last[bucket] = entries[-1][0].decode()
     _leave_out(batch, held.of(suspects))
     return batch
 
 
+def _may_be_another(row: dict[str, Any]) -> bool:
+    """Say whether the archive may hold a record already that is not marked as sent again."""
+    return row.get("seq") is None or row["kind"] in _REPORTS or _is_late(row)
+
+
 def _is_late(row: dict[str, Any]) -> bool:
     """Say whether a decision reached the journal long after it was made."""
     name = row.get("decision_id")
-    if row["kind"] != KIND_DECISION or name is None or not is_decision_id(name):
+    if row["kind"] != KIND_DECISION or name is None or (time_ms := made_ms(name)) is None:
         return False
-    return order_of(row["stream_id"])[0] - time_ms_of_decision(name) > _LATE_MS
+    return order_of(row["stream_id"])[0] - time_ms > _LATE_MS
 
 
 def _leave_out(batch: Batch, there: Seqs) -> None:

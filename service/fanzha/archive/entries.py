@@ -154,6 +154,45 @@ class Commit(msgspec.Struct, frozen=True, omit_defaults=True):
     signature: str = ""
 
 
+class SeenSegment(msgspec.Struct, frozen=True):
+    """What a reader needs of a link."""
+
+    bucket: int
+    last: str
+
+
+class SeenFile(msgspec.Struct, frozen=True):
+    """What a reader needs of a file."""
+
+    path: str
+    rows: int
+    segments: list[SeenSegment]
+    decided: tuple[int, int] | None = None
+    judged: tuple[int, int] | None = None
+
+
+class SeenGone(msgspec.Struct, frozen=True):
+    """What a reader needs of a file that went."""
+
+    path: str
+    replaced_by: SeenFile | None = None
+
+
+class SeenExpiry(msgspec.Struct, frozen=True):
+    """What a reader needs of a tombstone."""
+
+    gone: list[SeenGone]
+
+
+class SeenCommit(msgspec.Struct, frozen=True):
+    """What a reader needs of a commit: a fourth of the work of taking it in whole."""
+
+    number: int
+    files: list[SeenFile] = []
+    expiry: SeenExpiry | None = None
+
+
+_SEEN: Final = msgspec.json.Decoder(SeenCommit)
 _COMMIT: Final = msgspec.json.Decoder(Commit)
 _MANIFEST: Final = msgspec.json.Decoder(Manifest)
 _ENCODER: Final = msgspec.json.Encoder(order="deterministic")
@@ -177,6 +216,11 @@ def hash_of(content: bytes) -> str:
 def decode_commit(content: bytes) -> Commit:
     """Return a commit from its bytes. Raises msgspec.MsgspecError, ValueError."""
     return _COMMIT.decode(content)
+
+
+def see_commit(content: bytes) -> SeenCommit:
+    """Return what a reader needs of a commit. Raises msgspec.MsgspecError, ValueError."""
+    return _SEEN.decode(content)
 
 
 def decode_manifest(content: bytes) -> Manifest:

@@ -26,7 +26,7 @@ class Pace:
 
     rows: int = ROUND_ROWS
     """Entries that wait."""
-    seconds: float = 60.0
+    seconds: float = 300.0
     """For so long, at most, an entry waits."""
 
 

@@ -14,7 +14,15 @@ from typing import Final
 import msgspec
 import pyarrow.parquet as pq
 
-from fanzha.archive.entries import FIRST, Commit, FileEntry, decode_commit, hash_of
+from fanzha.archive.entries import (
+    FIRST,
+    Commit,
+    FileEntry,
+    SeenCommit,
+    SeenFile,
+    hash_of,
+    see_commit,
+)
 from fanzha.archive.storage import Place, Storage, open_storage
 from fanzha.domain.errors import SetupError
 
@@ -112,11 +120,26 @@ class ArchiveLog:
         return self._state.number, self._state.hash
 
     def _refresh(self) -> None:
-        for number, content, commit in read_commits(self.storage, self._state.number + 1):
-            self._take(number, content, commit)
+        for number, content in read_commits(self.storage, self._state.number + 1):
+            try:
+                fault = self._take(number, content)
+            except (msgspec.MsgspecError, ValueError) as error:
+                fault = str(error)
+            if fault is not None:
+                raise SetupError(
+                    f"{self.storage.name}/{commit_path(number)} is damaged: {fault}; "
+                    "run fanzha audit verify"
+                )
+            self._state.number, self._state.hash = number, hash_of(content)
 
-    def _take(self, number: int, content: bytes, commit: Commit) -> None:
+    def _take(self, number: int, content: bytes) -> str | None:
+        """Take in a commit; return what is wrong with it. Raises as its decoder."""
+        return self._see(number, see_commit(content))
+
+    def _see(self, number: int, commit: SeenCommit | Commit) -> str | None:
         state = self._state
+        if commit.number != number:
+            return f"it is commit {commit.number}"
         for entry in commit.files:
             state.files[entry.path] = _file(entry)
         if commit.expiry is not None:
@@ -124,14 +147,14 @@ class ArchiveLog:
                 state.files.pop(gone.path, None)
                 if (new := gone.replaced_by) is not None:
                     state.files[new.path] = _file(new)
-        state.number, state.hash = number, hash_of(content)
+        return None
 
 
-def read_commits(storage: Storage, first: int) -> Iterator[tuple[int, bytes, Commit]]:
-    """Yield number, bytes and content of the commits from a number on.
+def read_commits(storage: Storage, first: int) -> Iterator[tuple[int, bytes]]:
+    """Yield numbers and bytes of the commits from a number on.
 
     Raises:
-        SetupError: a commit is missing or damaged.
+        SetupError: a commit is missing.
         OSError: the archive cannot be read.
     """
     number = first
@@ -146,16 +169,7 @@ def read_commits(storage: Storage, first: int) -> Iterator[tuple[int, bytes, Com
                     "part of it is missing; run fanzha audit verify"
                 ) from None
             return
-        try:
-            commit = decode_commit(content)
-            fault = None if commit.number == number else f"it is commit {commit.number}"
-        except (msgspec.MsgspecError, ValueError) as error:
-            commit, fault = Commit(0, "", "", 0, "", ""), str(error)
-        if fault is not None:
-            raise SetupError(
-                f"{storage.name}/{commit_path(number)} is damaged: {fault}; run fanzha audit verify"
-            )
-        yield number, content, commit
+        yield number, content
         number += 1
 
 
@@ -175,11 +189,12 @@ def ms_of(stream_id: str) -> int:
     return int(stream_id.partition("-")[0])
 
 
-def _file(entry: FileEntry) -> ArchiveFile:
-    buckets, newest = 0, 0
+def _file(entry: SeenFile | FileEntry) -> ArchiveFile:
+    buckets = 0
     for segment in entry.segments:
         buckets |= 1 << segment.bucket
-        newest = max(newest, ms_of(segment.last))
+    # Times have thirteen digits until 2286, so that texts sort as they do.
+    newest = ms_of(max([segment.last for segment in entry.segments], default="0-0"))
     return ArchiveFile(
         path=entry.path,
         day=day_of_path(entry.path),

@@ -13,7 +13,7 @@ from fanzha.archive.entries import FIRST, FileEntry, Segment
 from fanzha.archive.rows import to_table
 from fanzha.archive.schema import DECISION_KINDS, OUTCOME_KINDS
 from fanzha.archive.storage import Storage
-from fanzha.domain.ids import is_decision_id, time_ms_of_decision
+from fanzha.domain.ids import time_ms_of_decision
 
 ROW_GROUP: Final = 2_000
 """Few enough that one decision is read quickly, many enough that files stay small. Rows are sorted
@@ -21,6 +21,7 @@ by bucket, so that a group holds few of them."""
 NEEDED: Final = ("bucket", "kind", "decision_id", *ROW)
 """The columns that a file is described by."""
 _NO_STREAM_ID: Final = "0-0"
+_ID_LENGTH: Final = 26
 
 
 def order_of(stream_id: str | bytes) -> tuple[int, int]:
@@ -67,8 +68,7 @@ class Description:
             held.first = min(held.first, stream_id, key=order_of)
         held.rows += 1
         held.digest.add(kind, values)
-        if decision_id is not None and is_decision_id(decision_id):
-            time_ms = time_ms_of_decision(decision_id)
+        if decision_id is not None and (time_ms := made_ms(decision_id)) is not None:
             if kind in DECISION_KINDS:
                 self.decided = _wider(self.decided, time_ms)
             elif kind in OUTCOME_KINDS:
@@ -109,6 +109,14 @@ class Description:
             decided=self.decided,
             judged=self.judged,
         )
+
+
+def made_ms(decision_id: str) -> int | None:
+    """Return the time in a decision's id, in milliseconds; None where it is no such id."""
+    try:
+        return time_ms_of_decision(decision_id) if len(decision_id) == _ID_LENGTH else None
+    except KeyError:
+        return None
 
 
 def _wider(span: tuple[int, int] | None, time_ms: int) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from fanzha.archive.entries import (
     FileEntry,
     Manifest,
     Segment,
+    decode_commit,
     encoded,
     hash_of,
     manifest_name,
@@ -159,8 +160,14 @@ class LogWriter(ArchiveLog):
         for segment in segments:
             self.heads[segment.bucket] = Head(segment.position, segment.hash, segment.last)
 
-    def _take(self, number: int, content: bytes, commit: Commit) -> None:
-        super()._take(number, content, commit)
+    def _take(self, number: int, content: bytes) -> str | None:
+        commit = decode_commit(content)
+        fault = self._see(number, commit)
+        if fault is None:
+            self._follow(number, commit)
+        return fault
+
+    def _follow(self, number: int, commit: Commit) -> None:
         segments = [segment for file in commit.files for segment in file.segments]
         self._extend(segments)
         last = newest_of(segments)

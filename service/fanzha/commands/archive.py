@@ -53,7 +53,7 @@ def archive(
     ] = 20_000,
     round_seconds: Annotated[
         float, typer.Option(min=0.1, help="With --follow: a record waits so long at most.")
-    ] = 60.0,
+    ] = 300.0,
     manifest_after: Annotated[
         float, typer.Option(min=0, help="Hours after its end, and its last record, to close a day.")
     ] = 6.0,

@@ -63,7 +63,8 @@ def bucket_of_decision(decision_id: str) -> int:
 
 def time_ms_of_decision(decision_id: str) -> int:
     """Return the time of decision, milliseconds since 1970 UTC, that the id carries."""
-    return _raw(decision_id) >> 80
+    # The first ten characters hold the six bytes of time, and nothing else.
+    return _raw(decision_id[:10])
 
 
 def day_of_decision(decision_id: str) -> date:

@@ -1,5 +1,7 @@
 """URLs of Redis: what they say, what is wrong with them, and what is never shown of them."""
 
+from pathlib import Path
+
 import pytest
 
 from fanzha.adapters.redis_url import Kind, Login, Target, masked, parse
@@ -88,6 +90,21 @@ def test_no_password_is_ever_shown(url: str) -> None:
         parse(url)
     shown = f"{raised.value} {raised.value!r} {raised.value.__cause__} {masked(url)}"
     assert "S3CRET" not in shown
+
+
+def test_a_password_is_read_from_its_file_for_each_connection(tmp_path: Path) -> None:
+    file, other = tmp_path / "redis", tmp_path / "sentinel"
+    file.write_text("first\n")
+    other.write_text("other")
+    url = f"redis+sentinel://bank@a:1/x/0?password_file={file}&sentinel_password_file={other}"
+    target = parse(url)
+    assert target.login.commands() == [("AUTH", "bank", "first")]
+    assert target.sentinel_login.commands() == [("AUTH", "other")]
+    file.write_text("second")
+    assert target.login.commands() == [("AUTH", "bank", "second")]
+    file.unlink()
+    with pytest.raises(SetupError, match=str(file)):
+        parse(url)
 
 
 def test_a_target_does_not_show_its_passwords() -> None:
