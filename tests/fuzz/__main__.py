@@ -9,7 +9,6 @@ import json
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -78,22 +77,24 @@ def fuzz(target: str, runs: int, seed: int, work: Path) -> Fuzzed:
 
 
 def keep(target: str, work: Path) -> int:
-    """Reduce what was found and put it into the repository; return how many inputs it is."""
-    with tempfile.TemporaryDirectory() as small:
-        subprocess.run(
-            [sys.executable, "-m", "tests.fuzz.one", target, "-merge=1", small,
-             str(work / target), str(CORPUS / target)],
-            capture_output=True, cwd=ROOT, check=True,
-        )  # fmt: skip
-        inputs = sorted(Path(small).iterdir(), key=lambda file: file.stat().st_size)[:_KEPT_MAX]
-        for old in (CORPUS / target).iterdir():
-            old.unlink()
-        for file in inputs:
-            (CORPUS / target / file.name).write_bytes(file.read_bytes())
-    return len(inputs)
+    """Put the small ones of what was found into the repository; return how many inputs it is.
+
+    libFuzzer's work folder holds an input for each branch that one reached first.
+    """
+    found = [file for file in (work / target).iterdir() if not file.name.startswith("seed-")]
+    found += [file for file in (CORPUS / target).iterdir() if file.name != ".keep"]
+    small = sorted(found, key=lambda file: file.stat().st_size)[:_KEPT_MAX]
+    contents = {file.name: file.read_bytes() for file in small if file.stat().st_size < _SMALL}
+    for old in (CORPUS / target).iterdir():
+        old.unlink()
+    (CORPUS / target / ".keep").touch()
+    for name, content in contents.items():
+        (CORPUS / target / name).write_bytes(content)
+    return len(contents)
 
 
-_KEPT_MAX = 300
+_SMALL = 8_192
+_KEPT_MAX = 60
 
 
 def main(

@@ -21,6 +21,7 @@ MAPPING = """columns:
   amount: {column: yuan, unit: yuan}
   payer_account: {column: from}
   payee_account: {column: to}
+execution: none
 """
 
 
@@ -55,3 +56,18 @@ def test_a_public_key_of_an_unknown_kind_is_trusted_for_nothing(tmp_path: Path) 
     found = read_trusted(tmp_path)
     assert not found.keys
     assert "eve.pub" in found.faults
+
+
+def test_a_pattern_that_names_a_part_twice_is_told(tmp_path: Path) -> None:
+    file, mapping = tmp_path / "bank.csv", tmp_path / "mapping.yaml"
+    file.write_text("id,when,yuan,from,to\n1,2,3,4,5\n")
+    mapping.write_text(MAPPING.replace("format: iso", "format: '%Y-%m-%d %d'"))
+    faults = check_mapping(file, str(mapping), 3, lambda _: None).mapping_faults
+    assert any("strptime pattern" in fault for fault in faults)
+
+
+def test_a_field_of_which_nothing_is_said_is_as_if_left_out(tmp_path: Path) -> None:
+    file, mapping = tmp_path / "bank.csv", tmp_path / "mapping.yaml"
+    file.write_text("id,when,yuan,from,to\n1,2026-11-20 09:30:00,3,4,5\n")
+    mapping.write_text(MAPPING.replace("columns:\n", "columns:\n  currency:\n"))
+    assert check_mapping(file, str(mapping), 3, lambda _: None).mapping_faults == ()

@@ -138,15 +138,19 @@ def import_entries(
         StoreUnavailableError: Redis went away; nothing took effect.
     """
     import_id = header.import_id or f"import-{int(link.run([('INCR', keys.LIST_COUNTER)])[0]):06d}"
+    # What an earlier try brought into effect keeps its number, so that the journal says the same
+    # again, and does not expire.
+    held = link.run([("ZSCORE", keys.LIST_IMPORTS, import_id)])[0]
     count = 0
     for chunk in chunks(entries):
-        writes = [*entry_writes(import_id, count // CHUNK, chunk), expires(import_id)]
+        writes = entry_writes(import_id, count // CHUNK, chunk)
+        writes += [] if held else [expires(import_id)]
         note = replace(header, import_id=import_id, entries=tuple(chunk))
         writes.append(("XADD", keys.journal(_JOURNAL_BUCKET), "*", "k", _KIND, "b", encode(note)))
         link.run(writes)
         count += len(chunk)
     # The order of commits is the order of versions, whatever the order of starts.
-    commit = int(link.run([("INCR", keys.LIST_COMMITS)])[0])
+    commit = int(held or link.run([("INCR", keys.LIST_COMMITS)])[0])
     done = replace(header, import_id=import_id, entries=(), commit=commit)
     journal = keys.journal(_JOURNAL_BUCKET)
     score = link.run(

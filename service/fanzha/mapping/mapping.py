@@ -243,9 +243,11 @@ def _sound_in_themselves(document: Document) -> dict[str, Any]:
         given = document.at("columns", field)
         kind: Any = declared.annotation
         try:
-            sound[field] = TypeAdapter(kind).validate_python(given)
+            source = TypeAdapter(kind).validate_python(given)
         except ValidationError:
             continue
+        if source is not None:  # Named, and nothing said of it: as if it were left out.
+            sound[field] = source
     return sound
 
 

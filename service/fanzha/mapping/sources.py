@@ -81,7 +81,7 @@ def _is_pattern(value: str) -> bool:
     """Say whether a strptime pattern reads back what it writes, down to the day at least."""
     try:
         read = datetime.strptime(_DATED.strftime(value), value)  # noqa: DTZ007 - the day counts
-    except ValueError:
+    except (ValueError, re.error):
         return False
     return "%" in value and read.date() == _DATED.date()
 
