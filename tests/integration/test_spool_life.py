@@ -103,8 +103,13 @@ def wait_until_recorded(
 
 
 def test_a_running_worker_drops_what_is_archived_and_nothing_else(
-    short_dir: Path, store: RedisProcess, start: Callable[..., Service]
+    short_dir: Path,
+    store: RedisProcess,
+    start: Callable[..., Service],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # After that no retry needs to find its answer in Redis.
+    monkeypatch.setenv("FANZHA_IDEMPOTENCY_WINDOW_S", "1")
     service = start()
     spool = short_dir / "spool"
     for _ in range(3):
@@ -182,8 +187,15 @@ def test_a_worker_killed_at_any_instant_has_what_it_answered_on_record(
 
 @pytest.mark.parametrize("is_killed", [False, True])
 def test_an_outage_of_more_than_the_queue_holds_is_sent_from_the_segments(
-    short_dir: Path, store: RedisProcess, start: Callable[..., Service], *, is_killed: bool
+    short_dir: Path,
+    store: RedisProcess,
+    start: Callable[..., Service],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    is_killed: bool,
 ) -> None:
+    # Segments are judged here by their notes; what is settled without one goes with its segment.
+    monkeypatch.setenv("FANZHA_IDEMPOTENCY_WINDOW_S", "1")
     service = start()
     a_stub(service).ScoreTransfer(a_request())
     store.freeze()

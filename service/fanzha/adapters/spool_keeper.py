@@ -7,7 +7,9 @@ together with the archive's cursor, so that no cursor is believed that belongs t
 
 import fcntl
 import logging
+import shutil
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -29,6 +31,8 @@ from fanzha.domain.ids import BUCKETS
 log = logging.getLogger(__name__)
 
 _POLL_S: Final = 2.0
+_FREE_SHARE: Final = 10
+"""Of the disk a tenth stays free of segments that the archive holds."""
 
 
 class SpoolKeeper:
@@ -142,7 +146,7 @@ class SpoolKeeper:
         for segment in self._book.archived(cursors):
             # A Redis that was emptied has to be told again what was answered in the window: the
             # archive knows it, but a retry of the request is judged by what Redis knows.
-            if self._spool.file.keeps(segment, self._store.window_ms / 1000):
+            if self._is_needed(segment):
                 continue
             self._book.drop(segment)
             self._store.counts.dropped_segments += 1
@@ -150,6 +154,21 @@ class SpoolKeeper:
             if not segment.path.exists():
                 # Another command found all of it in the archive.
                 self._book.forget(segment)
+
+    def _is_needed(self, segment: Segment) -> bool:
+        """Say whether an archived segment stays: its answers may be asked for, and there is room.
+
+        Room for new records goes before: neither bound nor disk may come near because of it.
+        """
+        file = self._spool.file
+        age_s = time.monotonic() - segment.began_s - file.limits.segment_s
+        if age_s >= self._store.window_ms / 1000 or file.failure is not None:
+            return False
+        disk = shutil.disk_usage(file.folder)
+        return (
+            self._book.bytes_held() <= file.limits.bytes_max // 2
+            and disk.free >= disk.total // _FREE_SHARE
+        )
 
     def _segments_of_others(self) -> list[Path]:
         own = self._book.active.path
