@@ -118,7 +118,6 @@ class MemorySpool:
         self.bodies: list[bytes] = []
         self.later: list[DecisionRecord] = []
 
-    @property
     def is_writable(self) -> bool:
         return not self.is_full
 

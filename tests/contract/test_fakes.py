@@ -28,4 +28,4 @@ def test_a_fake_has_the_methods_of_its_port(fake: type, port: type) -> None:
 
 @pytest.mark.parametrize("fake", [fake for fake, _ in PAIRS], ids=lambda kind: kind.__name__)
 def test_a_fake_is_small_enough_to_be_trusted(fake: type) -> None:
-    assert len(inspect.getsource(fake).splitlines()) <= 25
+    assert len(inspect.getsource(fake).splitlines()) <= 32

@@ -47,9 +47,8 @@ class ResendingSpool:
         """Start the thread."""
         self._thread.start()
 
-    @property
     def is_writable(self) -> bool:
-        """Whether the disk took what it was last given; see the port."""
+        """Say whether the disk took what it was last given; see the port."""
         return self.file.failure is None
 
     def append(self, decision_id: str, body: bytes, unmarked: int | None = None) -> int:

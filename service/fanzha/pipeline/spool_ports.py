@@ -15,9 +15,8 @@ from fanzha.pipeline.ports import StoredRequest
 class Spool(Protocol):
     """The worker's own append-only file."""
 
-    @property
     def is_writable(self) -> bool:
-        """Whether the disk took what it was last given."""
+        """Say whether the disk took what it was last given."""
         ...
 
     def append(self, decision_id: str, body: bytes, unmarked: int | None = None) -> int:
