@@ -50,7 +50,7 @@ def main(
         title = f"[{number}/{len(chosen)}] {kind.name}"
         with console.status(title) as status:
             result = play(
-                kind(), size, seed,
+                [kind()], size, seed,
                 lambda text, title=title, status=status: status.update(f"{title}: {text}"), out,
                 keep_good=keep,
             )  # fmt: skip

@@ -5,7 +5,7 @@ violation, in words.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -84,7 +84,10 @@ class Verdict:
 
 
 def judge(
-    calls: Iterable[Call], rows: Iterable[Archived], found: Mapping[str, Any], window: Window
+    calls: Iterable[Call],
+    rows: Iterable[Archived],
+    found: Mapping[str, Any],
+    windows: Sequence[Window],
 ) -> Verdict:
     """Compare what clients know with what is on record.
 
@@ -92,7 +95,7 @@ def judge(
         calls: of all clients.
         rows: of the whole archive.
         found: GetDecision's responses, by decision id.
-        window: when the fault held.
+        windows: when faults held.
     """
     verdict, calls, rows = Verdict(), list(calls), list(rows)
     of_decision: dict[str, list[Call]] = defaultdict(list)
@@ -110,27 +113,31 @@ def judge(
     for name, answers in of_decision.items():
         _judge_record(verdict, name, answers, archived[name])
         _judge_found(verdict, name, answers, found.get(name))
-    _judge_pairs(verdict, of_decision, archived, found, window)
+    _judge_pairs(verdict, of_decision, archived, found, windows)
     _judge_reports(verdict, calls, archived)
-    if window.is_outage:
-        verdict.unmarked += [
-            f"{call.decision_id} of {call.request_id} by worker {call.worker}"
-            for answers in of_decision.values()
-            for call in answers
-            if window.covers(call) and _JOURNAL not in call.answer.degraded_parts
-        ]
+    verdict.unmarked += [
+        f"{call.decision_id} of {call.request_id} by worker {call.worker}"
+        for window in windows
+        for answers in of_decision.values()
+        for call in answers
+        if window.is_outage and window.covers(call) and _JOURNAL not in call.answer.degraded_parts
+    ]
     for call in calls:
         if call.kind == FAILURE:
-            _judge_failure(verdict, call, window)
+            _judge_failure(verdict, call, windows)
     return verdict
 
 
-def _judge_failure(verdict: Verdict, call: Call, window: Window) -> None:
+def _judge_failure(verdict: Verdict, call: Call, windows: Sequence[Window]) -> None:
     code = call.detail.split(":")[0]
     said = f"{call.request_id} ({call.attempt}) at worker {call.worker}: {call.detail}"
     if code == "ALREADY_EXISTS":
         verdict.contradicted.append(said)
-    elif code == "NOT_FOUND" and call.attempt in (EXECUTION, OUTCOME) and window.excuses(call):
+    elif (
+        code == "NOT_FOUND"
+        and call.attempt in (EXECUTION, OUTCOME)
+        and any(window.excuses(call) for window in windows)
+    ):
         # Its decision is in another worker's spool, and on its way; the bank reports once more.
         verdict.reports_too_early += 1
     elif code not in _USUAL_FAILURES:
@@ -174,7 +181,7 @@ def _judge_pairs(
     of_decision: Mapping[str, list[Call]],
     archived: Mapping[str, list[Archived]],
     found: Mapping[str, Any],
-    window: Window,
+    windows: Sequence[Window],
 ) -> None:
     of_request: dict[str, list[Call]] = defaultdict(list)
     for answers in of_decision.values():
@@ -186,7 +193,7 @@ def _judge_pairs(
             continue
         settled = sum(any(row.kind == "conflict" for row in archived[name]) for name in first_of)
         excused = any(
-            _JOURNAL in call.answer.degraded_parts or window.excuses(call)
+            _JOURNAL in call.answer.degraded_parts or any(one.excuses(call) for one in windows)
             for call in first_of.values()
         )
         said = f"{request}: {', '.join(sorted(first_of))}"

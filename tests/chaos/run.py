@@ -4,7 +4,7 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,37 +42,43 @@ class Result:
 
 
 def play(
-    fault: Fault, size: Size, seed: int, say: Say, keep: Path, *, keep_good: bool = False
+    faults: Sequence[Fault], size: Size, seed: int, say: Say, keep: Path, *, keep_good: bool = False
 ) -> Result:
-    """Play one fault.
+    """Play some faults, one after the other, on one stage of the first one's topology.
 
     Args:
-        fault: what to break.
+        faults: what to break.
         size: how much is played.
         seed: of clients and proxies.
         say: told what is being done.
         keep: folder in which logs, spools and archive are left when something was violated.
         keep_good: leave them there in any case.
     """
-    result = Result(fault.name, fault.says, fault.why_not())
+    result = Result(
+        "+".join(fault.name for fault in faults),
+        "; then ".join(fault.says for fault in faults),
+        "; ".join(why for fault in faults if (why := fault.why_not())),
+    )
     if result.skipped:
         return result
     began_s = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="fzc-") as name:
         folder = Path(name)
         say("starting")
-        with Stage(folder, size, seed, _store(fault.topology, folder / "redis")) as stage:
-            fault.prepare(stage)
+        with Stage(folder, size, seed, _store(faults[0].topology, folder / "redis")) as stage:
+            for fault in faults:
+                fault.prepare(stage)
             stage.begin()
-            window = _break_and_heal(fault, stage, say)
-            _judge(stage, window, result, say)
-            touched = [call for call in stage.calls() if window.touches(call)]
-            if not fault.was_felt(stage, touched):
-                result.violations["not_felt"] = ["the fault did not reach the service"]
+            windows = [_break_and_heal(fault, stage, say) for fault in faults]
+            _judge(stage, windows, result, say)
+            for fault, window in zip(faults, windows, strict=True):
+                touched = [call for call in stage.calls() if window.touches(call)]
+                if not fault.was_felt(stage, touched):
+                    result.violations["not_felt"] = [f"{fault.name} did not reach the service"]
         if result.violations or keep_good:
-            shutil.rmtree(keep / fault.name, ignore_errors=True)
+            shutil.rmtree(keep / result.fault, ignore_errors=True)
             shutil.copytree(
-                folder, keep / fault.name, ignore=shutil.ignore_patterns("*.sock"),
+                folder, keep / result.fault, ignore=shutil.ignore_patterns("*.sock"),
                 ignore_dangling_symlinks=True,
             )  # fmt: skip
     result.seconds = time.monotonic() - began_s
@@ -90,7 +96,7 @@ def _store(topology: Topology, folder: Path) -> RedisProcess | SentinelSet | Clu
 def _break_and_heal(fault: Fault, stage: Stage, say: Say) -> Window:
     say("load")
     time.sleep(stage.size.before_s)
-    say("fault")
+    say(fault.name)
     started_s = time.monotonic()
     fault.start(stage)
     held_s = time.monotonic()
@@ -103,7 +109,7 @@ def _break_and_heal(fault: Fault, stage: Stage, say: Say) -> Window:
     return window
 
 
-def _judge(stage: Stage, window: Window, result: Result, say: Say) -> None:
+def _judge(stage: Stage, windows: Sequence[Window], result: Result, say: Say) -> None:
     for client in stage.clients:
         client.finish()
     say("waiting until all is quiet")
@@ -121,7 +127,7 @@ def _judge(stage: Stage, window: Window, result: Result, say: Say) -> None:
     stage.stop_service()
     archived = stage.archive_all()
     say("judging")
-    verdict = judge(calls, read_archived(stage.archive), found, window)
+    verdict = judge(calls, read_archived(stage.archive), found, windows)
     _, audit = stage.run("fanzha", "audit", "verify", "--archive", str(stage.archive), "--json")
     _, skew = stage.run("fanzha_training", "skew", "--archive", str(stage.archive), "--json")
     result.violations = verdict.violations
@@ -129,9 +135,9 @@ def _judge(stage: Stage, window: Window, result: Result, say: Say) -> None:
         result.violations["audit"] = [f"{x['place']}: {x['what']}" for x in audit["faults"]]
     if skew["differences"]:
         result.violations["skew"] = [str(example) for example in skew["examples"]]
-    if late := _never_well(stage, calls, window):
+    if late := _never_well(stage, calls, windows[-1]):
         result.violations["not_recovered"] = late
-    result.figures = _figures(verdict, calls, window) | {
+    result.figures = _figures(verdict, calls, windows) | {
         "quiet_after_ms": round(quiet_s * 1000),
         "archived_rows": audit["rows"],
         "spool_segments_dropped": archived["segments"],
@@ -154,12 +160,14 @@ def _never_well(stage: Stage, calls: list[Call], window: Window) -> list[str]:
     return [f"worker {number} gave no whole answer any more" for number in sorted(alive - well)]
 
 
-def _figures(verdict: Verdict, calls: list[Call], window: Window) -> dict[str, Any]:
+def _figures(verdict: Verdict, calls: list[Call], windows: Sequence[Window]) -> dict[str, Any]:
     """Return what the report says, times in ms."""
     # What is asked again in the end is not load.
     load = [call for call in calls if call.attempt != "after"]
     answers = [call for call in load if call.kind == DECISION]
-    during = [call for call in answers if window.touches(call)]
+    during = [call for call in answers if any(one.touches(call) for one in windows)]
+    calm = [call for call in answers if not any(one.touches(call) for one in windows)]
+    healed_s = windows[-1].healed_s
     marked = [call for call in answers if call.answer.degraded_parts]
     parts = Counter(
         scoring.DegradedPart.Name(part).removeprefix("DEGRADED_PART_").lower()
@@ -170,7 +178,7 @@ def _figures(verdict: Verdict, calls: list[Call], window: Window) -> dict[str, A
     whole = [
         call.ended_s
         for call in answers
-        if call.sent_s >= window.healed_s and not call.answer.degraded_parts
+        if call.sent_s >= healed_s and not call.answer.degraded_parts
     ]
     clients = {call.client for call in answers}
     return {
@@ -189,13 +197,13 @@ def _figures(verdict: Verdict, calls: list[Call], window: Window) -> dict[str, A
         "longest_client_gap_ms": round(
             1000 * max(longest_gap_s(x for x in answers if x.client == one) for one in clients)
         ),
-        **_latencies("", [call for call in answers if not window.touches(call)]),
+        **_latencies("", calm),
         **_latencies("_during", during),
-        "recovered_after_ms": round(1000 * (min(whole) - window.healed_s)) if whole else None,
+        "recovered_after_ms": round(1000 * (min(whole) - healed_s)) if whole else None,
         "reconciled": verdict.reconciled,
         "same_answer_twice": verdict.same_answer_twice,
         "failures": dict(failures),
-        "fault_ms": round(1000 * (window.healed_s - window.started_s)),
+        "fault_ms": round(1000 * sum(one.healed_s - one.started_s for one in windows)),
     }
 
 

@@ -65,7 +65,7 @@ def judged(
     for call in calls if found else []:
         if call.kind == DECISION:
             known.setdefault(call.decision_id, scoring.GetDecisionResponse(decision=call.answer))
-    return judge(calls, rows, known, window)
+    return judge(calls, rows, known, [window])
 
 
 def test_a_run_in_which_all_is_well_has_no_violation() -> None:
@@ -142,7 +142,7 @@ def test_get_decision_has_to_say_what_was_answered() -> None:
     call = an_answer()
     known = {"D1": scoring.GetDecisionResponse(decision=an_answer(decision=3).answer)}
 
-    assert list(judge([call], [a_row(call)], known, CALM).violations) == ["altered"]
+    assert list(judge([call], [a_row(call)], known, [CALM]).violations) == ["altered"]
 
 
 def two_answers(**second: Any) -> list[Call]:
@@ -185,10 +185,10 @@ def test_of_a_reconciled_pair_the_stricter_has_to_stand() -> None:
     }
 
     assert list(judged([*calls, milder], rows).violations) == ["contradicted"]
-    assert list(judge(calls, rows, known, CALM).violations) == ["contradicted"]
+    assert list(judge(calls, rows, known, [CALM]).violations) == ["contradicted"]
     for response in known.values():
         response.reconciled_to = "D2"
-    assert judge(calls, rows, known, CALM).violations == {}
+    assert judge(calls, rows, known, [CALM]).violations == {}
 
 
 def test_a_request_that_is_refused_as_another_body_contradicts() -> None:

@@ -1,0 +1,151 @@
+"""The spool's keeper with a real Redis, at instants that processes meet only by chance."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import redis
+from tests.recording import a_record
+from tests.redis_processes import wait_until
+
+from fanzha.adapters import keys
+from fanzha.adapters.codec import encode
+from fanzha.adapters.outage_memory import OutageMemory
+from fanzha.adapters.redis_link import RedisLink
+from fanzha.adapters.redis_lists import CommittedLists
+from fanzha.adapters.redis_store import Lives, RedisStore
+from fanzha.adapters.relay import Relay
+from fanzha.adapters.spool import SpoolLimits
+from fanzha.adapters.spool_book import place_of
+from fanzha.adapters.spool_keeper import SpoolKeeper, open_spool
+from fanzha.adapters.spool_store import SpoolStore
+from fanzha.domain.ids import bucket_of, new_decision_id
+from fanzha.domain.record import DecisionRecord
+
+NOW_MS = 1_790_000_000_000
+BUCKET = bucket_of(b"p" * 16)
+
+
+@dataclass
+class Worker:
+    """The recording part of a worker."""
+
+    store: RedisStore
+    records: SpoolStore
+    keeper: SpoolKeeper
+
+    def appended(self, number: int) -> tuple[DecisionRecord, bytes, int]:
+        """Put a decision into the spool alone; return it, its bytes and its ticket."""
+        record = a_record()
+        name = new_decision_id(NOW_MS, BUCKET, number.to_bytes(9))
+        record = replace(
+            record,
+            transfer=replace(record.transfer, request_id=f"r-{number}"),
+            decision=replace(record.decision, decision_id=name, decide_time_ms=NOW_MS),
+        )
+        body = encode(record)
+        return record, body, self.keeper.spool.append(name, body)
+
+
+@pytest.fixture
+def start_worker(link: RedisLink, tmp_path: Path) -> Iterator[Callable[[], Worker]]:
+    started = []
+
+    def start() -> Worker:
+        lives = Lives(7_200_000, 86_400_000)
+        store = RedisStore(link, CommittedLists(link), Relay(link), lives, OutageMemory())
+        nothing: Any = SimpleNamespace()
+        records = SpoolStore(store, lives, nothing)
+        keeper = open_spool(tmp_path, SpoolLimits(segment_s=0.2), records, lambda: NOW_MS)
+        started.append(keeper)
+        return Worker(store, records, keeper)
+
+    yield start
+    for keeper in started:
+        keeper.close()
+
+
+def held(link: RedisLink, record: DecisionRecord) -> bytes | None:
+    """Return the journal entry of a decision."""
+    entry: bytes | None = link.run([("GET", keys.recorded(record.decision.decision_id))])[0]
+    return entry
+
+
+def begin_anew(redis_url: str) -> None:
+    """Have Redis forget everything and begin an epoch in one step, as a link has it at a start."""
+    with redis.Redis.from_url(redis_url) as client, client.pipeline(transaction=True) as together:
+        process = client.info("server")["run_id"]
+        together.flushall()
+        together.mset({keys.epoch(bucket): 2**51 for bucket in range(256)})
+        together.mset({keys.lineage(bucket): process for bucket in range(256)})
+        together.execute()
+
+
+def test_what_redis_confirmed_and_forgot_before_it_was_noted_is_sent_again(
+    start_worker: Callable[[], Worker], link: RedisLink, redis_url: str
+) -> None:
+    worker = start_worker()
+    worker.keeper.start()
+    wait_until(lambda: not worker.keeper._unsure, "it has looked for the first time")
+    other, body, ticket = worker.appended(1)
+    entry = worker.store.commit(other, body, NOW_MS).entry
+    worker.keeper.spool.confirm(ticket, other.decision.decision_id, entry)
+    record, body, ticket = worker.appended(2)
+    entry = worker.store.commit(record, body, NOW_MS).entry
+    wait_until(lambda: not worker.keeper.spool.file.book.active.waiting, "the segment has ended")
+
+    begin_anew(redis_url)
+    worker.keeper.lineage_changed(frozenset(range(256)), True)
+    wait_until(lambda: held(link, other), "the keeper looks for what is lost", 20)
+    worker.keeper.spool.confirm(ticket, record.decision.decision_id, entry)
+
+    wait_until(lambda: held(link, record), "it is sent again", 20)
+
+
+def test_a_cursor_of_another_past_drops_nothing(
+    start_worker: Callable[[], Worker], link: RedisLink, redis_url: str, tmp_path: Path
+) -> None:
+    worker = start_worker()
+    record, body, ticket = worker.appended(1)
+    entry = worker.store.commit(record, body, NOW_MS).entry
+    worker.keeper.spool.confirm(ticket, record.decision.decision_id, entry)
+    assert worker.keeper.spool.file.rotate()
+    (segment,) = [one.path for one in worker.keeper.spool.file.book.closed()]
+    # Redis lost the decision; the archive went on with what came after it.
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushall()
+    link.run([("SET", keys.archived(BUCKET), b"%d-0" % (place_of(entry)[0] + 1))])
+
+    worker.keeper.start()
+    again = wait_until(lambda: held(link, record), "it is sent again", 20)
+    assert segment.exists()
+
+    link.run([("SET", keys.archived(BUCKET), again)])
+    wait_until(lambda: not segment.exists(), "the segment goes", 20)
+
+
+def test_an_earlier_worker_s_records_are_asked_for_and_sent_once(
+    start_worker: Callable[[], Worker], link: RedisLink
+) -> None:
+    first = start_worker()
+    records = []
+    for number in range(1_200):
+        record, body, ticket = first.appended(number)
+        if number % 3:
+            entry = first.store.commit(record, body, NOW_MS).entry
+            if number % 3 == 1:
+                first.keeper.spool.confirm(ticket, record.decision.decision_id, entry)
+        records.append(record)
+    first.keeper.close()
+
+    second = start_worker()
+    second.keeper.start()
+    wait_until(lambda: all(held(link, record) for record in records), "all are there", 40)
+    wait_until(lambda: second.keeper.spool.file.book.waiting_count() == 0, "all are settled", 20)
+
+    entries = link.run([("XRANGE", keys.journal(BUCKET), "-", "+")])[0]
+    kinds = [dict(zip(flat[::2], flat[1::2], strict=True))[b"k"] for _, flat in entries]
+    assert kinds == [b"decision"] * 1_200
