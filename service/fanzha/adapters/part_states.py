@@ -14,6 +14,7 @@ LISTS_AGE_MAX_S: Final = 5.0
 class Disk(Protocol):
     """The worker's own file."""
 
+    @property
     def is_writable(self) -> bool:
         """Whether the disk took what it was last given."""
         ...
@@ -43,5 +44,5 @@ def part_states(
         "history": is_redis_whole,
         "lists": lambda: is_redis_whole() and are_lists_known(),
         "model": lambda: models.current().champion is not None,
-        "journal": lambda: is_redis_whole() and disk.is_writable(),
+        "journal": lambda: is_redis_whole() and disk.is_writable,
     }

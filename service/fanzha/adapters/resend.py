@@ -47,8 +47,9 @@ class ResendingSpool:
         """Start the thread."""
         self._thread.start()
 
+    @property
     def is_writable(self) -> bool:
-        """Say whether the disk took what it was last given; see the port."""
+        """Whether the disk took what it was last given; see the port."""
         return self.file.failure is None
 
     def append(self, decision_id: str, body: bytes, unmarked: int | None = None) -> int:

@@ -33,7 +33,7 @@ class Recorder:
 
     def has_both_places(self, payer: bytes) -> bool:
         """Say whether both took what they were last given; one that did not may have recovered."""
-        return self.spool.is_writable() and self.journal.is_available(payer)
+        return self.spool.is_writable and self.journal.is_available(payer)
 
 
 def to_record(

@@ -15,8 +15,9 @@ from fanzha.pipeline.ports import StoredRequest
 class Spool(Protocol):
     """The worker's own append-only file."""
 
+    @property
     def is_writable(self) -> bool:
-        """Say whether the disk took what it was last given."""
+        """Whether the disk took what it was last given."""
         ...
 
     def append(self, decision_id: str, body: bytes, unmarked: int | None = None) -> int:
