@@ -247,7 +247,6 @@ def _sound_in_themselves(document: Document) -> dict[str, Any]:
         except ValidationError:
             continue
         sound[field] = source
-    # One that is named and of which nothing is said counts as left out.
     return {field: source for field, source in sound.items() if source is not None}
 
 
