@@ -41,7 +41,8 @@ class Worker:
             sys.executable, "-m", "fanzha", "serve", "--address", self.address,
             "--redis", redis_url, "--data-dir", str(folder), *options,
         ]  # fmt: skip
-        self._environment = environment(**more)
+        # So short that segments are archived and dropped while the load goes on.
+        self._environment = environment(FANZHA_SPOOL_SEGMENT_S="1", **more)
         self._log = folder.parent / f"worker-{number}.log"
         folder.mkdir(parents=True, exist_ok=True)
 

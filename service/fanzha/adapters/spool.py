@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from fanzha.adapters.spool_book import NOWHERE, Place, SegmentBook
+from fanzha.adapters.spool_book import NOWHERE, Place, Segment, SegmentBook
 from fanzha.adapters.spool_frames import HEAD, SUFFIX, frame, open_segment
 from fanzha.domain.errors import NotRecordedError, SetupError
 
@@ -172,6 +172,16 @@ class SpoolFile:
                 # What is still being written can go only once it is closed.
                 self._rotate_after = self._queued
             self._condition.notify_all()
+
+    def keeps(self, segment: Segment, seconds: float) -> bool:
+        """Say whether a segment that is archived stays: it is young, and there is room for it.
+
+        Args:
+            segment: a closed one.
+            seconds: so long after their answers its records are of use.
+        """
+        age_s = time.monotonic() - segment.began_s - self._limits.segment_s
+        return age_s < seconds and self.book.bytes_held() <= self._limits.bytes_max // 2
 
     def close(self) -> None:
         """Write what is queued and close the segment."""

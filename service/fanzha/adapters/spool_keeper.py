@@ -140,6 +140,10 @@ class SpoolKeeper:
 
     def _drop(self, cursors: dict[int, Place]) -> None:
         for segment in self._book.archived(cursors):
+            # A Redis that was emptied has to be told again what was answered in the window: the
+            # archive knows it, but a retry of the request is judged by what Redis knows.
+            if self._spool.file.keeps(segment, self._store.window_ms / 1000):
+                continue
             self._book.drop(segment)
             self._store.counts.dropped_segments += 1
         for segment in self._book.closed():

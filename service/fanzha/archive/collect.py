@@ -17,9 +17,10 @@ log = logging.getLogger(__name__)
 
 
 def collect(spool: Path, archive: Place) -> int:
-    """Remove the segments that no worker writes and that the archive holds; return how many.
+    """Remove what dead workers left and the archive holds; return how many segments went.
 
-    A segment of which the archive lacks a single answered decision or report stays whole, and so
+    A worker that lives lets go of its segments itself, not before Redis can do without them. A
+    segment of which the archive lacks a single answered decision or report stays whole, and so
     does one with a damaged frame. The beginning of a frame at its end was never answered.
 
     Args:
@@ -27,10 +28,12 @@ def collect(spool: Path, archive: Place) -> int:
         archive: folder or URL of the archive.
     """
     log_of = ArchiveLog(archive)
-    free = set(unlocked_segments(spool))
+    segments = sorted(spool.glob(f"*{SUFFIX}"))
+    if set(unlocked_segments(spool)) < set(segments):
+        return 0
     superseded: set[str] = set()
     looked: list[Contents] = []
-    for segment in sorted(spool.glob(f"*{SUFFIX}")):
+    for segment in segments:
         try:
             contents = contents_of(segment)
         except FileNotFoundError:
@@ -39,8 +42,7 @@ def collect(spool: Path, archive: Place) -> int:
             log.exception("%s holds what this version cannot read, and is kept", segment)
             continue
         superseded |= contents.superseded
-        if segment in free:
-            looked.append(contents)
+        looked.append(contents)
     archived = [one for one in looked if _is_archived(one, log_of, superseded)]
     # Notes count for the decisions of other segments, so that all are judged before one goes.
     for contents in archived:
