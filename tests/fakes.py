@@ -1,6 +1,7 @@
 """What the pipeline's ports ask for, in plain Python: nothing outside the process is needed."""
 
 from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -64,8 +65,7 @@ class FakeStore:
     def __init__(
         self, *, is_away: bool = False, lacks: frozenset[DegradedPart] = frozenset()
     ) -> None:
-        self.is_away = is_away
-        self.lacks = lacks
+        self.is_away, self.lacks = is_away, lacks
         self.accounts: defaultdict[bytes, SlowAccount] = defaultdict(SlowAccount)
         self.links: defaultdict[bytes, SlowLink] = defaultdict(SlowLink)
         self.entries: dict[bytes, list[WatchlistEntry]] = {}
@@ -79,16 +79,18 @@ class FakeStore:
         theirs = self.accounts[payee].state(0) if payee else None
         tokens = link_tokens(transfer)
         links = tuple(None if token is None else self.links[token].state() for token in tokens)
-        lacks_lists = DegradedPart.LISTS in self.lacks
-        return Findings(
-            None if DegradedPart.PAYER_HISTORY in self.lacks else ours,
-            None if DegradedPart.PAYEE_HISTORY in self.lacks else theirs,
-            None if lacks_lists else tuple(known),
-            "" if lacks_lists else "lists-1",
-            None,
-            links,
-            has_all_lists=not lacks_lists,
-        )
+        return without(self.lacks, Findings(ours, theirs, tuple(known), "lists-1", None, links))
+
+
+def without(lacks: frozenset[DegradedPart], findings: Findings) -> Findings:
+    """Return findings of which parts could not be read."""
+    if DegradedPart.PAYER_HISTORY in lacks:
+        findings = replace(findings, payer=None)
+    if DegradedPart.PAYEE_HISTORY in lacks:
+        findings = replace(findings, payee=None)
+    if DegradedPart.LISTS in lacks:
+        findings = replace(findings, entries=None, lists_version="", has_all_lists=False)
+    return findings
 
 
 class MemoryJournal:
@@ -114,13 +116,9 @@ class MemorySpool:
     """Keeps records as bytes; `later` are those that the store has to get once it is back."""
 
     def __init__(self, *, is_full: bool = False, is_late: bool = False) -> None:
-        self.is_full, self.is_late = is_full, is_late
+        self.is_full, self.is_late, self.is_writable = is_full, is_late, not is_full
         self.bodies: list[bytes] = []
         self.later: list[DecisionRecord] = []
-
-    @property
-    def is_writable(self) -> bool:
-        return not self.is_full
 
     def append(self, decision_id: str, body: bytes, unmarked: int | None = None) -> int:
         if self.is_full:

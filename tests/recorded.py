@@ -37,7 +37,13 @@ def assert_recorded(
     }
     for answer in answers:
         assert counts[answer.decision_id] == 1, (answer.decision_id, counts[answer.decision_id])
-        assert to_response(decode_record(newest[answer.decision_id]).decision) == answer
+        held = to_response(decode_record(newest[answer.decision_id]).decision)
+        about = [
+            (row["kind"], row["stream_id"])
+            for row in rows
+            if row["decision_id"] == held.decision_id
+        ]
+        assert held == answer, (about, held.degraded_parts, answer.degraded_parts)
 
 
 def reconciliations(rows: list[dict[str, Any]]) -> list[ReconciliationRecord]:

@@ -1,6 +1,5 @@
 """Looks into spools from outside, as an operator would."""
 
-from itertools import pairwise
 from pathlib import Path
 
 from fanzha.adapters.spool_book import WAITS
@@ -17,8 +16,7 @@ def unconfirmed(folder: Path) -> list[str]:
     looked = [contents_of(path) for path in segments(folder)]
     return [
         decision_id
-        for contents, after in pairwise([*looked, None])
-        if contents is not None
+        for number, contents in enumerate(looked)
         for decision_id, spooled in contents.decisions.items()
-        if contents.states(after)[spooled.index] == WAITS
+        if contents.states(looked[number + 1 :])[spooled.index] == WAITS
     ]

@@ -22,6 +22,9 @@ def test_a_fake_has_the_methods_of_its_port(fake: type, port: type) -> None:
     asked = {name: method for name, method in vars(port).items() if not name.startswith("_")}
 
     for name, method in asked.items():
+        if isinstance(method, property):
+            assert hasattr(fake(), name)
+            continue
         parameters = inspect.signature(getattr(fake, name)).parameters
         assert list(parameters) == list(inspect.signature(method).parameters), name
 

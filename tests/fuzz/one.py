@@ -1,5 +1,6 @@
 """`python -m tests.fuzz.one TARGET ...`: fuzzes one target in this process until libFuzzer ends."""
 
+import logging
 import sys
 
 import atheris
@@ -10,6 +11,7 @@ with atheris.instrument_imports(include=["fanzha"]):
 
 
 def main() -> None:
+    logging.disable(logging.CRITICAL)
     target = TARGETS[sys.argv[1]]
     atheris.Setup([sys.argv[0], *sys.argv[2:]], target)
     atheris.Fuzz()

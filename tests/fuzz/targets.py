@@ -4,7 +4,6 @@ An error with a meaning (a refusal that names its cause) is what hostile input i
 else, a crash, a hang or memory without bound, is a finding.
 """
 
-import logging
 import os
 import re
 from collections.abc import Callable
@@ -60,7 +59,6 @@ _MAPPING: Final = b"""columns:
   payee_account: {column: to}
 """
 _PLACE = Path("/dev/shm") if Path("/dev/shm").is_dir() else Path("/tmp")  # noqa: S108 - own names
-logging.disable(logging.CRITICAL)
 
 
 def _file(data: bytes, suffix: str) -> Path:

@@ -13,6 +13,7 @@ import pytest
 import redis
 from tests.builders import a_request, requests
 from tests.conftest import Service
+from tests.redis_processes import wait_until
 from tests.spools import unconfirmed
 
 from fanzha.adapters import keys
@@ -154,6 +155,7 @@ def test_segments_of_killed_workers_are_not_sent_for_ever_and_go_in_the_end(
         for _ in range(2):
             service = start_service("--redis", store.url)
             find(a_stub(service), answers[0].decision_id)
+            wait_until(lambda: unconfirmed(short_dir / "spool") == [], "all is settled", 30)
             service.stop()
 
         archive = short_dir / "archive"

@@ -24,6 +24,7 @@ from fanzha.adapters.spool_keeper import SpoolKeeper, open_spool
 from fanzha.adapters.spool_store import SpoolStore
 from fanzha.domain.ids import bucket_of, new_decision_id
 from fanzha.domain.record import DecisionRecord
+from fanzha.domain.vocabulary import DegradedPart
 
 NOW_MS = 1_790_000_000_000
 BUCKET = bucket_of(b"p" * 16)
@@ -149,3 +150,23 @@ def test_an_earlier_worker_s_records_are_asked_for_and_sent_once(
     entries = link.run([("XRANGE", keys.journal(BUCKET), "-", "+")])[0]
     kinds = [dict(zip(flat[::2], flat[1::2], strict=True))[b"k"] for _, flat in entries]
     assert kinds == [b"decision"] * 1_200
+
+
+def test_a_content_without_the_mark_never_takes_the_place_of_the_answered_one(
+    start_worker: Callable[[], Worker], link: RedisLink
+) -> None:
+    worker = start_worker()
+    unmarked, body, _ = worker.appended(1)
+    decision = replace(unmarked.decision, degraded=(DegradedPart.JOURNAL,))
+    marked = replace(unmarked, decision=decision)
+    first = worker.store.commit(unmarked, body, NOW_MS).entry
+    second = worker.store.commit_again(marked, encode(marked), NOW_MS).entry
+
+    third = worker.store.commit_again(unmarked, body, NOW_MS).entry
+    fourth = worker.store.commit_again(marked, encode(marked), NOW_MS).entry
+
+    assert first != second == third == fourth
+    found = worker.store.find_decision(decision.decision_id)
+    assert found is not None
+    assert found.decision == decision
+    assert link.run([("XLEN", keys.journal(BUCKET))])[0] == 2

@@ -24,6 +24,7 @@ from fanzha.domain.record import (
     WithdrawalRecord,
 )
 from fanzha.domain.transfer import Transfer
+from fanzha.domain.vocabulary import DegradedPart
 from fanzha.pipeline.ports import Added, Committed, Findings, ReportChanges, Taken
 
 _NO_PAYEE = bytes(16)
@@ -88,8 +89,12 @@ class RedisStore:
         return self._commit(record, body, now_ms, deadline_s, b"")
 
     def commit_again(self, record: DecisionRecord, body: bytes, now_ms: int) -> Committed:
-        """Do as `commit` with a decision that was sent before; its journal entry says so."""
-        return self._commit(record, body, now_ms, None, b"1")
+        """Do as `commit` with a decision that was sent before; its journal entry says so.
+
+        A content without the mark JOURNAL never takes the place of another one: it is the older.
+        """
+        is_marked = DegradedPart.JOURNAL in record.decision.degraded
+        return self._commit(record, body, now_ms, None, b"1" if is_marked else b"2")
 
     def _commit(
         self,

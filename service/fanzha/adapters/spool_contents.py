@@ -4,6 +4,7 @@ So that a segment can be gone through with little memory: bodies are read again,
 they are needed.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,24 +49,29 @@ class Contents:
     confirmed: dict[str, Place] = field(default_factory=dict)
     superseded: set[str] = field(default_factory=set)
 
-    def states(self, after: "Contents | None") -> bytearray:
-        """Return what each frame is, WAITS, SETTLED or VOID, by this segment's notes and the next.
+    def states(self, after: "Iterable[Contents]") -> bytearray:
+        """Return what each frame is, WAITS, SETTLED or VOID, by the notes here and after it.
 
         Args:
-            after: the segment that was begun after this one.
+            after: the segments that were begun next; a note, or the same decision with the mark,
+                may lie in one of them.
         """
         states = bytearray([VOID]) * self.frames
         for report in self.reports:
             states[report.index] = WAITS
+        later = list(after)
         for decision_id, spooled in self.decisions.items():
             states[spooled.index] = WAITS
-            for notes in (self, after):
-                if notes is None:
-                    continue
-                if decision_id in notes.superseded:
-                    states[spooled.index] = VOID
-                elif decision_id in notes.confirmed:
-                    states[spooled.index] = SETTLED
+            if (
+                any(
+                    decision_id in notes.superseded or decision_id in notes.decisions
+                    for notes in later
+                )
+                or decision_id in self.superseded
+            ):
+                states[spooled.index] = VOID
+            elif any(decision_id in notes.confirmed for notes in (self, *later)):
+                states[spooled.index] = SETTLED
         return states
 
 

@@ -10,6 +10,7 @@ import logging
 import shutil
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 _POLL_S: Final = 2.0
 _FREE_SHARE: Final = 10
 """Of the disk a tenth stays free of segments that the archive holds."""
+_AHEAD: Final = 4
+"""So many segments after one are looked through for notes about it."""
 
 
 class SpoolKeeper:
@@ -176,14 +179,17 @@ class SpoolKeeper:
 
     def _adopt(self) -> None:
         """Take over the segments of earlier workers on this folder."""
-        before: tuple[Contents, int, bool] | None = None
-        for path in [*self._older, None]:
-            current = self._look_through(path) if path is not None else None
-            if before is not None:
-                self._take_over(*before, current[0] if current is not None else None)
-            before = current
+        ahead: deque[tuple[Contents, int, bool]] = deque()
+        for path in self._older:
             if self._stop.is_set():
                 return
+            looked = self._look_through(path)
+            if looked is not None:
+                ahead.append(looked)
+            if len(ahead) > _AHEAD:
+                self._take_over(*ahead.popleft(), [one for one, _, _ in ahead])
+        while ahead:
+            self._take_over(*ahead.popleft(), [one for one, _, _ in ahead])
         self._older = []
 
     def _look_through(self, path: Path) -> tuple[Contents, int, bool] | None:
@@ -216,7 +222,7 @@ class SpoolKeeper:
         contents: Contents,
         size: int,
         is_damaged: bool,  # noqa: FBT001 - from a tuple
-        after: Contents | None,
+        after: list[Contents],
     ) -> None:
         segment = self._book.adopt(contents.path, size, contents.states(after), is_kept=is_damaged)
         self._spool.file.others_bytes -= size

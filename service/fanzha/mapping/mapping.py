@@ -246,9 +246,8 @@ def _sound_in_themselves(document: Document) -> dict[str, Any]:
             source = TypeAdapter(kind).validate_python(given)
         except ValidationError:
             continue
-        if source is not None:  # Named, and nothing said of it: as if it were left out.
-            sound[field] = source
-    return sound
+        sound[field] = source
+    return {field: source for field, source in sound.items() if source is not None}
 
 
 def _check_meaning(document: Document, schema: pa.Schema) -> None:

@@ -2,17 +2,18 @@
 -- KEYS: account, request, decision, journal, outbox, marker of this decision, epoch.
 -- ARGV: now ms, window ms, memory ms, request digest (16 bytes), decision id (26), answer, change (40),
 --       record, payee token or '', payee's change or '', prefix of decision keys, payer token,
---       tokens of links new to the payer's account, and to the payee's, 1 when it is sent again; then
---       for each link that does not know its account: token, SIGHTING (40).
+--       tokens of links new to the payer's account, and to the payee's, '' or 1 when it is sent again, 2
+--       when it is and its content is without a mark; then for each link that does not know its account:
+--       token, SIGHTING (40).
 -- The marker holds the id of the newest journal entry about this decision.
 -- Returns: {'first', stored request, its answer} | {'again', that id} | {'recorded', that id, outbox ids ...}.
 if not has_epoch(KEYS[7]) then return redis.error_reply(NO_EPOCH) end
 local more = {'b', ARGV[8]}
-if ARGV[15] == '1' then more = {'b', ARGV[8], 'r', '1'} end
+if ARGV[15] == '1' or ARGV[15] == '2' then more = {'b', ARGV[8], 'r', '1'} end
 local held = redis.call('GET', KEYS[6])
 if held then
-  -- Sent once more: only its content may be newer (another mark).
-  if redis.call('GET', KEYS[3]) == ARGV[6] then return {'again', held} end
+  -- Sent once more: only its content may be newer (another mark), and one without the mark never is.
+  if ARGV[15] == '2' or redis.call('GET', KEYS[3]) == ARGV[6] then return {'again', held} end
   redis.call('SET', KEYS[3], ARGV[6], 'PX', ARGV[2])
   held = redis.call('XADD', KEYS[4], '*', 'k', 'decision_update', 'a', ARGV[12], unpack(more))
   redis.call('SET', KEYS[6], held, 'PX', ARGV[3])

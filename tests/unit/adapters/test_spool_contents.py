@@ -1,0 +1,36 @@
+"""What segments say about each other's records."""
+
+from pathlib import Path
+
+from fanzha.adapters.spool_book import SETTLED, VOID, WAITS
+from fanzha.adapters.spool_contents import Contents, body_at, contents_of
+from fanzha.adapters.spool_frames import CONFIRMED, HEAD, MARKED, RECORD, SUPERSEDED, frame
+
+A, B, C, D = (letter * 26 for letter in (b"A", b"B", b"C", b"D"))
+
+
+def a_segment(folder: Path, name: str, *payloads: bytes) -> Contents:
+    path = folder / f"{name}.spool"
+    path.write_bytes(HEAD + b"".join(frame(payload) for payload in payloads))
+    return contents_of(path)
+
+
+def test_notes_count_here_and_in_the_segments_after(tmp_path: Path) -> None:
+    records = [RECORD + name + b"body" for name in (A, B, C, D)]
+    first = a_segment(tmp_path, "1", *records, CONFIRMED + A + b"5-0")
+    second = a_segment(tmp_path, "2", SUPERSEDED + B)
+    third = a_segment(tmp_path, "3", CONFIRMED + C + b"7-1")
+
+    assert first.states([]) == bytes([SETTLED, WAITS, WAITS, WAITS, VOID])
+    assert first.states([second, third]) == bytes([SETTLED, VOID, SETTLED, WAITS, VOID])
+    assert first.confirmed == {A.decode(): (5, 0)}
+
+
+def test_a_marked_record_takes_the_place_of_the_unmarked_one(tmp_path: Path) -> None:
+    first = a_segment(tmp_path, "1", RECORD + A + b"old", MARKED + A + b"new", RECORD + B + b"old")
+    second = a_segment(tmp_path, "2", MARKED + B + b"new")
+
+    assert first.states([second]) == bytes([VOID, WAITS, VOID])
+    assert second.states([]) == bytes([WAITS])
+    assert first.decisions[A.decode()].is_marked
+    assert body_at(first.path, first.decisions[A.decode()].at) == b"new"
