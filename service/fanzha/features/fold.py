@@ -17,19 +17,7 @@ from fanzha.features import facts as f
 from fanzha.features import layout as at
 from fanzha.features.compiled import compiled
 from fanzha.features.facts import FACTS, UNKNOWN
-from fanzha.features.history import (
-    add_to_totals,
-    clear_link,
-    effect_of_event,
-    effect_of_execution,
-    forget_report,
-    pair_of,
-    push,
-    remember_link,
-    remember_pair,
-    remember_report,
-    set_status,
-)
+from fanzha.features.history import pair_of
 from fanzha.features.kernel import (
     END,
     LINKS_START,
@@ -41,6 +29,21 @@ from fanzha.features.kernel import (
     request_part,
 )
 from fanzha.features.links import WIDTH
+from fanzha.features.states import (
+    COUNTS,
+    DAYS,
+    HOURS,
+    IN_AT,
+    INS,
+    OUT_AT,
+    OUTS,
+    PAIRS,
+    REPORT_AT,
+    REPORTS,
+    SEEN,
+    begin,
+    take_change,
+)
 
 READ_PAYER: Final = 10
 READ_PAYEE: Final = 11
@@ -50,15 +53,6 @@ READ_LINK: Final = 12
 STEP_COLUMNS: Final = 8
 SUBJECT, STEP, ROW, COLUMN_0 = range(4)
 
-_ATTEMPT = int(at.Change.ATTEMPT)
-_RECEIVE = int(at.Change.RECEIVE)
-_EXECUTION_OUT = int(at.Change.EXECUTION_OUT)
-_EXECUTION_IN = int(at.Change.EXECUTION_IN)
-_REPORT = int(at.Change.REPORT)
-_SIGHTING = int(at.Change.SIGHTING)
-_TAINT = int(at.Change.TAINT)
-_RETRACT = int(at.Change.RETRACT)
-_CLEAR = int(at.Change.CLEAR)
 _FACT_COUNT = len(FACTS)
 _ROOM = 4096
 """Rows in which a ring moves before it is copied back."""
@@ -114,12 +108,11 @@ def _fold(facts, steps, vectors):
     out_room = np.zeros((_ROOM, at.RING_COLUMNS), np.int64)
     in_room = np.zeros((_ROOM, at.RING_COLUMNS), np.int64)
     report_room = np.zeros((_ROOM, at.RING_COLUMNS), np.int64)
-    out_at = in_at = report_at = _ROOM
     pairs = np.zeros((at.PAIRS, at.PAIR_COLUMNS), np.int64)
     hours = np.zeros((at.HOURS, at.RING_COLUMNS), np.int64)
     days = np.zeros((at.DAYS, at.RING_COLUMNS), np.int64)
     seen = np.zeros((at.LINK_ACCOUNTS, at.LINK_COLUMNS), np.int64)
-    outs = ins = known = pair_count = hour_count = day_count = accounts = 0
+    n = np.zeros(COUNTS, np.int64)
     subject = np.int64(-1)
     for row in range(facts.shape[0]):
         vectors[row, :] = np.nan
@@ -132,70 +125,37 @@ def _fold(facts, steps, vectors):
         for i in range(start, stop):
             if i == 0 or steps[i, SUBJECT] != subject:
                 subject = steps[i, SUBJECT]
-                outs = ins = known = pair_count = hour_count = day_count = accounts = 0
-                out_at = in_at = report_at = _ROOM
+                begin(n, _ROOM)
             step = steps[i, STEP]
             record = steps[i, COLUMN_0:]
             if step == READ_PAYER:
                 payer_part(
                     near_facts[i - start],
-                    out_room[out_at : out_at + outs],
-                    in_room[in_at : in_at + ins],
-                    pair_of(pairs, pair_count, record[at.COUNTERPARTY]),
-                    report_room[report_at : report_at + known],
-                    hours[:hour_count],
-                    days[:day_count],
+                    out_room[n[OUT_AT] : n[OUT_AT] + n[OUTS]],
+                    in_room[n[IN_AT] : n[IN_AT] + n[INS]],
+                    pair_of(pairs, n[PAIRS], record[at.COUNTERPARTY]),
+                    report_room[n[REPORT_AT] : n[REPORT_AT] + n[REPORTS]],
+                    hours[: n[HOURS]],
+                    days[: n[DAYS]],
                     near_vectors[i - start],
                 )
             elif step == READ_PAYEE:
                 payee_part(
                     near_facts[i - start],
-                    out_room[out_at : out_at + outs],
-                    in_room[in_at : in_at + ins],
-                    report_room[report_at : report_at + known],
-                    days[:day_count],
+                    out_room[n[OUT_AT] : n[OUT_AT] + n[OUTS]],
+                    in_room[n[IN_AT] : n[IN_AT] + n[INS]],
+                    report_room[n[REPORT_AT] : n[REPORT_AT] + n[REPORTS]],
+                    days[: n[DAYS]],
                     near_vectors[i - start],
                 )
             elif step == READ_LINK:
                 link_part(
-                    near_facts[i - start], seen[:accounts], record[0], near_vectors[i - start]
+                    near_facts[i - start], seen[: n[SEEN]], record[0], near_vectors[i - start]
                 )
-            elif step == _ATTEMPT or step == _RECEIVE:
-                column = at.OUT_COUNT
-                if step == _ATTEMPT:
-                    out_at, outs = push(out_room, out_at, outs, at.RING_EVENTS, record)
-                else:
-                    in_at, ins = push(in_room, in_at, ins, at.RING_EVENTS, record)
-                    column = at.IN_COUNT
-                zone = (record[at.FLAGS] >> 40) & 0xFF
-                hour_count, day_count = add_to_totals(
-                    hours, hour_count, days, day_count, zone,
-                    record[at.TIME], record[at.AMOUNT], column, effect_of_event(record),
-                )  # fmt: skip
-            elif step == _EXECUTION_OUT or step == _EXECUTION_IN:
-                column = at.OUT_COUNT
-                status = record[at.EXECUTION_KIND] & 0xFF
-                if step == _EXECUTION_OUT:
-                    set_status(out_room[out_at : out_at + outs], record[0], status)
-                    pair_count = remember_pair(pairs, pair_count, record)
-                else:
-                    set_status(in_room[in_at : in_at + ins], record[0], status)
-                    column = at.IN_COUNT
-                zone = (record[at.EXECUTION_KIND] >> 24) & 0xFF
-                hour_count, day_count = add_to_totals(
-                    hours, hour_count, days, day_count, zone, record[at.TIME],
-                    record[at.EXECUTION_AMOUNT], column, effect_of_execution(record),
-                )  # fmt: skip
-            elif step == _REPORT:
-                report_at, known = remember_report(
-                    report_room, report_at, known, at.REPORT_EVENTS, record
+            else:
+                take_change(
+                    step, record, out_room, in_room, report_room, pairs, hours, days, seen, n
                 )
-            elif step == _RETRACT:
-                report_at, known = forget_report(report_room, report_at, known, record)
-            elif step == _SIGHTING or step == _TAINT:
-                accounts = remember_link(seen, accounts, record)
-            elif step == _CLEAR:
-                clear_link(seen, accounts, record)
         _put_back(near_vectors, steps[start:stop], vectors)
 
 
