@@ -10,15 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from fanzha.disk import sync
 from fanzha.domain.errors import SetupError
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
@@ -43,9 +36,9 @@ def replaced_file(place: Path, elsewhere: str = "choose another folder") -> Iter
         draft = Path(name)
         yield draft
         draft.chmod(0o644)
-        _sync(draft)
+        sync(draft)
         draft.replace(place)
-        _sync(place.parent)
+        sync(place.parent)
     except OSError as error:
         raise _cannot_write(place, error, elsewhere) from error
     finally:
@@ -79,8 +72,8 @@ def published_folder(place: Path) -> Iterator[Path]:
         yield draft
         draft.chmod(0o755)
         for file in draft.iterdir():
-            _sync(file)
+            sync(file)
         draft.rename(place)
-        _sync(place.parent)
+        sync(place.parent)
     finally:
         shutil.rmtree(draft, ignore_errors=True)

@@ -19,6 +19,8 @@ from pathlib import Path
 from struct import Struct
 from typing import BinaryIO, Final
 
+from fanzha.disk import sync
+
 HEAD: Final = b"FZSPOOL\x02"
 _MARK: Final = b"\xf5\x9fzS"
 _FRAME: Final = Struct("<4sII")
@@ -231,11 +233,7 @@ def open_segment(path: Path) -> BinaryIO:
         while view:
             view = view[file.write(view) :]
         os.fdatasync(file.fileno())
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync(path.parent)
     except OSError:
         file.close()
         path.unlink(missing_ok=True)

@@ -6,13 +6,13 @@ the log at any time. Rows that come after a day was closed, or that expire, make
 states the whole day anew.
 """
 
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import msgspec
 
+from fanzha.adapters.clock import SystemClock
 from fanzha.archive.entries import CLOSE, FIRST, Manifest, ManifestFile, decode_commit, encoded
 from fanzha.archive.log import MANIFESTS, commit_path, day_of_path
 from fanzha.archive.storage import Place
@@ -34,7 +34,7 @@ class Closing:
 
 def close_days(place: Place, signer: Signer, closing: Closing, day: str | None = None) -> int:
     """Close the days that are due; see `close_due`."""
-    log = LogWriter(place, signer, lambda: time.time_ns() // 1_000_000)
+    log = LogWriter(place, signer, SystemClock().now_ms)
     return close_due(log, closing, day)
 
 

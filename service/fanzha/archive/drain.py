@@ -17,6 +17,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from fanzha.adapters import keys
+from fanzha.adapters.clock import SystemClock
 from fanzha.adapters.redis_link import Command, RedisLink
 from fanzha.archive.adopt import adopt
 from fanzha.archive.batch import Batch, read_batch
@@ -41,6 +42,7 @@ _FILE_LIFE_S: Final = 1_800
 _WITHOUT_LEASE_S: Final = 3.0
 """So long a run that is to end waits for archivers that hold leases and get nowhere."""
 _POLL_S: Final = 0.25
+_CLOCK: Final = SystemClock()
 
 
 @dataclass(slots=True)
@@ -63,7 +65,7 @@ class Drain:
         signer: Signer | None = None,
         *,
         round_rows: int = ROUND_ROWS,
-        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        now_ms: Callable[[], int] = _CLOCK.now_ms,
     ) -> None:
         self.link = link
         self.done = Drained()

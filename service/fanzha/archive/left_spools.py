@@ -1,12 +1,12 @@
 """Sends what dead workers left in their spools to Redis, so that the journal holds it."""
 
 import logging
-import time
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from fanzha.adapters.clock import SystemClock
 from fanzha.adapters.kept import decode_report
 from fanzha.adapters.outage_memory import OutageMemory
 from fanzha.adapters.redis_link import RedisLink
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 _LIVES: Final = Lives(window_ms=7_200_000, memory_ms=86_400_000)
 _BATCH: Final = 500
+_CLOCK: Final = SystemClock()
 
 
 def commit_left_behind(link: RedisLink, place: Place, folder: Path, sent: set[str]) -> int:
@@ -54,7 +55,7 @@ def commit_left_behind(link: RedisLink, place: Place, folder: Path, sent: set[st
     # The workers that live carry what is left in the outboxes.
     redis = RedisStore(link, CommittedLists(link), Relay(link), _LIVES, OutageMemory())
     archive = ArchiveLog(place)
-    store = SpoolStore(redis, _LIVES, FoundDecisions(redis, place, _now_ms))
+    store = SpoolStore(redis, _LIVES, FoundDecisions(redis, place, _CLOCK.now_ms))
     count = _send_decisions(store, redis, archive, segments, sent)
     count += _send_reports(store, archive, segments, sent)
     if count:
@@ -86,7 +87,7 @@ def _send_decisions(
         contents, spooled = held[decision_id]
         record, body = record_at(contents.path, spooled.at)
         is_answered = spooled.is_marked or decision_id in confirmed
-        store.send(record, body, _now_ms(), is_answered=is_answered)
+        store.send(record, body, _CLOCK.now_ms(), is_answered=is_answered)
     sent.update(held)
     return len(missing)
 
@@ -115,7 +116,3 @@ def _send_reports(
                 count += 1
             sent.add(name)
     return count
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

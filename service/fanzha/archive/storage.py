@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import pyarrow as pa
 import pyarrow.fs as pafs
 
+from fanzha.disk import sync
 from fanzha.domain.errors import SetupError
 
 Place = str | Path
@@ -112,7 +113,7 @@ class _Folder(Storage):
             yield file
             _to_disk(file)
             Path(file.name).rename(target)
-        _sync(target.parent)
+        sync(target.parent)
 
     def put_if_absent(self, path: str, content: bytes) -> bool:
         target = self._folder / path
@@ -127,7 +128,7 @@ class _Folder(Storage):
                 return False
             finally:
                 Path(file.name).unlink()
-        _sync(target.parent)
+        sync(target.parent)
         return True
 
 
@@ -146,14 +147,6 @@ def _temporary(target: Path) -> Iterator[BinaryIO]:
 def _to_disk(file: BinaryIO) -> None:
     file.flush()
     os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 class _Bucket(Storage):

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from pathlib import Path
-from time import time_ns
 from typing import Annotated, Final
 
 import typer
@@ -22,6 +21,7 @@ from rich.progress import (
 )
 
 from fanzha.adapters import keys as redis_keys
+from fanzha.adapters.clock import SystemClock
 from fanzha.adapters.redis_link import RedisLink
 from fanzha.archive.adopt import adopt
 from fanzha.archive.close import Closing, close_due
@@ -86,7 +86,7 @@ def _day_of(text: str | None) -> str | None:
 
 def _writer(archive: Path, key: Path | None, name: str | None) -> LogWriter:
     place = s3_url(archive) or archive
-    log = LogWriter(place, signer_for(place, key, name), lambda: time_ns() // 1_000_000)
+    log = LogWriter(place, signer_for(place, key, name), SystemClock().now_ms)
     try:
         log.refresh()
     except OSError as error:

@@ -1,7 +1,6 @@
 """`fanzha rekey`: copies state and archive under the tokens of a new key, offline."""
 
 import json
-import time
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from fanzha.adapters.clock import SystemClock
 from fanzha.adapters.redis_link import RedisLink
 from fanzha.domain.errors import SetupError
 from fanzha.rekey.archive import copy_archive
@@ -58,7 +58,7 @@ def rekey(
         raise SetupError("the new token key is several keys ahead; re-key one key at a time")
     clients = [_client(url) for url in source]
     link = RedisLink(target, _TIMEOUT_MS)
-    since_ms = time.time_ns() // 1_000_000 - read_settings().idempotency_memory_s * 1000
+    since_ms = SystemClock().now_ms() - read_settings().idempotency_memory_s * 1000
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     try:
         check_sources(clients, old)

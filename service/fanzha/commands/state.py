@@ -1,7 +1,6 @@
 """`fanzha state`: what Redis holds, rebuilt from the archive."""
 
 import json
-import time
 from dataclasses import asdict
 from typing import Annotated
 
@@ -9,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from fanzha.adapters.clock import SystemClock
 from fanzha.adapters.redis_link import RedisLink
 from fanzha.settings import read_settings
 
@@ -49,7 +49,7 @@ def rebuild(
                 link,
                 archive,
                 lives,
-                time.time_ns() // 1_000_000,
+                SystemClock().now_ms(),
                 lambda step, part, of: progress.update(
                     task, description=step, completed=part, total=of
                 ),

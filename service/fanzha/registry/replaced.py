@@ -4,6 +4,7 @@ import os
 import tempfile
 from pathlib import Path
 
+from fanzha.disk import sync
 from fanzha.domain.errors import SetupError
 
 
@@ -22,11 +23,7 @@ def write_replaced(place: Path, content: bytes) -> None:
             os.fsync(out.fileno())
         Path(draft).chmod(0o644)
         Path(draft).replace(place)
-        folder = os.open(place.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync(place.parent)
     except OSError as error:
         if draft:
             Path(draft).unlink(missing_ok=True)

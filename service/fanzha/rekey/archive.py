@@ -6,7 +6,6 @@ a row again, by the same code that archives: so its columns and its record agree
 
 import io
 import json
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from fanzha.adapters.reads import request_digest
 from fanzha.archive import schema
 from fanzha.archive.log import ArchiveLog
 from fanzha.archive.rows import to_row, to_table
+from fanzha.disk import sync
 from fanzha.domain.errors import SetupError
 from fanzha.features.layout import pack_record
 from fanzha.rekey.records import Fields, entry
@@ -78,7 +78,7 @@ def copy_archive(
         note = {"from_token_key": before, "to_token_key": after, "rows": copied.rows}
         target.mkdir(parents=True, exist_ok=True)
         (target / NOTE).write_text(json.dumps(note) + "\n")
-        _sync(target)
+        sync(target)
     except OSError as error:
         raise SetupError(f"cannot copy the archive to {target}: {error.strerror}") from error
     return copied
@@ -99,8 +99,8 @@ def _copy_part(
             copied.rows += len(rows)
             copied.requests |= _requests(changed, requests_since_ms)
     copied.files += 1
-    _sync(target)
-    _sync(target.parent)
+    sync(target)
+    sync(target.parent)
 
 
 def rekeyed_rows(rows: list[dict[str, Any]], new: Successor) -> list[dict[str, Any]]:
@@ -155,11 +155,3 @@ def _requests(rows: list[dict[str, Any]], since_ms: int) -> Iterator[tuple[str, 
     for row in rows:
         if row["kind"] == schema.KIND_DECISION and row["record_time_ms"] >= since_ms:
             yield row["decision_id"], request_digest(decode_record(row["body"]).transfer)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

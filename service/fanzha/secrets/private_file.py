@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from fanzha.disk import sync
 from fanzha.domain.errors import SetupError
 
 SECRET_BYTES_MAX: Final = 64 * 1024
@@ -91,17 +92,9 @@ def _written(path: Path, content: bytes, what: str, *, is_new: bool) -> bool:
         finally:
             with contextlib.suppress(FileNotFoundError):
                 draft.unlink()
-        _sync(path.parent)
+        sync(path.parent)
     except OSError as error:
         raise SetupError(
             f"cannot write {what} {path}: {error.strerror}; choose a place that can be written"
         ) from error
     return written
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
