@@ -15,7 +15,7 @@ from fanzha.domain.errors import ModelRefusedError, SetupError
 from fanzha.domain.model import Head
 from fanzha.explain.explainer import Explainer
 from fanzha.explain.texts import load_reason_texts
-from fanzha.explain.trees import load_trees, trees_file
+from fanzha.explain.trees import trees_file, trees_of
 from fanzha.features.manifest import FEATURES
 from fanzha_training.golden import load_golden
 from fanzha_training.tree_arrays import explain_arrays, save_trees
@@ -145,7 +145,8 @@ def test_a_file_holds_the_arrays_as_they_were_in_the_same_bytes(tmp_path: Path) 
     save_trees(tmp_path / trees_file(Head.VICTIM), arrays)
     save_trees(tmp_path / "again.npz", arrays)
 
-    loaded = load_trees(tmp_path / trees_file(Head.VICTIM))
+    file = tmp_path / trees_file(Head.VICTIM)
+    loaded = trees_of(file.read_bytes(), file)
     assert loaded.keys() == arrays.keys()
     assert all((loaded[name] == arrays[name]).all() for name in arrays)
     assert all(loaded[name].dtype == arrays[name].dtype for name in arrays)
@@ -155,10 +156,11 @@ def test_a_file_holds_the_arrays_as_they_were_in_the_same_bytes(tmp_path: Path) 
 
 
 def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
-    (tmp_path / trees_file(Head.VICTIM)).write_bytes(b"PK no archive")
+    file = tmp_path / trees_file(Head.VICTIM)
+    file.write_bytes(b"PK no archive")
 
     with pytest.raises(ModelRefusedError, match="export the model again"):
-        load_trees(tmp_path / trees_file(Head.VICTIM))
+        trees_of(file.read_bytes(), file)
 
 
 def test_a_booster_of_another_kind_is_refused() -> None:

@@ -194,7 +194,6 @@ class SeenCommit(msgspec.Struct, frozen=True):
 
 _SEEN: Final = msgspec.json.Decoder(SeenCommit)
 _COMMIT: Final = msgspec.json.Decoder(Commit)
-_MANIFEST: Final = msgspec.json.Decoder(Manifest)
 _ENCODER: Final = msgspec.json.Encoder(order="deterministic")
 
 
@@ -221,11 +220,6 @@ def decode_commit(content: bytes) -> Commit:
 def see_commit(content: bytes) -> SeenCommit:
     """Return what a reader needs of a commit. Raises msgspec.MsgspecError, ValueError."""
     return _SEEN.decode(content)
-
-
-def decode_manifest(content: bytes) -> Manifest:
-    """Return a manifest from its bytes. Raises msgspec.MsgspecError, ValueError."""
-    return _MANIFEST.decode(content)
 
 
 def manifest_name(manifest: Manifest) -> str:

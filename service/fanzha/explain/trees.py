@@ -48,22 +48,6 @@ def trees_file(head: Head) -> str:
     return f"{head.value}.trees.npz"
 
 
-def load_trees(path: Path) -> dict[str, npt.NDArray[Any]]:
-    """Read the arrays of one booster.
-
-    Raises:
-        ModelRefusedError: the file is missing or damaged.
-
-    """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelRefusedError(
-            f"{path} cannot be read: {error!r}; export the model again"
-        ) from error
-    return trees_of(content, path)
-
-
 def trees_of(content: bytes, path: Path) -> dict[str, npt.NDArray[Any]]:
     """Return the arrays of one booster that were read from a file.
 
