@@ -190,7 +190,7 @@ def test_a_drain_ends_under_traffic_and_reaches_every_bucket(
     assert left == [1, 0, 0]
 
 
-@pytest.mark.parametrize("cut", ["drain.write_part", "drain.Drain._finish", "storage._sync"])
+@pytest.mark.parametrize("cut", ["drain.write_part", "drain.Drain._finish", "storage.sync"])
 def test_a_drain_that_was_cut_off_goes_on_without_loss_or_repetition(
     redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: str
 ) -> None:

@@ -17,14 +17,15 @@ def field_of(record: OutcomeRecord | WithdrawalRecord) -> bytes:
 
 def history_of(held: Iterable[tuple[bytes, bytes]]) -> OutcomeHistory:
     """Return records of a decision's outcomes, given by their fields, in the order of recording."""
-    outcomes: list[OutcomeRecord] = []
-    withdrawals: list[WithdrawalRecord] = []
-    for field, body in held:
-        if field[:1] == _OUTCOME:
-            outcomes.append(decode(body, OutcomeRecord))
-        else:
-            withdrawals.append(decode(body, WithdrawalRecord))
-    return OutcomeHistory(
-        tuple(sorted(outcomes, key=lambda one: (one.record_time_ms, one.outcome_id))),
-        tuple(sorted(withdrawals, key=lambda one: (one.record_time_ms, one.outcome_id))),
+    return in_order(
+        decode(body, OutcomeRecord) if field[:1] == _OUTCOME else decode(body, WithdrawalRecord)
+        for field, body in held
     )
+
+
+def in_order(records: Iterable[OutcomeRecord | WithdrawalRecord]) -> OutcomeHistory:
+    """Return a decision's records as they were recorded; by their ids within a millisecond."""
+    history = OutcomeHistory()
+    for record in sorted(records, key=lambda one: (one.record_time_ms, one.outcome_id)):
+        history = history.plus(record)
+    return history

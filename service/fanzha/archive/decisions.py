@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from fanzha.adapters.codec import decode, decode_record
+from fanzha.adapters.outcome_history import in_order
 from fanzha.adapters.redis_store import OUTCOME_LIFE_MS, RedisStore, on_record
 from fanzha.archive.find import find_decision_body, find_outcome_bodies, find_reconciliation_bodies
 from fanzha.archive.log import ArchiveLog
@@ -67,10 +68,7 @@ class FoundDecisions:
         held = self._store.outcomes(decision_id)
         if held.records or self._now_ms() - time_ms_of_decision(decision_id) <= OUTCOME_LIFE_MS:
             return held
-        history = OutcomeHistory()
-        for kind, body in find_outcome_bodies(self._archive, decision_id):
-            if kind == KIND_OUTCOME:
-                history = history.plus(decode(body, OutcomeRecord))
-            else:
-                history = history.plus(decode(body, WithdrawalRecord))
-        return history
+        return in_order(
+            decode(body, OutcomeRecord) if kind == KIND_OUTCOME else decode(body, WithdrawalRecord)
+            for kind, body in find_outcome_bodies(self._archive, decision_id)
+        )

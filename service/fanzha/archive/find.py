@@ -139,7 +139,7 @@ def archived_decisions(archive: Place | ArchiveLog, decision_ids: set[str]) -> s
 
 
 def find_outcome_bodies(archive: Place | ArchiveLog, decision_id: str) -> list[tuple[str, bytes]]:
-    """Return kind and record of all outcomes and withdrawals of a decision, oldest first.
+    """Return kind and record of all outcomes and withdrawals of a decision, in any order.
 
     Args:
         archive: folder or URL of the archive, or its log.
@@ -147,20 +147,19 @@ def find_outcome_bodies(archive: Place | ArchiveLog, decision_id: str) -> list[t
     """
     log = _log(archive)
     time_ms, bucket = time_ms_of_decision(decision_id), bucket_of_decision(decision_id)
-    columns = ["record_id", "record_time_ms", "kind", "body"]
+    columns = ["record_id", "kind", "body"]
 
-    def look() -> dict[str, tuple[int, str, bytes]]:
-        found: dict[str, tuple[int, str, bytes]] = {}
+    def look() -> dict[str, tuple[str, bytes]]:
+        found: dict[str, tuple[str, bytes]] = {}
         for file in log.files(day_of_decision(decision_id)):
             if not file.holds_bucket(bucket) or not _spans(file.judged, time_ms):
                 continue
             rows = _rows(log, file, columns, decision_id, bucket, OUTCOME_KINDS)
-            for record_id, at_ms, kind, body in zip(*rows.to_pydict().values(), strict=True):
-                found[record_id] = (at_ms, kind, body)
+            for record_id, kind, body in zip(*rows.to_pydict().values(), strict=True):
+                found[record_id] = (kind, body)
         return found
 
-    ordered = sorted(_as_it_stands(look).items(), key=lambda item: (item[1][0], item[0]))
-    return [(kind, body) for _, (_, kind, body) in ordered]
+    return list(_as_it_stands(look).values())
 
 
 def archived_reports(
