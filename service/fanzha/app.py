@@ -132,7 +132,9 @@ class App:
         )
         self._closing.callback(self.models.close)
         record_wait_s = settings.record_wait_ms / 1000
-        reporter = Reporter(clock, decisions, reports, self.keeper.spool, record_wait_s)
+        reporter = Reporter(
+            clock, decisions, reports, self.keeper.spool, record_wait_s, lives.window_ms
+        )
         assessor = Assessor(
             clock=clock,
             randomness=os.urandom,

@@ -124,24 +124,20 @@ def judge(
     ]
     for call in calls:
         if call.kind == FAILURE:
-            _judge_failure(verdict, call, windows)
+            _judge_failure(verdict, call)
     return verdict
 
 
-def _judge_failure(verdict: Verdict, call: Call, windows: Sequence[Window]) -> None:
+def _judge_failure(verdict: Verdict, call: Call) -> None:
     code = call.detail.split(":")[0]
     said = f"{call.request_id} ({call.attempt}) at worker {call.worker}: {call.detail}"
     if code == "ALREADY_EXISTS":
         verdict.contradicted.append(said)
-    elif (
-        code == "NOT_FOUND"
-        and call.attempt in (EXECUTION, OUTCOME)
-        and any(window.excuses(call) for window in windows)
-    ):
-        # Its decision is in another worker's spool, and on its way; the bank reports once more.
-        verdict.reports_too_early += 1
     elif code not in _USUAL_FAILURES:
         verdict.unexpected.append(said)
+    elif call.attempt in (EXECUTION, OUTCOME) and "not on record yet" in call.detail:
+        # Its decision is in another worker's spool, and on its way; the bank reports once more.
+        verdict.reports_too_early += 1
 
 
 def _judge_record(verdict: Verdict, name: str, answers: list[Call], rows: list[Archived]) -> None:

@@ -8,10 +8,13 @@ from typing import Any
 import grpc
 import pytest
 import redis
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
 from tests.builders import a_request, a_time, yuan
 from tests.conftest import Service
 
 from fanzha.adapters import keys
+from fanzha.domain.ids import new_decision_id
 from fanzha.transport.identity import Tokens
 from fanzha.v1 import outcomes_pb2 as outcomes
 from fanzha.v1 import outcomes_pb2_grpc, scoring_pb2_grpc
@@ -68,6 +71,30 @@ def test_an_execution_of_an_unknown_decision_is_not_found(stub: Any) -> None:
         stub.ReportExecution(request)
 
     assert failure.value.code() == grpc.StatusCode.NOT_FOUND
+
+
+def test_a_young_decision_that_is_not_on_record_may_be_on_its_way(stub: Any) -> None:
+    """It may lie in another worker's spool: who reports about it is to try again."""
+    name = new_decision_id(time.time_ns() // 1_000_000 - 60_000, 0, bytes(9))
+    execution = outcomes.ReportExecutionRequest(
+        decision_id=name, status=POSTED, execute_time=a_time()
+    )
+
+    errors = []
+    for call, request in (
+        (stub.ReportExecution, execution),
+        (stub.ListOutcomes, outcomes.ListOutcomesRequest(decision_id=name)),
+    ):
+        with pytest.raises(grpc.RpcError) as failure:
+            call(request)
+        errors.append(failure.value)
+
+    for error in errors:
+        info = error_details_pb2.ErrorInfo()
+        rpc_status.from_call(error).details[0].Unpack(info)
+        assert error.code() is grpc.StatusCode.UNAVAILABLE
+        assert info.reason == "ERROR_REASON_DECISION_NOT_YET_KNOWN"
+        assert dict(info.metadata) == {"decision_id": name}
 
 
 def test_an_empty_execution_names_every_fault(stub: Any) -> None:

@@ -69,6 +69,18 @@ class DecisionNotFoundError(FanzhaError):
         self.decision_id = decision_id
 
 
+class DecisionNotYetKnownError(FanzhaError):
+    """No decision is on record under this young id, but one may be on its way."""
+
+    def __init__(self, decision_id: str) -> None:
+        """Keep the id that was asked for."""
+        super().__init__(
+            f"decision {decision_id} is not on record yet; one that was answered while the store "
+            "was away comes when its worker reaches the store again; try again"
+        )
+        self.decision_id = decision_id
+
+
 class OutcomeNotFoundError(FanzhaError):
     """The decision has no outcome of this id."""
 

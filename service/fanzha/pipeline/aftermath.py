@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from fanzha.domain.errors import (
     DecisionNotFoundError,
+    DecisionNotYetKnownError,
     FieldFault,
     InvalidFieldsError,
     NotRecordedError,
     OutcomeNotFoundError,
     StoreUnavailableError,
 )
-from fanzha.domain.ids import is_decision_id
+from fanzha.domain.ids import is_decision_id, time_ms_of_decision
 from fanzha.domain.outcomes import OutcomeHistory, may_withdraw
 from fanzha.domain.record import (
     DecisionOnRecord,
@@ -47,12 +48,16 @@ class Reporter:
     spool: ReportSpool
     wait_s: float = 2.0
     """So long the disk may take for a report that Redis holds, in seconds."""
+    window_ms: int = 7_200_000
+    """So long a decision that is not on record may still be on its way from another worker's spool,
+    in milliseconds: the idempotency window."""
 
     def get_decision(self, decision_id: str) -> tuple[DecisionOnRecord, DecisionSource]:
         """Return a decision given before, and where it was found.
 
         Raises:
-            InvalidFieldsError, DecisionNotFoundError, StoreUnavailableError.
+            InvalidFieldsError, DecisionNotFoundError, DecisionNotYetKnownError,
+            StoreUnavailableError.
         """
         _check({"decision_id": (is_decision_id(decision_id), _DECISION_RULE)}, ())
         return self._find(decision_id)
@@ -63,7 +68,8 @@ class Reporter:
         """Take what the bank did with the money; return whether that was new.
 
         Raises:
-            InvalidFieldsError, DecisionNotFoundError, StoreUnavailableError.
+            InvalidFieldsError, DecisionNotFoundError, DecisionNotYetKnownError,
+            StoreUnavailableError.
         """
         _check(
             {
@@ -88,7 +94,8 @@ class Reporter:
         `wait` returns.
 
         Raises:
-            InvalidFieldsError, DecisionNotFoundError, StoreUnavailableError.
+            InvalidFieldsError, DecisionNotFoundError, DecisionNotYetKnownError,
+            StoreUnavailableError.
         """
         _check(
             {
@@ -115,7 +122,8 @@ class Reporter:
         """Take an outcome back; return whether that was new.
 
         Raises:
-            InvalidFieldsError, DecisionNotFoundError, OutcomeNotFoundError, StoreUnavailableError.
+            InvalidFieldsError, DecisionNotFoundError, DecisionNotYetKnownError,
+            OutcomeNotFoundError, StoreUnavailableError.
         """
         _check(
             {
@@ -140,7 +148,8 @@ class Reporter:
         """Return the history of a decision's outcomes.
 
         Raises:
-            InvalidFieldsError, DecisionNotFoundError, StoreUnavailableError.
+            InvalidFieldsError, DecisionNotFoundError, DecisionNotYetKnownError,
+            StoreUnavailableError.
         """
         _check({"decision_id": (is_decision_id(decision_id), _DECISION_RULE)}, ())
         self._find(decision_id)
@@ -189,6 +198,8 @@ class Reporter:
     def _find(self, decision_id: str) -> tuple[DecisionOnRecord, DecisionSource]:
         found = self.decisions.find(decision_id)
         if found is None:
+            if self.clock.now_ms() - time_ms_of_decision(decision_id) < self.window_ms:
+                raise DecisionNotYetKnownError(decision_id)
             raise DecisionNotFoundError(decision_id)
         return found
 

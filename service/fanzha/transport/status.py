@@ -15,6 +15,7 @@ from grpc_status import rpc_status
 from fanzha.domain.errors import (
     DeadlinePassedError,
     DecisionNotFoundError,
+    DecisionNotYetKnownError,
     FanzhaError,
     FieldFault,
     FourEyesError,
@@ -47,6 +48,10 @@ _TABLE: dict[type[FanzhaError], tuple[int, reasons.ErrorReason.ValueType]] = {
     InvalidFieldsError: (code_pb2.INVALID_ARGUMENT, reasons.ERROR_REASON_INVALID_FIELDS),
     RequestIdReusedError: (code_pb2.ALREADY_EXISTS, reasons.ERROR_REASON_REQUEST_ID_REUSED),
     DecisionNotFoundError: (code_pb2.NOT_FOUND, reasons.ERROR_REASON_DECISION_NOT_FOUND),
+    DecisionNotYetKnownError: (
+        code_pb2.UNAVAILABLE,
+        reasons.ERROR_REASON_DECISION_NOT_YET_KNOWN,
+    ),
     OutcomeNotFoundError: (code_pb2.NOT_FOUND, reasons.ERROR_REASON_OUTCOME_NOT_FOUND),
     RoleRequiredError: (code_pb2.PERMISSION_DENIED, reasons.ERROR_REASON_ROLE_REQUIRED),
     NotAuthenticatedError: (code_pb2.UNAUTHENTICATED, reasons.ERROR_REASON_NOT_AUTHENTICATED),
@@ -60,6 +65,8 @@ _TABLE: dict[type[FanzhaError], tuple[int, reasons.ErrorReason.ValueType]] = {
     StoreUnavailableError: (code_pb2.UNAVAILABLE, reasons.ERROR_REASON_STORE_UNAVAILABLE),
     NotRecordedError: (code_pb2.UNAVAILABLE, reasons.ERROR_REASON_NOT_RECORDED),
 }
+
+_ABOUT_A_DECISION = (RequestIdReusedError, DecisionNotFoundError, DecisionNotYetKnownError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +126,7 @@ def _summary(faults: tuple[FieldFault, ...]) -> str:
 def _metadata(error: FanzhaError) -> dict[str, str]:
     if isinstance(error, InvalidFieldsError):
         return {"violation_count": str(len(error.faults))}
-    if isinstance(error, (RequestIdReusedError, DecisionNotFoundError)):
+    if isinstance(error, _ABOUT_A_DECISION):
         return {"decision_id": error.decision_id}
     if isinstance(error, OutcomeNotFoundError):
         return {"decision_id": error.decision_id, "outcome_id": error.outcome_id}

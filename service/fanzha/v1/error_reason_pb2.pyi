@@ -99,6 +99,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The client's deadline had passed when the call's turn came; nothing was begun.
     Example: {"reason": "ERROR_REASON_DEADLINE_PASSED", "domain": "fanzha", "metadata": {}}
     """
+    ERROR_REASON_DECISION_NOT_YET_KNOWN: _ErrorReason.ValueType  # 17
+    """A decision of this young id is not on record here, and may come to be: it was answered while the
+    store was away, and another worker holds it. Try again.
+    Example: {"reason": "ERROR_REASON_DECISION_NOT_YET_KNOWN", "domain": "fanzha",
+              "metadata": {"decision_id": "01JB2V7Q0Z8K3M5N6P7R8S9T0A"}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed. Not frozen: a client must treat values it does not know by the status code."""
@@ -179,5 +185,11 @@ Example: {"reason": "ERROR_REASON_PROPOSAL_CLOSED", "domain": "fanzha",
 ERROR_REASON_DEADLINE_PASSED: ErrorReason.ValueType  # 16
 """The client's deadline had passed when the call's turn came; nothing was begun.
 Example: {"reason": "ERROR_REASON_DEADLINE_PASSED", "domain": "fanzha", "metadata": {}}
+"""
+ERROR_REASON_DECISION_NOT_YET_KNOWN: ErrorReason.ValueType  # 17
+"""A decision of this young id is not on record here, and may come to be: it was answered while the
+store was away, and another worker holds it. Try again.
+Example: {"reason": "ERROR_REASON_DECISION_NOT_YET_KNOWN", "domain": "fanzha",
+          "metadata": {"decision_id": "01JB2V7Q0Z8K3M5N6P7R8S9T0A"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
