@@ -35,6 +35,7 @@ MAY_IMPORT = {
         "msgspec",
     },
     "disk.py": set(),
+    "log_output.py": set(),
     "features": {"fanzha.domain", "fanzha.features", "numba", "numpy"},
     "explain": {
         "fanzha.checked_yaml",

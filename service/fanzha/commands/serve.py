@@ -1,14 +1,15 @@
 """`fanzha serve`: runs one worker until it is told to stop."""
 
-import logging
 import resource
 import signal
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fanzha.log_output import write_log
 from fanzha.settings import read_settings
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def serve(
     # The service's parts take a second to load; other commands do without them.
     from fanzha.app import App  # noqa: PLC0415
 
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+    write_log(time.monotonic)
     settings = read_settings(
         address=address,
         tls_cert=tls_cert,
