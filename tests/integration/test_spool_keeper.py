@@ -14,6 +14,7 @@ from tests.redis_processes import wait_until
 from fanzha.adapters import keys
 from fanzha.adapters.codec import encode
 from fanzha.adapters.outage_memory import OutageMemory
+from fanzha.adapters.reads import request_digest
 from fanzha.adapters.redis_link import RedisLink
 from fanzha.adapters.redis_lists import CommittedLists
 from fanzha.adapters.redis_store import Lives, RedisStore
@@ -22,7 +23,7 @@ from fanzha.adapters.spool import SpoolLimits
 from fanzha.adapters.spool_book import place_of
 from fanzha.adapters.spool_keeper import SpoolKeeper, open_spool
 from fanzha.adapters.spool_store import SpoolStore
-from fanzha.domain.ids import bucket_of, new_decision_id
+from fanzha.domain.ids import bucket_of, event_id_of_decision, new_decision_id
 from fanzha.domain.record import DecisionRecord
 from fanzha.domain.vocabulary import DegradedPart
 
@@ -46,6 +47,8 @@ class Worker:
             record,
             transfer=replace(record.transfer, request_id=f"r-{number}"),
             decision=replace(record.decision, decision_id=name, decide_time_ms=NOW_MS),
+            payer_change=event_id_of_decision(name).to_bytes(8, "little", signed=True)
+            + record.payer_change[8:],
         )
         body = encode(record)
         return record, body, self.keeper.spool.append(name, body)
@@ -127,6 +130,37 @@ def test_a_cursor_of_another_past_drops_nothing(
 
     link.run([("SET", keys.archived(BUCKET), again)])
     wait_until(lambda: not segment.exists(), "the segment goes", 20)
+
+
+@pytest.mark.parametrize(
+    ("degraded", "journaled"),
+    [((), [b"decision"]), ((DegradedPart.JOURNAL,), [b"decision", b"decision_update"])],
+)
+def test_what_redis_held_all_along_counts_once_after_its_marker_is_gone(
+    start_worker: Callable[..., Worker],
+    link: RedisLink,
+    degraded: tuple[DegradedPart, ...],
+    journaled: list[bytes],
+) -> None:
+    """A worker dies before it notes that Redis confirmed, and lies for longer than markers live."""
+    worker = start_worker()
+    record, body, _ = worker.appended(1)
+    worker.store.commit(record, body, NOW_MS)
+    account = keys.account(record.transfer.payer.account)
+    state = link.run([("HGETALL", account)])[0]
+    request = keys.request(record.transfer.payer.account, request_digest(record.transfer))
+    link.run([("DEL", keys.recorded(record.decision.decision_id), request)])
+
+    marked = replace(record, decision=replace(record.decision, degraded=degraded))
+    later_ms = NOW_MS + 2 * 86_400_000
+    sent = worker.records.send(marked, encode(marked), later_ms, is_answered=True)
+
+    assert sent is not None
+    assert held(link, record) == sent.entry
+    assert link.run([("HGETALL", account)])[0] == state
+    entries = link.run([("XRANGE", keys.journal(BUCKET), "-", "+")])[0]
+    kinds = [dict(zip(flat[::2], flat[1::2], strict=True))[b"k"] for _, flat in entries]
+    assert kinds == journaled
 
 
 def test_an_earlier_worker_s_records_are_asked_for_and_sent_once(

@@ -19,6 +19,20 @@ if held then
   redis.call('SET', KEYS[6], held, 'PX', ARGV[3])
   return {'again', held}
 end
+if ARGV[15] ~= '' then
+  -- A worker may have lain longer than markers live: the ring still tells that this change was made.
+  local ring = redis.call('HGET', KEYS[1], 'out') or ''
+  for at = 1, #ring, 40 do
+    if string.sub(ring, at, at + 7) == string.sub(ARGV[7], 1, 8) then
+      held = '0-1'
+      if ARGV[15] == '1' then
+        held = redis.call('XADD', KEYS[4], '*', 'k', 'decision_update', 'a', ARGV[12], unpack(more))
+      end
+      redis.call('SET', KEYS[6], held, 'PX', ARGV[3])
+      return {'again', held}
+    end
+  end
+end
 local request = redis.call('GET', KEYS[2])
 if request then
   local id = string.sub(request, 17, 42)
