@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from fanzha.adapters.codec import decode_decision, decode_record, encode
-from fanzha.archive.rows import day_of, to_row
+from fanzha.archive.rows import day_of, to_row, to_table
 from fanzha.domain.record import ExecutionRecord
 from fanzha.domain.vocabulary import ExecutionStatus
 from fanzha.mapping.checking import check_mapping
@@ -37,6 +37,38 @@ def test_an_absurd_time_does_not_stop_the_archive() -> None:
     row = to_row(3, "1790000000000-0", {b"k": b"execution", b"a": bytes(16), b"b": encode(late)})
     assert day_of(row).year == 2026
     assert row["body"] == encode(late)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {b"k": b"\xff"},
+        {b"k": b"decision", b"a": b"short"},
+        {b"k": b"change", b"a": bytes(16), b"s": b"1"},
+        {b"k": b"change", b"a": bytes(16), b"s": b"many", b"o": b"1", b"c": bytes(40)},
+        {b"k": b"change", b"a": bytes(16), b"s": b"9" * 30, b"o": b"1", b"c": bytes(40)},
+        {b"k": b"change", b"a": bytes(16), b"s": b"1", b"o": b"1000", b"c": bytes(40)},
+        {b"k": b"change", b"a": bytes(16), b"s": b"1", b"o": b"1", b"c": bytes(39)},
+    ],
+)
+def test_an_entry_that_no_service_writes_does_not_stop_the_archive(
+    fields: dict[bytes, bytes],
+) -> None:
+    row = to_row(3, "1790000000000-0", fields | {b"b": b"what it said"})
+
+    (kept,) = to_table([row]).to_pylist()
+    assert (kept["kind"], kept["body"]) == ("unreadable", b"what it said")
+    assert day_of(row).year == 2026
+
+
+def test_a_number_that_no_column_holds_does_not_stop_the_archive() -> None:
+    huge = ExecutionRecord("0" * 26, ExecutionStatus.POSTED, 1, 1_790_000_000_000)
+    body = encode(huge).replace(encode(ExecutionStatus.POSTED), encode(2**63), 1)
+    row = to_row(3, "1790000000000-0", {b"k": b"execution", b"a": bytes(16), b"b": body})
+
+    (kept,) = to_table([row]).to_pylist()
+    assert (kept["kind"], kept["body"]) == ("execution", body)
 
 
 def test_a_column_that_comes_twice_is_told(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import struct
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from typing import Any, Final
@@ -26,6 +27,19 @@ log = logging.getLogger(__name__)
 
 Fields = dict[bytes, bytes]
 
+_TOKEN_BYTES: Final = 16
+_ITEMS: Final = {
+    field.name: field.type.value_type if pa.types.is_list(field.type) else field.type
+    for field in schema.SCHEMA
+    if field.name not in ("facts", "vector")  # Arrays of the right kind of number.
+}
+_TOKENS: Final = frozenset(name for name, item in _ITEMS.items() if item == pa.binary(_TOKEN_BYTES))
+_SPANS: Final = {
+    name: (-(1 << (item.bit_width - 1)), (1 << (item.bit_width - 1)) - 1)
+    for name, item in _ITEMS.items()
+    if pa.types.is_integer(item)
+}
+"""The least and the most that each column of whole numbers holds."""
 _OF_A_DECISION: Final = {
     schema.KIND_DECISION_UPDATE: "U",
     schema.KIND_EXECUTION: "E",
@@ -47,25 +61,56 @@ def to_row(bucket: int, stream_id: str, fields: Fields) -> dict[str, Any]:
         fields: k kind, a account, s sequence, p the one before it where that is not one less,
             o change, c the change's 40 bytes, l links that the account learned of, b record.
     """
-    kind = fields[b"k"].decode()
-    row: dict[str, Any] = {
-        "kind": kind,
+    place: dict[str, Any] = {
+        "kind": schema.KIND_UNREADABLE,
         "bucket": bucket,
         "stream_id": stream_id,
         "record_time_ms": int(stream_id.partition("-")[0]),
-        "account": fields.get(b"a"),
         "body": fields.get(b"b"),
     }
+    fault: str | None
+    try:
+        row = place | _entry(fields)
+    except (KeyError, ValueError, struct.error) as error:
+        whole, fault = whole_row(place)[0], f"is none that a service writes ({error!r})"
+    else:
+        whole, fault = whole_row(row)
+    if fault is not None:
+        log.error("journal entry %s %s; its body alone is kept", stream_id, fault)
+    return whole
+
+
+def _entry(fields: Fields) -> dict[str, Any]:
+    """Return what an entry says beside its body."""
+    row: dict[str, Any] = {"kind": fields[b"k"].decode(), "account": fields.get(b"a")}
     if b"s" in fields:
         row["seq"] = int(fields[b"s"])
         row["previous_seq"] = int(fields[b"p"]) if b"p" in fields else None
         row["change"] = int(fields[b"o"])
         row["change_columns"] = unpack_record(fields[b"c"])
         row["learned_links"] = fields.get(b"l")
-    whole, fault = whole_row(row)
-    if fault is not None:
-        log.error("journal entry %s %s; its body alone is kept", stream_id, fault)
-    return whole
+    _check(row)
+    return row
+
+
+def _check(row: dict[str, Any]) -> None:
+    """Raise ValueError where a column of the schema cannot hold a value."""
+    for name, value in row.items():
+        if value is None:
+            continue
+        if (span := _SPANS.get(name)) is not None:
+            least, most = span
+            if value.__class__ is int:
+                fits = least <= value <= most
+            else:
+                fits = all(one is None or least <= one <= most for one in value)
+        elif name in _TOKENS:
+            of = value if value.__class__ is tuple else (value,)
+            fits = all(one is None or len(one) == _TOKEN_BYTES for one in of)
+        else:
+            continue
+        if not fits:
+            raise ValueError(f"{name} is none that the archive can hold")
 
 
 def whole_row(row: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
@@ -81,7 +126,9 @@ def whole_row(row: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
     """
     whole, fault = row, None
     try:
-        whole = row | _columns_of(row["kind"], row["body"] or b"")
+        columns = _columns_of(row["kind"], row["body"] or b"")
+        _check(columns)
+        whole = row | columns
     except (msgspec.DecodeError, ValueError) as error:
         fault = f"cannot be read ({error})"
     if not 0 <= whole["record_time_ms"] < TIME_MS_MAX:
