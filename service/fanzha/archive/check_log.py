@@ -35,6 +35,7 @@ from fanzha.domain.errors import NotTrustedError
 from fanzha.signing.keys import TrustedKeys, is_signed
 
 _NAME: Final = re.compile(r"(\d{12})\.json")
+_PART: Final = re.compile(r"day=\d{4}-\d\d-\d\d/part-[^/\0]+\.parquet")
 _NOT_WATCHED: Final = (
     "what it said cannot be relied on: put back the commit from a copy of the archive; until then "
     "readers refuse the archive"
@@ -119,7 +120,12 @@ class LogCheck:
                 "one of the two was exchanged, or the log was continued from an older copy",
             )
         self._hash = self.hashes[number] = hash_of(content)
-        self._take(path, commit)
+        try:
+            self._take(path, commit)
+        except ValueError as error:
+            if fault is None:
+                fault = f"it says what cannot be: {error}", "whoever signed it was at fault"
+                self.findings.fault(path, *fault)
         self._is_broken = fault is not None
 
     def _fault_of(self, number: int, commit: Commit, *, is_exact: bool) -> tuple[str, str] | None:
@@ -180,6 +186,8 @@ class LogCheck:
                 self._expire(path, commit.number, gone)
 
     def _take_file(self, path: str, commit: Commit, file: FileEntry) -> None:
+        if not _PART.fullmatch(file.path):
+            raise ValueError(f"{file.path!r} is no file of an archive")
         if file.path in self.files or file.path in self.gone:
             self.findings.fault(
                 path, f"it names {file.path}, which an earlier commit named", "a file is there once"
