@@ -1,17 +1,32 @@
 """`fanzha audit verify` against somebody who may write the archive, without its key and with it."""
 
+import shutil
+from datetime import date
 from pathlib import Path
 
 import msgspec
 import pytest
-from tests.integration.test_audit import NOW_MS, close, commits, day_of, resigned, verify
+from tests.integration.test_audit import (
+    NOW_MS,
+    close,
+    commits,
+    day_of,
+    parts,
+    resigned,
+    run,
+    verify,
+)
 from tests.journals import DAY_MS, Journals
 
 from fanzha.adapters.redis_link import RedisLink
 from fanzha.archive.drain import drain
-from fanzha.archive.entries import decode_commit
+from fanzha.archive.entries import Commit, decode_commit
+from fanzha.archive.expire import Proposal, apply_removal, approve, plan_removal, write_proposal
+from fanzha.archive.expiry_rules import DEFAULT_RULES
 from fanzha.archive.log import commit_path
-from fanzha.archive.machine_key import signer_for
+from fanzha.archive.machine_key import signer_for, trusted_folder
+from fanzha.archive.writer import LogWriter
+from fanzha.signing.keys import TrustedKeys, read_trusted
 
 
 @pytest.fixture
@@ -63,3 +78,41 @@ def test_the_newest_signature_in_other_letters_is_not_the_one_that_was_made(arch
 
     assert result.exit_code == 3
     assert "its signature does not fit what it says" in result.output
+
+
+def test_a_removal_judged_by_a_day_to_come_is_refused_and_its_tombstone_is_found(
+    archive: Path, tmp_path: Path
+) -> None:
+    signer = signer_for(archive, None, None)
+    log = LogWriter(archive, signer, lambda: NOW_MS)
+    log.refresh()
+    removal = plan_removal(log, DEFAULT_RULES, date(2060, 1, 1))
+    proposal = tmp_path / "proposal.json"
+    write_proposal(proposal, Proposal(removal, approve(removal, signer)))
+    files = parts(archive)
+
+    refused = run("audit", "expire", "--archive", archive, "--proposal", proposal, "--apply")
+
+    assert "yet to come" in str(refused.exception)
+    assert parts(archive) == files
+    # One who signs can go past the command, and past their own clock.
+    for number, now_ms in enumerate((NOW_MS, 2_850_000_000_000)):
+        place = tmp_path / str(number) / "archive"
+        for name in ("archive", "archive-keys"):
+            shutil.copytree(tmp_path / name, tmp_path / str(number) / name)
+        lying = LogWriter(place, signer, lambda: 2_850_000_000_000)
+        lying.refresh()
+        apply_removal(lying, removal, [approve(removal, signer)], keys_of(place), lambda _: None)
+        expired = next(x.number for x in map(decoded, commits(place)) if x.expiry is not None)
+        resigned(place, expired, signer, write_time_ms=now_ms)
+        result = verify(place)
+        assert result.exit_code == 3
+        assert "this tombstone does not stand: it was judged by 2060-01-01" in result.output
+
+
+def decoded(file: Path) -> Commit:
+    return decode_commit(file.read_bytes())
+
+
+def keys_of(place: Path) -> TrustedKeys:
+    return read_trusted(trusted_folder(place, None))

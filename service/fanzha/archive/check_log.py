@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from fanzha.adapters.clock import SystemClock
 from fanzha.archive.chain import digest_of, link_hash
 from fanzha.archive.check_manifest import ManifestCheck
 from fanzha.archive.entries import (
@@ -34,6 +35,7 @@ from fanzha.archive.writer import NOTHING, Head, newest_of
 from fanzha.domain.errors import NotTrustedError
 from fanzha.signing.keys import TrustedKeys, is_signed
 
+_CLOCK: Final = SystemClock()
 _NAME: Final = re.compile(r"(\d{12})\.json")
 _PART: Final = re.compile(r"day=\d{4}-\d\d-\d\d/part-[^/\0]+\.parquet")
 _NOT_WATCHED: Final = (
@@ -181,7 +183,7 @@ class LogCheck:
                 self.hashes.get(commit.number - 1, FIRST),
             )
         if commit.expiry is not None:
-            check_expiry(path, commit, self._keys, self.findings)
+            check_expiry(path, commit, self._keys, self.findings, _CLOCK.now_ms())
             for gone in commit.expiry.gone:
                 self._expire(path, commit.number, gone)
 
