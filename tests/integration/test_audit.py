@@ -227,9 +227,11 @@ def test_two_files_that_were_exchanged_are_named_both(archive: Path) -> None:
         assert told in result.output
 
 
-def test_an_old_file_under_a_new_name_is_found_and_read_by_nobody(archive: Path) -> None:
+@pytest.mark.parametrize("name", ["part-1790000000000-0a0a0a0a.parquet", "part-copy.parquet"])
+def test_an_old_file_under_a_new_name_is_found_and_read_by_nobody(archive: Path, name: str) -> None:
     file = parts(archive)[0]
-    copy = file.with_name("part-1790000000000-0a0a0a0a.parquet")
+    # A name that no archiver gives, or a day of which no archiver would write it.
+    copy = (file.parent if name == "part-copy.parquet" else parts(archive)[-1].parent) / name
     names = archived_names(archive)
     shutil.copy(file, copy)
 

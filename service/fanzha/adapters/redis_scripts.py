@@ -8,7 +8,7 @@ from fanzha.adapters.redis_wire import Command
 
 SCRIPT_NAMES = (
     *("gather", "commit", "execution", "outcome", "apply"),
-    *("epoch", "rebuild", "reconcile"),
+    *("epoch", "rebuild", "reconcile", "archived"),
 )
 
 

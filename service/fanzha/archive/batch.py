@@ -26,6 +26,8 @@ class Batch:
     """Bucket to the newest entry that was read of it."""
     heads: dict[int, Head] = field(default_factory=dict)
     """Bucket to the end of its chain when it was read."""
+    epochs: dict[int, bytes] = field(default_factory=dict)
+    """Bucket to its epoch before it was read; empty without one."""
     after: dict[int, str | None] = field(default_factory=dict)
     """Bucket to the entry that was read on from, where its chain ends elsewhere."""
     left_out: int = 0
@@ -61,7 +63,10 @@ def read_batch(
         StoreUnavailableError: Redis did not answer.
         OSError: a file of the archive cannot be read.
     """
-    cursors = dict(zip(newest, link.run([("GET", keys.archived(b)) for b in newest]), strict=True))
+    # Epochs first: what is read under another one is not trimmed.
+    found = link.run([("GET", key(b)) for key in (keys.epoch, keys.archived) for b in newest])
+    epochs = dict(zip(newest, found[: len(newest)], strict=True))
+    cursors = dict(zip(newest, found[len(newest) :], strict=True))
     behind = [
         bucket
         for bucket, last in newest.items()
@@ -80,6 +85,7 @@ def read_batch(
         head = log.heads.get(bucket, NOTHING)
         cursor = cursors[bucket].decode() if cursors[bucket] else None
         batch.heads[bucket] = head
+        batch.epochs[bucket] = epochs[bucket] or b""
         if cursor != head.last:
             batch.after[bucket] = cursor or "0-0"
         # The cursor was lost, or whoever moved what follows was cut off before setting it.

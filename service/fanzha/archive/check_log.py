@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from fanzha.adapters.clock import SystemClock
 from fanzha.archive.chain import digest_of, link_hash
 from fanzha.archive.check_manifest import ManifestCheck
 from fanzha.archive.entries import (
@@ -34,7 +35,9 @@ from fanzha.archive.writer import NOTHING, Head, newest_of
 from fanzha.domain.errors import NotTrustedError
 from fanzha.signing.keys import TrustedKeys, is_signed
 
+_CLOCK: Final = SystemClock()
 _NAME: Final = re.compile(r"(\d{12})\.json")
+_PART: Final = re.compile(r"day=\d{4}-\d\d-\d\d/part-[^/\0]+\.parquet")
 _NOT_WATCHED: Final = (
     "what it said cannot be relied on: put back the commit from a copy of the archive; until then "
     "readers refuse the archive"
@@ -119,7 +122,12 @@ class LogCheck:
                 "one of the two was exchanged, or the log was continued from an older copy",
             )
         self._hash = self.hashes[number] = hash_of(content)
-        self._take(path, commit)
+        try:
+            self._take(path, commit)
+        except ValueError as error:
+            if fault is None:
+                fault = f"it says what cannot be: {error}", "whoever signed it was at fault"
+                self.findings.fault(path, *fault)
         self._is_broken = fault is not None
 
     def _fault_of(self, number: int, commit: Commit, *, is_exact: bool) -> tuple[str, str] | None:
@@ -175,11 +183,13 @@ class LogCheck:
                 self.hashes.get(commit.number - 1, FIRST),
             )
         if commit.expiry is not None:
-            check_expiry(path, commit, self._keys, self.findings)
+            check_expiry(path, commit, self._keys, self.findings, _CLOCK.now_ms())
             for gone in commit.expiry.gone:
                 self._expire(path, commit.number, gone)
 
     def _take_file(self, path: str, commit: Commit, file: FileEntry) -> None:
+        if not _PART.fullmatch(file.path):
+            raise ValueError(f"{file.path!r} is no file of an archive")
         if file.path in self.files or file.path in self.gone:
             self.findings.fault(
                 path, f"it names {file.path}, which an earlier commit named", "a file is there once"

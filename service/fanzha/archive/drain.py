@@ -95,12 +95,16 @@ class Drain:
         return {b: rows[0][0] for b, rows in zip(buckets, replies, strict=True) if rows}
 
     def behind(self, newest: dict[int, bytes]) -> dict[int, bytes]:
-        """Return those buckets whose newest entries are not archived yet."""
-        cursors = self.link.run([("GET", keys.archived(b)) for b in newest]) if newest else []
+        """Return those buckets that hold entries, up to these, which are not archived yet."""
+        looks: list[Command] = [("GET", keys.archived(bucket)) for bucket in newest]
+        looks += [("XRANGE", keys.journal(b), "-", last, "COUNT", 1) for b, last in newest.items()]
+        found = self.link.run(looks) if looks else []
+        cursors, there = found[: len(newest)], found[len(newest) :]
         return {
             bucket: last
-            for (bucket, last), cursor in zip(newest.items(), cursors, strict=True)
-            if not cursor or order_of(cursor) < order_of(last)
+            for (bucket, last), cursor, entries in zip(newest.items(), cursors, there, strict=True)
+            # A Redis that was emptied meanwhile has nothing so old any more.
+            if entries and (not cursor or order_of(cursor) < order_of(last))
         }
 
     def move(self, newest: dict[int, bytes]) -> int:
@@ -160,16 +164,17 @@ class Drain:
             log.warning("files of a round that failed are left; the next run removes them")
 
     def _finish(self, batch: Batch) -> None:
-        """Move the cursors, never back, and trim."""
-        if not batch.last:
-            return
-        cursors = self.link.run([("GET", keys.archived(bucket)) for bucket in batch.last])
-        commands: list[Command] = []
-        for (bucket, last), cursor in zip(batch.last.items(), cursors, strict=True):
-            if not cursor or order_of(cursor) < order_of(last):
-                commands.append(("SET", keys.archived(bucket), last))
-            commands.append(("XTRIM", keys.journal(bucket), "MINID", _after(last)))
-        self.link.run(commands)
+        """Move the cursors, never back, and trim, where Redis is still the one that was read."""
+        calls = [
+            self.link.scripts.call(
+                "archived",
+                (keys.epoch(bucket), keys.archived(bucket), keys.journal(bucket)),
+                (batch.epochs[bucket], last, _after(last)),
+            )
+            for bucket, last in batch.last.items()
+        ]
+        if calls and not all(self.link.run(calls)):
+            log.warning("Redis forgot something meanwhile: what was archived is looked at again")
 
 
 def drain(

@@ -8,6 +8,7 @@ that the chains can be checked across the gap. Old files are removed after the c
 import hashlib
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -36,6 +37,7 @@ from fanzha.archive.expiry_rules import (
     approval_faults,
     kept_until,
     signed_bytes,
+    utc_day,
 )
 from fanzha.archive.log import commit_path, day_of_path
 from fanzha.archive.part import NEEDED, Description, parquet_bytes
@@ -111,29 +113,21 @@ def apply_removal(
         OSError: the archive cannot be written.
     """
     are_default = removal.rules == DEFAULT_RULES
-    faults = approval_faults(removal, approvals, keys, None, are_default=are_default)
-    if faults:
-        raise SetupError(f"this removal is not approved: {'; '.join(faults)}")
-    if not removal.files:
-        raise SetupError("nothing is to be removed")
-    _check_there(log, removal)
-    gone = []
-    for path, _, kinds in removal.files:
-        gone.append(_make_room(log, path, kinds, removal.rules))
-        progress(1)
-    expiry = Expiry(removal.as_of, removal.rules, are_default, gone, approvals)
+    _check_allowed(log, removal, approvals, keys, are_default=are_default)
+    gone: list[Gone] = []
 
     def said() -> dict[str, Any]:
         _check_there(log, removal)
-        return {"expiry": expiry}
+        return {"expiry": Expiry(removal.as_of, removal.rules, are_default, gone, approvals)}
 
     try:
+        for path, _, kinds in removal.files:
+            gone.append(_make_room(log, path, kinds, removal.rules))
+            progress(1)
         commit = log.append(EXPIRE, said)
-    except SetupError as error:
-        for one in gone:
-            if one.replaced_by is not None:
-                log.storage.remove(one.replaced_by.path)
-        raise SetupError(f"the archive changed meanwhile: {error}; start again") from error
+    except (OSError, pa.ArrowException, SetupError):
+        _undo(log, gone)
+        raise
     for one in gone:
         log.storage.remove(one.path)
     closing = Closing(0.0)
@@ -142,11 +136,43 @@ def apply_removal(
     return commit
 
 
+def _check_allowed(
+    log: LogWriter,
+    removal: Removal,
+    approvals: list[Approval],
+    keys: TrustedKeys,
+    *,
+    are_default: bool,
+) -> None:
+    if date.fromisoformat(removal.as_of) > utc_day(log.now_ms()):
+        raise SetupError(f"this removal is judged by {removal.as_of}, which is yet to come")
+    faults = approval_faults(removal, approvals, keys, None, are_default=are_default)
+    if faults:
+        raise SetupError(f"this removal is not approved: {'; '.join(faults)}")
+    if not removal.files:
+        raise SetupError("nothing is to be removed")
+    _check_there(log, removal)
+
+
+def _undo(log: LogWriter, gone: list[Gone]) -> None:
+    """Remove the files that were to stand in place of others, if it is known that they do not."""
+    if not log.storage.is_definite:
+        return
+    with suppress(OSError, SetupError):
+        log.refresh()
+        for one in gone:
+            new = one.replaced_by
+            if new is not None and new.path not in log.entries:
+                log.storage.remove(new.path)
+
+
 def _check_there(log: LogWriter, removal: Removal) -> None:
     for path, sha256, _ in removal.files:
         entry = log.entries.get(path)
         if entry is None or entry.sha256 != sha256:
-            raise SetupError(f"{path} is no file of the archive any more")
+            raise SetupError(
+                f"the archive changed meanwhile: {path} is no file of it any more; start again"
+            )
 
 
 def _make_room(log: LogWriter, path: str, kinds: dict[str, int], rules: dict[str, str]) -> Gone:

@@ -1,7 +1,7 @@
 """For how long records are kept, by kind, and who may say that they go earlier or later."""
 
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -98,6 +98,11 @@ def signed_bytes(removal: Removal) -> bytes:
     return b"fanzha archive removal\n" + msgspec.json.encode(removal, order="deterministic")
 
 
+def utc_day(time_ms: int) -> date:
+    """Return the UTC day of a time in milliseconds. Raises ValueError, OverflowError."""
+    return datetime.fromtimestamp(time_ms / 1000, UTC).date()
+
+
 def approval_faults(
     removal: Removal,
     approvals: Iterable[Approval],
@@ -130,8 +135,10 @@ def approval_faults(
     return faults
 
 
-def check_expiry(path: str, commit: Commit, keys: TrustedKeys, findings: Findings) -> None:
-    """Check a tombstone: who approved it, and whether what went was due."""
+def check_expiry(
+    path: str, commit: Commit, keys: TrustedKeys, findings: Findings, now_ms: int
+) -> None:
+    """Check a tombstone: who approved it, and whether what went was due when it went."""
     expiry = commit.expiry
     if expiry is None:
         return
@@ -141,8 +148,20 @@ def check_expiry(path: str, commit: Commit, keys: TrustedKeys, findings: Finding
     if expiry.are_default and expiry.rules != DEFAULT_RULES:
         faults.append("it says that its rules are the default ones, and they are not")
     faults += _not_due(commit, expiry.as_of, expiry.rules)
+    # Else a removal could be signed by a day that is yet to come, and everything would be due.
+    if not _has_come(expiry.as_of, commit.write_time_ms):
+        faults.append(f"it was judged by {expiry.as_of}, which had not come when it was written")
+    elif not _has_come(expiry.as_of, now_ms):
+        faults.append(f"it was judged by {expiry.as_of}, which is yet to come")
     for fault in faults:
         findings.fault(path, f"this tombstone does not stand: {fault}", "records went unlawfully")
+
+
+def _has_come(day: str, time_ms: int) -> bool:
+    try:
+        return date.fromisoformat(day) <= utc_day(time_ms)
+    except (ValueError, OverflowError):
+        return False
 
 
 def _not_due(commit: Commit, as_of: str, rules: Mapping[str, str]) -> list[str]:

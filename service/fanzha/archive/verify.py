@@ -9,6 +9,7 @@ from fanzha.archive.check_files import FilesCheck
 from fanzha.archive.check_log import LogCheck
 from fanzha.archive.found_faults import Findings
 from fanzha.archive.log import LOG, ArchiveLog, part_paths
+from fanzha.archive.orphans import OURS
 from fanzha.archive.part import order_of
 from fanzha.archive.storage import Place
 from fanzha.archive.writer import NOTHING
@@ -102,13 +103,22 @@ def _check_unnamed(archive: ArchiveLog, log: LogCheck, findings: Findings) -> No
         if path in log.files:
             continue
         if path in log.gone:
-            findings.note(f"{path} expired and still lies there: remove it")
+            findings.note(
+                f"{path} expired and still lies there, because its removal was cut off: fanzha "
+                "audit expire --apply removes it"
+            )
             continue
         sha = hashlib.sha256()
         for block in archive.storage.read_blocks(path):
             sha.update(block)
         original = hashes.get(sha.hexdigest())
-        if original is not None:
+        if original is not None and _is_of_two_archivers(path, original):
+            findings.note(
+                f"{path} is named by no commit, and its content is that of {original}: an archiver "
+                "was cut off and another did the same round, or somebody put a copy there; readers "
+                "pass over it"
+            )
+        elif original is not None:
             findings.fault(
                 path,
                 f"no commit names it, and its content is that of {original}",
@@ -119,3 +129,9 @@ def _check_unnamed(archive: ArchiveLog, log: LogCheck, findings: Findings) -> No
                 f"{path} is named by no commit: an archiver was cut off, or somebody put it there; "
                 "readers pass over it"
             )
+
+
+def _is_of_two_archivers(path: str, original: str) -> bool:
+    """Say whether two archivers could have written a file and one of the same content."""
+    folder, _, name = path.partition("/")
+    return folder == original.partition("/")[0] and OURS.fullmatch(name) is not None

@@ -78,6 +78,8 @@ class LogWriter(ArchiveLog):
         """File to the commit that named it."""
         self.entries: dict[str, FileEntry] = {}
         """Path to the entry of each file that counts, without its segments."""
+        self.gone: set[str] = set()
+        """Files that expired, or in whose place smaller ones stand."""
 
     def refresh(self) -> None:
         """Read on to the newest commit.
@@ -183,6 +185,7 @@ class LogWriter(ArchiveLog):
             for gone in commit.expiry.gone:
                 self._touch(gone.path, commit)
                 self.entries.pop(gone.path, None)
+                self.gone.add(gone.path)
                 if (new := gone.replaced_by) is not None:
                     self._touch(new.path, commit)
                     self.entries[new.path] = msgspec.structs.replace(new, segments=[])

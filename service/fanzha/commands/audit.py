@@ -25,6 +25,7 @@ from fanzha.adapters.clock import SystemClock
 from fanzha.adapters.redis_link import RedisLink
 from fanzha.archive.adopt import adopt
 from fanzha.archive.close import Closing, close_due
+from fanzha.archive.entries import Approval
 from fanzha.archive.expire import (
     Proposal,
     apply_removal,
@@ -37,13 +38,14 @@ from fanzha.archive.expiry_rules import DEFAULT_RULES, Removal, load_rules
 from fanzha.archive.found_faults import Findings
 from fanzha.archive.log import ArchiveLog
 from fanzha.archive.machine_key import signer_for, trusted_folder
+from fanzha.archive.orphans import remove_expired, remove_orphans
 from fanzha.archive.storage import s3_url
 from fanzha.archive.verify import Outside
 from fanzha.archive.verify import verify as verify_archive
 from fanzha.archive.writer import LogWriter
 from fanzha.domain.errors import SetupError
 from fanzha.domain.ids import BUCKETS
-from fanzha.signing.keys import read_trusted
+from fanzha.signing.keys import TrustedKeys, read_trusted
 
 _FAULTS: Final = 3
 _HEAD: Final = re.compile(r"(\d+):([0-9a-f]{64})")
@@ -247,14 +249,39 @@ def expire(
                 "--propose FILE by one, --proposal FILE --apply by another"
             )
         approvals.append(approve(removal, log.signer))
+        _remove(log, removal, approvals, trusted)
+    elif removal.files:
+        typer.echo("nothing was removed; --apply does it")
+    if really:
+        _remove_left(log)
+
+
+def _remove(
+    log: LogWriter, removal: Removal, approvals: list[Approval], trusted: TrustedKeys
+) -> None:
+    try:
         with _progress("removing") as (bar, task):
             bar.update(task, total=len(removal.files))
             commit = apply_removal(
                 log, removal, approvals, trusted, lambda count: bar.advance(task, count)
             )
-        typer.echo(f"removed; the tombstone is commit {commit.number}")
-    elif removal.files:
-        typer.echo("nothing was removed; --apply does it")
+    except OSError as error:
+        raise SetupError(
+            f"cannot write the archive {log.storage.name}: {error.strerror or error}; make room, "
+            "and start again: what went has its tombstone, and nothing else is gone"
+        ) from error
+    typer.echo(f"removed; the tombstone is commit {commit.number}")
+
+
+def _remove_left(log: LogWriter) -> None:
+    """Remove what removals that were cut off left behind."""
+    try:
+        log.refresh()
+        left = remove_expired(log) + remove_orphans(log, days=None)
+    except OSError as error:
+        raise SetupError(f"cannot remove what expired: {error}") from error
+    if left:
+        typer.echo(f"removed {left} file(s) that were left when a removal was cut off")
 
 
 def _tell_removal(removal: Removal) -> None:

@@ -236,10 +236,15 @@ def _trusted_key(file: Path) -> TrustedKey:
 
 
 def is_signed(key: str, content: bytes, signature: str) -> bool:
-    """Say whether a signature (hexadecimal) over a content is by a public key (hexadecimal)."""
+    """Say whether a signature (hexadecimal) over a content is by a public key (hexadecimal).
+
+    One signature is written in one way only: capitals and spaces are none of it, or a changed byte
+    of the signature itself could hide.
+    """
     try:
         public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(key))
-        public.verify(bytes.fromhex(signature), content)
+        made = bytes.fromhex(signature)
+        public.verify(made, content)
     except (ValueError, InvalidSignature):
         return False
-    return True
+    return made.hex() == signature
