@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
@@ -106,7 +106,10 @@ def read_public_key(pem: str) -> PublicKey:
     Raises:
         ValueError: it is none of the two kinds.
     """
-    key = load_pem_public_key(pem.encode())
+    try:
+        key = load_pem_public_key(pem.encode())
+    except UnsupportedAlgorithm as error:
+        raise ValueError(str(error)) from error
     if isinstance(key, Ed25519PublicKey) or (
         isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1)
     ):

@@ -51,17 +51,21 @@ class Followed(Generic[T]):
         try:
             value = self._read()
         except SetupError as error:
-            if digest == self._bad and self.fault != str(error):
-                self.fault = str(error)
-                log.error(  # noqa: TRY400 - the cause is told whole
-                    "%s: the last good ones stay in use: %s", self._name, error
-                )
-            self._bad = digest
+            self._refuse(digest, str(error))
+            return
+        except Exception as error:  # noqa: BLE001 - no content may end the look-out
+            self._refuse(digest, f"they cannot be read: {error!r}")
             return
         self.current = value
         self.generation += 1
         self._good, self._bad, self.fault = digest, b"", ""
         log.info("%s: new ones are in use", self._name)
+
+    def _refuse(self, digest: bytes, cause: str) -> None:
+        if digest == self._bad and self.fault != cause:
+            self.fault = cause
+            log.error("%s: the last good ones stay in use: %s", self._name, cause)
+        self._bad = digest
 
     def _digest(self) -> bytes:
         whole = hashlib.blake2b(digest_size=32)

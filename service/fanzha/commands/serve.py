@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -14,6 +14,9 @@ from fanzha.settings import read_settings
 
 if TYPE_CHECKING:
     from fanzha.app import App
+
+_FILES: Final = 16_384
+"""So many files a worker may have open, where the machine allows it."""
 
 
 def serve(
@@ -73,6 +76,11 @@ def serve(
     )
     # A core would hold what the door has just read; children take the limit over.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Every connection is an open file; the usual soft limit of 1,024 is for other programs.
+    files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= files < _FILES:
+        enough = _FILES if most == resource.RLIM_INFINITY else min(_FILES, most)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (enough, most))
     _run(App(settings), settings.address)
 
 

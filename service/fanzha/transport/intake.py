@@ -9,6 +9,7 @@ so that a service at its limit still says that it lives.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, ParamSpec, TypeVar
 
 import grpc
@@ -24,6 +25,7 @@ from fanzha.domain.errors import (
 from fanzha.transport.admission import Admission
 from fanzha.transport.patience import Patience
 from fanzha.transport.status import abort, to_failure
+from fanzha.transport.watching import Watch
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -107,10 +109,11 @@ class Intake(grpc.GenericRpcHandler):
         """Add a method under its full name, such as /fanzha.v1.ScoringService/ScoreTransfer."""
         read, write = handler.request_deserializer, handler.response_serializer
         if handler.response_streaming:
-            if handler.request_streaming:
-                talk = _Talk(handler.stream_stream, lane)
-                handler = grpc.stream_stream_rpc_method_handler(talk, read, write)
-            self._others[name] = handler
+            work: Any = _Talk(handler.stream_stream, lane)
+            if not handler.request_streaming:
+                read = _strict(read)
+                work = Watch(handler.unary_stream, partial(_received, lane), lane)
+            self._others[name] = grpc.stream_stream_rpc_method_handler(work, read, write)
             return
         work = handler.stream_unary if handler.request_streaming else handler.unary_unary
         self._methods[name] = _Method(work, lane, _strict(read), write, handler.request_streaming)
@@ -178,10 +181,7 @@ class _Call:
         if method.is_stream:
             sent = _in_time(requests, context, method.lane.patience)
             return method.work(_well_formed(sent), context)
-        with method.lane.patience.waiting(context, MESSAGE_WAIT_S):
-            request = next(requests, _MALFORMED)
-        if request is _MALFORMED:
-            abort(context, to_failure(_ERROR))
+        request = _received(method.lane, requests, context)
         admission = method.lane.admission
         try:
             admission.wait_for_turn(waited_s)
@@ -191,6 +191,15 @@ class _Call:
             return method.work(request, context)
         finally:
             admission.end_turn()
+
+
+def _received(lane: Lane, requests: Iterator[object], context: grpc.ServicerContext) -> object:
+    """Return the message of a method that has one; the call ends where it does not come."""
+    with lane.patience.waiting(context, MESSAGE_WAIT_S):
+        request = next(requests, _MALFORMED)
+    if request is _MALFORMED:
+        abort(context, to_failure(_ERROR))
+    return request
 
 
 class _Talk:

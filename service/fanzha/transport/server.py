@@ -1,6 +1,7 @@
 """The gRPC server: synchronous, a small pool of threads, each with its own Redis connection."""
 
 import os
+import resource
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from fanzha.transport.intake import Intake, Lane
 from fanzha.transport.outcomes import OutcomeServicer
 from fanzha.transport.patience import Patience
 from fanzha.transport.scoring import ScoringServicer
+from fanzha.transport.watching import WatchedHealth
 from fanzha.transport.watchlists import WatchlistServicer
 from fanzha.v1 import (
     outcomes_pb2,
@@ -29,6 +31,7 @@ from fanzha.v1 import (
 
 MESSAGE_BYTES_MAX: Final = 2 * 2**20
 """Largest request: a batch of 256 is below 1 MiB."""
+_CONNECTIONS_MAX: Final = 2_048
 _OTHER_THREADS: Final = 8
 """For health and reflection."""
 _OTHER_CALLS_MAX: Final = 64
@@ -49,9 +52,11 @@ _SERVICES = (
 _TRANSPORT: Final = (
     ("grpc.so_reuseport", 0),
     ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
-    # More connections are closed at once, and more calls on one are refused as never begun.
-    ("grpc.max_allowed_incoming_connections", 2_048),
+    # More calls on a connection are refused as never begun.
     ("grpc.max_concurrent_streams", 1_024),
+    # Who connects and says nothing holds one of those connections, without any certificate; gRPC's
+    # own two minutes would let a few thousand of them keep everybody out.
+    ("grpc.server_handshake_timeout_ms", 5_000),
     # Calls that Python has not looked at yet; beyond these they end as CANCELLED, without a hint.
     ("grpc.server.max_pending_requests", 5_000),
     ("grpc.server.max_pending_requests_hard_limit", 10_000),
@@ -129,14 +134,16 @@ class Server:
         # A service at its limit still says that it lives.
         few = Limits(_OTHER_THREADS, _OTHER_CALLS_MAX, limits.target_s, _OTHER_WAIT_S)
         others = Lane("other", _OTHER_CALLS_MAX, Admission(few, time.monotonic), self._patiences[2])
-        watches = ThreadPoolExecutor(_OTHER_THREADS, thread_name_prefix="watch")
-        self._server = grpc.server(watches, options=(*_TRANSPORT, *_age(entrance.connection_age_s)))
+        # gRPC wants one of its own; every method has another.
+        rest = ThreadPoolExecutor(1, thread_name_prefix="rest")
+        bounds = (*_age(entrance.connection_age_s), *_connections())
+        self._server = grpc.server(rest, options=(*_TRANSPORT, *bounds))
         self._server.add_generic_rpc_handlers((intake,))
         ours: Any = intake.on(calls, streams)
         scoring_pb2_grpc.add_ScoringServiceServicer_to_server(servicers.scoring, ours)
         outcomes_pb2_grpc.add_OutcomeServiceServicer_to_server(servicers.outcomes, ours)
         watchlists_pb2_grpc.add_WatchlistServiceServicer_to_server(servicers.watchlists, ours)
-        self._health = health.HealthServicer()
+        self._health = WatchedHealth()
         beside: Any = intake.on(others, others)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, beside)
         if entrance.has_reflection:
@@ -178,6 +185,13 @@ class Server:
 def _age(seconds: int) -> list[tuple[str, int]]:
     """Return the options that close old connections, after the calls on them have ended."""
     return [("grpc.max_connection_age_ms", seconds * 1000)] if seconds else []
+
+
+def _connections() -> list[tuple[str, int]]:
+    """Return the option that closes more connections at once: the spool needs files too."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    bound = _CONNECTIONS_MAX if files == resource.RLIM_INFINITY else files // 2
+    return [("grpc.max_allowed_incoming_connections", min(_CONNECTIONS_MAX, bound))]
 
 
 def _bind(server: grpc.Server, entrance: Entrance) -> int:

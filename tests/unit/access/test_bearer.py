@@ -164,3 +164,13 @@ def _decoded(text: str) -> list[bytes]:
 def test_only_two_kinds_of_keys_are_read() -> None:
     with pytest.raises(ValueError, match="neither"):
         read_public_key(pem_of(generate_private_key(SECP384R1())))
+
+
+def test_a_key_on_a_curve_that_is_not_known_here_is_told() -> None:
+    sm2 = """-----BEGIN PUBLIC KEY-----
+MFkwEwYHKoZIzj0CAQYIKoEcz1UBgi0DQgAES+LyW8BV8hvgV9gEbtMW0pwzr/nc
+xPQ4sYbE4/UFtQHsCugq6PQrdjT4eceWfq4/Juuo6DoboJ6cJBGDezEiTw==
+-----END PUBLIC KEY-----
+"""
+    with pytest.raises(ValueError, match="not supported"):
+        read_public_key(sm2)

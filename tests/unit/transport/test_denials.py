@@ -24,6 +24,18 @@ def test_each_is_counted_and_few_are_logged(caplog: pytest.LogCaptureFixture) ->
     ]
 
 
+def test_a_name_forges_no_line(caplog: pytest.LogCaptureFixture) -> None:
+    denials = Denials(lambda: 0.0)
+    with caplog.at_level(logging.WARNING):
+        name = "CN=张伟\nERROR all is lost\u2028" + "x" * 60_000
+        denials.note(Denial("/a/B", name, "role missing"))
+
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert said.startswith("denied: CN=张伟\\x0aERROR all is lost\\x2028xxx")
+    assert len(said.splitlines()) == 1
+    assert len(said) < 400
+
+
 def test_many_names_fill_no_memory() -> None:
     denials = Denials(lambda: 0.0)
     for number in range(10_000):
