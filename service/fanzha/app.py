@@ -120,8 +120,8 @@ class App:
         )
         records = SpoolStore(reports, lives, decisions)
         self.keeper = open_spool(settings.data_dir / "spool", limits, records, clock.now_ms)
-        for link in (self.link, self.patient_link):
-            link.on_lineage(self.keeper.lineage_changed)
+        self.link.on_lineage(self.keeper.commits_moved)
+        self.patient_link.on_lineage(self.keeper.lineage_changed)
         self._closing.callback(self.relay.close)
         self._closing.callback(self.keeper.close)
         self.models = ModelRegistry(

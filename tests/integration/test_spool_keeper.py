@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import redis
 from tests.recording import a_record
-from tests.redis_processes import wait_until
+from tests.redis_processes import RedisProcess, wait_until
 
 from fanzha.adapters import keys
 from fanzha.adapters.codec import encode
@@ -105,6 +105,31 @@ def test_what_redis_confirmed_and_forgot_before_it_was_noted_is_sent_again(
     worker.keeper.lineage_changed(frozenset(range(256)), True)
     wait_until(lambda: held(link, other), "the keeper looks for what is lost", 20)
     worker.keeper.spool.confirm(ticket, record.decision.decision_id, entry)
+
+    wait_until(lambda: held(link, record), "it is sent again", 20)
+
+
+def test_what_a_demoted_master_went_on_confirming_is_sent_again(
+    start_worker: Callable[[], Worker], link: RedisLink, redis_url: str, short_dir: Path
+) -> None:
+    worker = start_worker()
+    worker.keeper.start()
+    wait_until(lambda: not worker.keeper._unsure, "it has looked for the first time")
+    looked = worker.records.counts.lineage_changes
+    begin_anew(redis_url)
+    wait_until(lambda: worker.records.counts.lineage_changes > looked, "it has looked again", 20)
+    wait_until(lambda: not worker.keeper._unsure, "it has found everything", 20)
+
+    # The link of decisions has not heard of the new master yet.
+    with RedisProcess(short_dir / "demoted") as demoted:
+        behind = RedisLink(demoted.url, 5_000)
+        record, body, ticket = worker.appended(1)
+        lives = Lives(7_200_000, 86_400_000)
+        store = RedisStore(behind, CommittedLists(behind), Relay(behind), lives, OutageMemory())
+        entry = store.commit(record, body, NOW_MS).entry
+        behind.close()
+    worker.keeper.spool.confirm(ticket, record.decision.decision_id, entry)
+    worker.keeper.commits_moved(frozenset(range(256)), False)
 
     wait_until(lambda: held(link, record), "it is sent again", 20)
 

@@ -52,6 +52,11 @@ def hard_rows(entries: Iterable[tuple[bytes, WatchlistEntry]]) -> bytes:
     )
 
 
+def list_field(kind: int, import_id: str) -> bytes:
+    """Return the name of an import's entry of a kind, beside the token that it names."""
+    return b"%d|%b" % (kind, import_id.encode())
+
+
 def renamed(rows: bytes, name: Callable[[bytes], bytes]) -> bytes:
     """Return packed rows with other tokens, for a copy under a new key."""
     return b"".join(_ROW.pack(name(token), *rest) for token, *rest in _ROW.iter_unpack(rows))
@@ -181,10 +186,22 @@ class HardLists:
 
     def find(self, token: bytes) -> list[WatchlistEntry]:
         """Return the entries on an account, in the order of their commits, ended ones too."""
+        return [self._entry(row) for row in sorted(self._of(token), key=lambda x: x["order"])]
+
+    def fields(self, token: bytes) -> set[bytes]:
+        """Return under which names Redis holds the entries on an account that are kept here."""
+        names = self._names
+        return {
+            list_field(int(row["kind"]), names[int(row["order"])])
+            for row in self._of(token)
+            if int(row["order"]) in names
+        }
+
+    def _of(self, token: bytes) -> Rows:
         rows, wanted = self._rows, np.bytes_(token)
         tokens = rows["token"]
         first, last = (int(tokens.searchsorted(wanted, side)) for side in ("left", "right"))
-        return [self._entry(row) for row in sorted(rows[first:last], key=lambda x: x["order"])]
+        return rows[first:last]
 
     def _entry(self, row: Any) -> WatchlistEntry:  # noqa: ANN401 - a row of numpy
         name = self._names.get(int(row["order"]), "")

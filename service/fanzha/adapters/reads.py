@@ -72,15 +72,15 @@ class Reads:
         held += [_or_none(entry, lambda x: x) for entry in entries]
         known = [(s, flat) for s, flat in zip(subjects, held, strict=True) if flat is not None]
         read = lists.entries([s for s, _ in known], [flat for _, flat in known]) if known else None
-        is_whole = len(known) == len(subjects) and not lists.has_forgotten
+        unread = [
+            party
+            for party, flat in zip(self._parties, held, strict=False)
+            if flat is None or lists.has_forgotten or lists.has_lost(party[1], flat)
+        ]
+        is_whole = len(known) == len(subjects) and not unread and not lists.has_forgotten
         version = lists.version if known else ""
         if not is_whole:
-            # What the worker itself holds of involved accounts counts while Redis is away.
-            unread = [
-                party
-                for party, account in zip(self._parties, accounts, strict=True)
-                if isinstance(account, StoreUnavailableError) or lists.has_forgotten
-            ]
+            # What the worker itself holds of involved accounts counts where Redis does not tell.
             copied = lists.copied(unread)
             # Copies come first: of what was read as well, Redis has the last word.
             read = (*copied, *(read or ())) if copied or read is not None else None

@@ -38,7 +38,9 @@ class Breaker:
         self.generation = 0
         """Counts openings and closings: a call that began before the last one proves nothing."""
         self.lates = 0
-        """Calls in a row that ended before much could be said of the server."""
+        """Calls in a row that could not open a connection in their time."""
+        self.shorts = 0
+        """Calls in a row that ended before anything could be said of the server."""
         self.opened = 0
         """How often it has opened."""
         self.cause = ""
@@ -68,13 +70,22 @@ class Breaker:
         self._on_open()
 
     def late(self, generation: int, cause: str) -> None:
-        """Take note of a call that had too little time to say much; several in a row open.
-
-        It had less than a server may take, or spent it on opening a connection.
-        """
+        """Take note of a call that spent its time on opening a connection; several open it."""
         self.lates += 1
         if self.lates >= _LATES_MAX:
             self.failed(generation, cause)
+
+    def short(self) -> bool:
+        """Take note of a call that had less time than a server may take; return whether to look.
+
+        Several in a row are a ground for the keeper to look for itself, but none to open: else one
+        client with deadlines that nothing could keep would shut the server off from all others.
+        """
+        self.shorts += 1
+        if self.shorts < _LATES_MAX:
+            return False
+        self.shorts = 0
+        return True
 
     def probe_failed(self, cause: str) -> None:
         """Wait longer before the next probe."""

@@ -132,8 +132,9 @@ class Exchange:
                 self._drop(own)
                 raise
             else:
-                if self.node.breaker.lates:
-                    self.node.breaker.lates = 0
+                breaker = self.node.breaker
+                if breaker.lates or breaker.shorts:
+                    breaker.lates = breaker.shorts = 0
                 return replies
         return [self._fault] * len(self._commands)
 
@@ -168,7 +169,11 @@ class Exchange:
             else:
                 return
         breaker, cause = self.node.breaker, str(error) or type(error).__name__
-        if isinstance(error, TimeoutError) and (self._is_short or self._is_opening):
+        is_late = isinstance(error, TimeoutError)
+        if is_late and self._is_short:
+            if breaker.short():
+                self.node.want_spare()
+        elif is_late and self._is_opening:
             breaker.late(self._generation, cause)
         else:
             breaker.failed(self._generation, cause)

@@ -12,7 +12,7 @@ from itertools import islice
 
 from fanzha.adapters import keys
 from fanzha.adapters.codec import decode_entry, encode
-from fanzha.adapters.hard_lists import HardLists, Import, expires, hard_rows, keeps
+from fanzha.adapters.hard_lists import HardLists, Import, expires, hard_rows, keeps, list_field
 from fanzha.adapters.redis_link import Command, RedisLink
 from fanzha.domain.errors import StoreUnavailableError
 from fanzha.domain.evidence import ListSubject, WatchlistEntry
@@ -93,6 +93,18 @@ class CommittedLists:
         if self._hard is None:
             return ()
         return tuple((subject, x) for subject, token in accounts for x in self._hard.find(token))
+
+    def has_lost(self, account: bytes, flat: list[bytes]) -> bool:
+        """Say whether Redis lacks entries on an account that it had.
+
+        Nobody takes an entry back. So one that the copy knows was lost: a part of a Cluster may be
+        emptied, and the imports in effect, which lie in another one, all be there.
+
+        Args:
+            account: its token.
+            flat: what Redis holds of it.
+        """
+        return self._hard is not None and not self._hard.fields(account) <= set(flat[::2])
 
     def copy_version(self) -> str:
         """Return the version of the copy with its age, empty when there is none."""
@@ -177,7 +189,7 @@ def entry_writes(
     """
     listed = tuple(entries)
     writes: list[Command] = [
-        ("HSET", keys.list_entries(token), f"{int(entry.kind)}|{import_id}", encode(entry))
+        ("HSET", keys.list_entries(token), list_field(entry.kind, import_id), encode(entry))
         for token, entry in listed
     ]
     if rows := hard_rows(listed):

@@ -7,6 +7,7 @@ together with the archive's cursor, so that no cursor is believed that belongs t
 
 import fcntl
 import logging
+import queue
 import shutil
 import threading
 import time
@@ -59,6 +60,7 @@ class SpoolKeeper:
         self._epochs: dict[int, int | None] = {}
         self._had_cursor: set[int] = set()
         self._emptied: set[int] = set()
+        self._moved: queue.SimpleQueue[frozenset[int]] = queue.SimpleQueue()
         self._unsure: set[int] = set(range(BUCKETS))
         """Buckets whose records have to be looked for before a cursor of theirs is believed."""
         self._is_all_sent = False
@@ -79,6 +81,16 @@ class SpoolKeeper:
         if was_empty:
             self._emptied |= buckets
         self._wake.set()
+
+    def commits_moved(self, buckets: frozenset[int], was_empty: bool) -> None:  # noqa: FBT001 - the link's shape
+        """Have the records of some buckets looked for: decisions go to another process from now on.
+
+        Called by the link of decisions. Epochs are read over another link, which may have followed
+        earlier; what the process of before confirmed in between is forgotten as well, and no epoch
+        says so.
+        """
+        self._moved.put(buckets)
+        self.lineage_changed(buckets, was_empty)
 
     def close(self) -> None:
         """End the threads and close the file; what is missing is sent at the next start."""
@@ -119,6 +131,9 @@ class SpoolKeeper:
             self._drop({bucket: one.archived for bucket, one in cursors.items() if one.archived})
 
     def _compare(self, cursors: dict[int, Cursor]) -> None:
+        with suppress(queue.Empty):
+            while True:
+                self._unsure |= self._moved.get_nowait()
         for bucket, cursor in cursors.items():
             if cursor.epoch != self._epochs.get(bucket):
                 self._unsure.add(bucket)

@@ -103,10 +103,18 @@ def test_and_for_all_that_are_away(world: World) -> None:
 
 
 def test_not_for_one_that_answers(world: World) -> None:
-    findings = world.findings(AWAY, an_account())
+    findings = world.findings(AWAY, an_account(b"1|import-1", encode(WATCHED)))
 
-    assert listed(findings) == []
+    assert listed(findings) == [(ListSubject.PAYEE_ACCOUNT, WatchlistGrade.WATCH)]
     assert not findings.has_all_lists
+
+
+def test_for_one_that_answers_and_lost_what_it_held(world: World) -> None:
+    """A part of a Cluster was emptied, and the imports in effect lie in another one."""
+    findings = world.findings(an_account(), an_account())
+
+    assert listed(findings) == [(ListSubject.PAYEE_ACCOUNT, WatchlistGrade.INVOLVED)]
+    assert (findings.has_all_lists, findings.lists_version) == (False, "lists-000001+copy.0s")
 
 
 def test_a_worker_that_never_reached_redis_knows_nothing() -> None:

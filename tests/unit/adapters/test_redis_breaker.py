@@ -83,7 +83,7 @@ def test_a_relapse_goes_on_with_the_pause_that_was_reached(world: World, breaker
     assert breaker.probe_due_s - world.now_s == pytest.approx(PAUSE_MIN_S)
 
 
-def test_late_replies_open_it_only_in_a_row(breaker: Breaker) -> None:
+def test_connections_that_open_late_open_it_only_in_a_row(breaker: Breaker) -> None:
     for _ in range(4):
         breaker.late(breaker.generation, "late")
     assert breaker.is_closed
@@ -93,3 +93,11 @@ def test_late_replies_open_it_only_in_a_row(breaker: Breaker) -> None:
     assert breaker.is_closed
     breaker.late(breaker.generation, "late")
     assert not breaker.is_closed
+
+
+def test_calls_without_time_are_a_ground_to_look_and_none_to_open(breaker: Breaker) -> None:
+    assert [breaker.short() for _ in range(4)] == [False] * 4
+    breaker.shorts = 0
+    assert [breaker.short() for _ in range(5)] == [False] * 4 + [True]
+    assert [breaker.short() for _ in range(5)] == [False] * 4 + [True]
+    assert breaker.is_closed
