@@ -37,10 +37,10 @@ from fanzha.archive.expiry_rules import DEFAULT_RULES, Removal, load_rules
 from fanzha.archive.found_faults import Findings
 from fanzha.archive.log import ArchiveLog
 from fanzha.archive.machine_key import signer_for, trusted_folder
-from fanzha.archive.storage import s3_url
 from fanzha.archive.verify import Outside
 from fanzha.archive.verify import verify as verify_archive
 from fanzha.archive.writer import LogWriter
+from fanzha.commands.given_folders import standing_archive
 from fanzha.domain.errors import SetupError
 from fanzha.domain.ids import BUCKETS
 from fanzha.signing.keys import read_trusted
@@ -85,7 +85,7 @@ def _day_of(text: str | None) -> str | None:
 
 
 def _writer(archive: Path, key: Path | None, name: str | None) -> LogWriter:
-    place = s3_url(archive) or archive
+    place = standing_archive(archive)
     log = LogWriter(place, signer_for(place, key, name), SystemClock().now_ms)
     try:
         log.refresh()
@@ -109,7 +109,7 @@ def verify(
     as_json: AsJson = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Check log, chains, manifests, and every file down to its rows; exit code 3 on any fault."""
-    place = s3_url(archive) or archive
+    place = standing_archive(archive)
     noted = None
     if head is not None:
         match = _HEAD.fullmatch(head)
@@ -158,8 +158,10 @@ def _tell_findings(found: Findings, *, as_json: bool) -> None:
 @audit.command()
 def head(archive: ArchivePlace) -> None:
     """Print the newest commit as NUMBER:HASH, to be noted where nobody can change it."""
-    log = ArchiveLog(s3_url(archive) or archive)
+    log = ArchiveLog(standing_archive(archive))
     log.files()
+    if not log.head[0]:
+        raise SetupError(f"{log.storage.name} has no commit yet; fanzha archive makes the first")
     typer.echo(f"{log.head[0]}:{log.head[1]}")
 
 
@@ -220,7 +222,7 @@ def expire(
 
     Rules other than the default ones need two people: one proposes, the other applies.
     """
-    place = s3_url(archive) or archive
+    place = standing_archive(archive)
     today = datetime.now(UTC).date()
     judged_by = today if as_of is None else date.fromisoformat(_day_of(as_of) or "")
     if judged_by > today:
