@@ -175,6 +175,9 @@ def test_health_tells_the_parts_and_all_is_whole_again(bank: Bank) -> None:
     wait_until(lambda: bank.parts() == away, "health names what is missing")
     assert bank.is_well("")
     assert bank.is_well("fanzha.v1.ScoringService")
+    server = bank.store.url.partition("://")[2].partition("/")[0]
+    said = (bank.service.data_dir / "serve.log").read_text()
+    assert f"part missing, and answers say so: history (Redis {server}: " in said
 
     bank.store.resume()
     bank.wait_until_whole()

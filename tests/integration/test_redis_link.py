@@ -222,6 +222,35 @@ def test_another_process_begins_epochs_before_anything_else(tmp_path: Path) -> N
         link.close()
 
 
+def test_the_log_tells_an_emptied_redis_from_a_restarted_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What runbooks quote; who comes second cannot tell, and says so."""
+    with RedisProcess(tmp_path, "--appendonly", "yes", "--appendfsync", "always") as server:
+        first, second = RedisLink(server.url, 2_000), RedisLink(server.url, 2_000)
+        for link in (first, second):
+            link.run([("PING",)])
+        server.kill()
+        server.restart()
+        wait_until(lambda: answers(first), "the link recovers")
+        server.kill()
+        server.restart(empty=True)
+        wait_until(lambda: answers(first), "the link recovers")
+        wait_until(lambda: answers(second), "the other one, too")
+        first.close()
+        second.close()
+
+    said = [record.getMessage() for record in caplog.records if record.name.endswith("lineage")]
+    assert all(line.startswith("another Redis process serves 256 buckets at ") for line in said)
+    ends = [line.partition(" at ")[2].partition(" ")[2] for line in said]
+    assert ends == [
+        "which were empty: it is new, or has lost all that it held",
+        "after a restart or failover; spools send again what it may lack",
+        "which were empty: it is new, or has lost all that it held",
+        "who met it first has logged whether they were empty",
+    ]
+
+
 def test_an_emptied_redis_gets_its_epochs_back_within_the_call(
     link: RedisLink, server: RedisProcess
 ) -> None:

@@ -151,7 +151,8 @@ class HardLists:
         if not self.has_forgotten:
             log.critical(
                 "Redis no longer has %d of %d list imports that it had; accounts known to be "
-                "involved still block, and answers name LISTS as missing; import the lists again",
+                "involved still block, and answers name LISTS as missing; fill Redis again with "
+                "fanzha state rebuild, or import the lists again",
                 lost, len(self._loaded)
             )  # fmt: skip
         self.has_forgotten = True

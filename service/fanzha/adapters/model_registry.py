@@ -178,7 +178,13 @@ class ModelRegistry:
     def _refuse(self, cause: str) -> None:
         if cause != self.refused:
             self.refused = cause
-            log.error("the registry's model is refused, the last good one stays: %s", cause)
+            log.error(
+                "the registry's model is refused, %s: %s",
+                "no model decides, rules and lists alone do"
+                if self._champion is None
+                else "the last good one stays",
+                cause,
+            )
 
     def _follow(self) -> None:
         while not self._stop.wait(_POLL_S):

@@ -15,15 +15,18 @@ class Disk(Protocol):
     """The worker's own file."""
 
     @property
-    def is_writable(self) -> bool:
-        """Whether the disk took what it was last given."""
+    def failure(self) -> str:
+        """Why the disk did not take what it was last given; empty when it did."""
         ...
 
 
 def part_states(
     links: tuple[RedisLink, ...], lists: CommittedLists, models: Models, disk: Disk
-) -> Mapping[str, Callable[[], bool]]:
-    """Return a question for each part: whether it is whole. Asking costs nothing.
+) -> Mapping[str, Callable[[], str]]:
+    """Return a question for each part: why it is not whole, empty while it is.
+
+    Asking costs nothing. The answers are for those who operate the service: they name servers,
+    folders and causes, and nothing of a transfer.
 
     Args:
         links: connections to Redis; a server that is away on one of them counts as away.
@@ -32,17 +35,25 @@ def part_states(
         disk: the worker's spool.
     """
 
-    def is_redis_whole() -> bool:
+    def redis_fault() -> str:
         known = [server for link in links for server in link.servers()]
-        return bool(known) and all(server.is_available for server in known)
+        away = {x.name: x.cause or "not asked yet" for x in known if not x.is_available}
+        if away:
+            return "; ".join(f"Redis {name}: {cause}" for name, cause in away.items())
+        return "" if known else "who serves the data in Redis is not known yet"
 
-    def are_lists_known() -> bool:
+    def lists_fault() -> str:
         age_s = lists.age_s()
-        return age_s is not None and age_s <= LISTS_AGE_MAX_S and not lists.has_forgotten
+        if age_s is None or age_s > LISTS_AGE_MAX_S:
+            return "nothing was heard of the lists for too long"
+        return "Redis lost lists that it had" if lists.has_forgotten else ""
+
+    def model_fault() -> str:
+        return "" if models.current().champion is not None else "none is loaded; see fanzha models"
 
     return {
-        "history": is_redis_whole,
-        "lists": lambda: is_redis_whole() and are_lists_known(),
-        "model": lambda: models.current().champion is not None,
-        "journal": lambda: is_redis_whole() and disk.is_writable,
+        "history": redis_fault,
+        "lists": lambda: redis_fault() or lists_fault(),
+        "model": model_fault,
+        "journal": lambda: "; ".join(filter(None, (redis_fault(), disk.failure))),
     }

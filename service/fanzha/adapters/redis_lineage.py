@@ -11,7 +11,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from fanzha.adapters.epochs import Began, epoch_calls, epoch_of
 from fanzha.adapters.redis_node import Node
@@ -25,6 +25,12 @@ Callback = Callable[[frozenset[int], bool], None]
 """Told of buckets that another process serves now, and whether it knew nothing of them; only the
 worker that came first learns the latter."""
 _ELSEWHERE = ("MOVED", "ASK", "TRYAGAIN")
+# What the runbooks quote; only who comes first can tell whether a process was empty.
+_MEANS: Final = {
+    Began.FIRST: ", which were empty: it is new, or has lost all that it held",
+    Began.NEW: " after a restart or failover; spools send again what it may lack",
+    Began.UNCHANGED: "; who met it first has logged whether they were empty",
+}
 
 
 class Lineages:
@@ -92,7 +98,7 @@ class Lineages:
 
     def _take(self, node: Node, replies: dict[int, Any]) -> None:
         """Take note of what the script replied for each bucket, and have changes told."""
-        changed: dict[bool, set[int]] = defaultdict(set)
+        changed: dict[Began, set[int]] = defaultdict(set)
         verified: set[int] = set()
         for bucket, reply in replies.items():
             if isinstance(reply, Refusal):
@@ -102,7 +108,7 @@ class Lineages:
             # Another worker may have begun the epoch; this one was with another process still.
             before = self._known.get(bucket, node.run_id)
             if epoch.began is not Began.UNCHANGED or before != node.run_id:
-                changed[epoch.began is Began.FIRST].add(bucket)
+                changed[epoch.began].add(bucket)
             self._known[bucket] = node.run_id
             verified.add(bucket)
         refused = {b: x for b, x in replies.items() if isinstance(x, Refusal)}
@@ -111,14 +117,17 @@ class Lineages:
         with node.state_lock:
             node.verified |= verified & node.owned
             node.due = node.owned - node.verified - elsewhere
-        for was_empty, those in changed.items():
+        for began, those in changed.items():
             # Normal for a new deployment, and grave for any other.
             log.warning(
-                "another Redis process than before serves %d buckets at %s%s",
-                len(those), node.name,
-                "; it knows nothing of them: it is new, or was emptied" if was_empty else "",
+                "another Redis process serves %d buckets at %s%s",
+                len(those), node.name, _MEANS[began],
             )  # fmt: skip
-            self._news.put((frozenset(those), was_empty))
+        emptied = frozenset(changed.pop(Began.FIRST, ()))
+        others = frozenset[int]().union(*changed.values())
+        for told, was_empty in ((others, False), (emptied, True)):
+            if told:
+                self._news.put((told, was_empty))
         for bucket in refused.keys() - elsewhere:
             raise StoreUnavailableError(f"Redis {node.name} began no epoch: {refused[bucket]}")
 

@@ -52,6 +52,12 @@ class ResendingSpool:
         """Whether the disk took what it was last given; see the port."""
         return self.file.failure is None
 
+    @property
+    def failure(self) -> str:
+        """Why the disk did not take what it was last given; empty when it did."""
+        cause = self.file.failure
+        return "" if cause is None else f"spool {self.file.folder}: {cause}"
+
     def append(self, decision_id: str, body: bytes, unmarked: int | None = None) -> int:
         """Queue a record for the disk; see the port."""
         if unmarked is None:

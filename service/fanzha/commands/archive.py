@@ -5,6 +5,7 @@ import logging
 import signal
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -20,12 +21,22 @@ from fanzha.archive.follow import Pace, follow
 from fanzha.archive.left_spools import commit_left_behind
 from fanzha.archive.machine_key import signer_for
 from fanzha.archive.storage import s3_url
+from fanzha.commands.given_folders import segments_left
 from fanzha.signing.keys import Signer
 
 _TIMEOUT_MS = 30_000
 _BETWEEN_S = 60.0
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """What became of the segments of spools."""
+
+    dropped: int
+    left: int | None
+    """How many are still there; None when no spool was given."""
 
 
 def archive(
@@ -65,10 +76,11 @@ def archive(
     """
     if go_on:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    place = s3_url(out) or out
+    place, spools = s3_url(out) or out, spool or []
+    segments_left(spools)
     signer = signer_for(place, sign_with, name)
     link = RedisLink(redis, _TIMEOUT_MS)
-    spools, handled = spool or [], set[str]()
+    handled = set[str]()
     closing = Closing(manifest_after)
     try:
         sent = sum(commit_left_behind(link, place, folder, handled) for folder in spools)
@@ -82,7 +94,8 @@ def archive(
             dropped = sum(collect(folder, place) for folder in spools)
     finally:
         link.close()
-    _tell(done, out, sent, dropped, closed, as_json=as_json, has_spools=bool(spools))
+    left = segments_left(spools) if spools else None
+    _tell(done, out, sent, Segments(dropped, left), closed, as_json=as_json)
 
 
 def _once(link: RedisLink, place: Path | str, signer: Signer, round_rows: int) -> Drained:
@@ -124,20 +137,20 @@ def _tell(
     done: Drained,
     out: Path,
     sent: int,
-    dropped: int,
+    segments: Segments,
     closed: int,
     *,
     as_json: bool,
-    has_spools: bool,
 ) -> None:
     if as_json:
         said = {"rows": done.rows, "files": done.files, "left_out": done.left_out}
-        typer.echo(json.dumps(said | {"sent": sent, "segments": dropped, "days_closed": closed}))
+        said |= {"sent": sent, "segments": segments.dropped, "segments_left": segments.left or 0}
+        typer.echo(json.dumps(said | {"days_closed": closed}))
         return
     typer.echo(f"archived {done.rows:,} records in {done.files} file(s) under {s3_url(out) or out}")
     if done.left_out:
         typer.echo(f"{done.left_out:,} journal entries were archived already")
     if closed:
         typer.echo(f"closed {closed} day(s)")
-    if has_spools:
-        typer.echo(f"dropped {dropped} spool segment(s)")
+    if segments.left is not None:
+        typer.echo(f"dropped {segments.dropped} spool segment(s), {segments.left} are left")

@@ -39,10 +39,10 @@ from fanzha.archive.found_faults import Findings
 from fanzha.archive.log import ArchiveLog
 from fanzha.archive.machine_key import signer_for, trusted_folder
 from fanzha.archive.orphans import remove_expired, remove_orphans
-from fanzha.archive.storage import s3_url
 from fanzha.archive.verify import Outside
 from fanzha.archive.verify import verify as verify_archive
 from fanzha.archive.writer import LogWriter
+from fanzha.commands.given_folders import standing_archive
 from fanzha.domain.errors import SetupError
 from fanzha.domain.ids import BUCKETS
 from fanzha.signing.keys import TrustedKeys, read_trusted
@@ -87,7 +87,7 @@ def _day_of(text: str | None) -> str | None:
 
 
 def _writer(archive: Path, key: Path | None, name: str | None) -> LogWriter:
-    place = s3_url(archive) or archive
+    place = standing_archive(archive)
     log = LogWriter(place, signer_for(place, key, name), SystemClock().now_ms)
     try:
         log.refresh()
@@ -111,7 +111,7 @@ def verify(
     as_json: AsJson = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Check log, chains, manifests, and every file down to its rows; exit code 3 on any fault."""
-    place = s3_url(archive) or archive
+    place = standing_archive(archive)
     noted = None
     if head is not None:
         match = _HEAD.fullmatch(head)
@@ -160,8 +160,10 @@ def _tell_findings(found: Findings, *, as_json: bool) -> None:
 @audit.command()
 def head(archive: ArchivePlace) -> None:
     """Print the newest commit as NUMBER:HASH, to be noted where nobody can change it."""
-    log = ArchiveLog(s3_url(archive) or archive)
+    log = ArchiveLog(standing_archive(archive))
     log.files()
+    if not log.head[0]:
+        raise SetupError(f"{log.storage.name} has no commit yet; fanzha archive makes the first")
     typer.echo(f"{log.head[0]}:{log.head[1]}")
 
 
@@ -222,7 +224,7 @@ def expire(
 
     Rules other than the default ones need two people: one proposes, the other applies.
     """
-    place = s3_url(archive) or archive
+    place = standing_archive(archive)
     today = datetime.now(UTC).date()
     judged_by = today if as_of is None else date.fromisoformat(_day_of(as_of) or "")
     if judged_by > today:

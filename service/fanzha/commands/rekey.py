@@ -11,6 +11,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from fanzha.adapters.clock import SystemClock
 from fanzha.adapters.redis_link import RedisLink
+from fanzha.commands.given_folders import segments_left
 from fanzha.domain.errors import SetupError
 from fanzha.rekey.archive import copy_archive
 from fanzha.rekey.readiness import CLIENT, begin, check_sources, check_spools, finish, successors
@@ -56,6 +57,7 @@ def rekey(
     steps = successors(old, new)
     if len(steps) > 1:
         raise SetupError("the new token key is several keys ahead; re-key one key at a time")
+    segments_left(spool or [])
     clients = [_client(url) for url in source]
     link = RedisLink(target, _TIMEOUT_MS)
     since_ms = SystemClock().now_ms() - read_settings().idempotency_memory_s * 1000

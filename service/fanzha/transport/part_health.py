@@ -20,14 +20,15 @@ class PartHealth:
 
     def __init__(
         self,
-        parts: Mapping[str, Callable[[], bool]],
+        parts: Mapping[str, Callable[[], str]],
         tell: Callable[[str, bool], None],
         look_s: float = LOOK_S,
     ) -> None:
         """Prepare.
 
         Args:
-            parts: by name, a question that costs nothing: whether the part is whole.
+            parts: by name, a question that costs nothing: why the part is not whole; empty while
+                it is.
             tell: gets a health name and whether it is SERVING.
             look_s: pause between two looks, in seconds.
         """
@@ -45,17 +46,18 @@ class PartHealth:
 
     def look(self) -> None:
         """Tell of the parts whose state is not what was told last."""
-        for name, is_whole in self._parts.items():
-            found = is_whole()
+        for name, fault_of in self._parts.items():
+            fault = fault_of()
+            found = not fault
             before = self._told.get(name)
             if found == before:
                 continue
             self._told[name] = found
             self._tell(PREFIX + name, found)
             if not found:
-                log.warning("%s is missing or not whole; answers say so", name)
+                log.warning("part missing, and answers say so: %s (%s)", name, fault)
             elif before is not None:
-                log.info("%s is whole again", name)
+                log.info("part whole again: %s", name)
 
     def close(self) -> None:
         """Stop looking."""
