@@ -19,12 +19,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from google.rpc import error_details_pb2
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_status import rpc_status
-from tests.builders import a_request
+from tests.builders import a_request, a_time
 from tests.conftest import ROOT, Service
 from tests.tls import Pki, TokenKey, channel, entry
 
+from fanzha.v1 import outcomes_pb2 as outcomes
+from fanzha.v1 import outcomes_pb2_grpc, scoring_pb2_grpc, watchlists_pb2_grpc
 from fanzha.v1 import scoring_pb2 as scoring
-from fanzha.v1 import scoring_pb2_grpc, watchlists_pb2_grpc
 from fanzha.v1 import watchlists_pb2 as wire
 
 KEY = TokenKey("k1", Ed25519PrivateKey.generate())
@@ -62,6 +63,7 @@ class Bank:
                 entry("portal", front=True),
                 entry("core", "scorer"),
                 entry("second", "scorer"),
+                entry("review", "reviewer"),
                 entry("slow", "scorer", rate_per_s=0.5, burst=3),
                 {
                     "name": "zhang.wei",
@@ -112,6 +114,37 @@ def proposal_messages() -> Iterator[wire.ProposeImportRequest]:
     listed.valid_until_time.FromJsonString("2099-01-01T00:00:00Z")
     yield wire.ProposeImportRequest(header=wire.ProposalHeader())
     yield wire.ProposeImportRequest(entries=wire.WatchlistEntries(entries=[listed]))
+
+
+def test_an_outcome_names_the_client_whose_word_its_source_is(bank: Bank) -> None:
+    given = bank.scoring("core").ScoreTransfer(a_request(), timeout=60)
+    outcome = outcomes.Outcome(
+        outcome_id="case-1",
+        decision_id=given.decision_id,
+        type=outcomes.OUTCOME_TYPE_CONFIRMED_FRAUD,
+        source=outcomes.OUTCOME_SOURCE_POLICE,
+        report_time=a_time(),
+    )
+    review = outcomes_pb2_grpc.OutcomeServiceStub(bank.channel("review"))
+
+    told = outcomes_pb2_grpc.OutcomeServiceStub(bank.channel("second")).RecordOutcome(
+        outcomes.RecordOutcomeRequest(outcome=outcome), timeout=60
+    )
+    review.WithdrawOutcome(
+        outcomes.WithdrawOutcomeRequest(
+            decision_id=given.decision_id,
+            outcome_id="case-1",
+            source=outcomes.OUTCOME_SOURCE_POLICE,
+            report_time=a_time(),
+        ),
+        timeout=60,
+    )
+    (entry,) = review.ListOutcomes(
+        outcomes.ListOutcomesRequest(decision_id=given.decision_id), timeout=60
+    ).entries
+
+    assert told.recorded
+    assert (entry.caller, entry.withdrawal.caller) == ("second", "review")
 
 
 def test_two_persons_behind_one_front_are_two(bank: Bank) -> None:

@@ -107,6 +107,8 @@ class ExecutionRecord:
     status: ExecutionStatus
     execute_time_ms: int
     record_time_ms: int
+    caller: str = ""
+    """The client that said so, as the roles file names it; empty in records of before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,8 @@ class OutcomeRecord:
     recovered_minor: int | None
     report_time_ms: int
     record_time_ms: int
+    caller: str = ""
+    """The client that said so, as the roles file names it; empty in records of before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +138,8 @@ class WithdrawalRecord:
     reason: str
     report_time_ms: int
     record_time_ms: int
+    caller: str = ""
+    """The client that said so, as the roles file names it; empty in records of before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ def to_list(history: OutcomeHistory, base_currency: str) -> outcomes.ListOutcome
             outcome=_outcome(outcome, base_currency),
             record_time=to_stamp(outcome.record_time_ms),
             entitled=is_entitled(outcome.type, outcome.source),
+            caller=outcome.caller,
         )
         withdrawal = history.withdrawal(outcome.outcome_id)
         if withdrawal is not None:
@@ -27,6 +28,7 @@ def to_list(history: OutcomeHistory, base_currency: str) -> outcomes.ListOutcome
                     reason=withdrawal.reason,
                     report_time=to_stamp(withdrawal.report_time_ms),
                     record_time=to_stamp(withdrawal.record_time_ms),
+                    caller=withdrawal.caller,
                 )
             )
     return answer

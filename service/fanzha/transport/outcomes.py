@@ -38,7 +38,7 @@ class OutcomeServicer(outcomes_pb2_grpc.OutcomeServiceServicer):
         self, request: outcomes.ReportExecutionRequest, context: grpc.ServicerContext
     ) -> outcomes.ReportExecutionResponse:
         """Take what the bank did with the money."""
-        with self._guard.call(_SERVICE + "ReportExecution", context):
+        with self._guard.call(_SERVICE + "ReportExecution", context) as caller:
             door = Door(self._tokens)
             report = ExecutionRecord(
                 decision_id=request.decision_id,
@@ -49,6 +49,7 @@ class OutcomeServicer(outcomes_pb2_grpc.OutcomeServiceServicer):
                     else 0
                 ),
                 record_time_ms=self._clock.now_ms(),
+                caller=caller.name,
             )
             changed = self._reporter.report_execution(report, tuple(door.faults))
             return outcomes.ReportExecutionResponse(changed=changed)
@@ -57,8 +58,9 @@ class OutcomeServicer(outcomes_pb2_grpc.OutcomeServiceServicer):
         self, request: outcomes.RecordOutcomeRequest, context: grpc.ServicerContext
     ) -> outcomes.RecordOutcomeResponse:
         """Take what one transfer turned out to be."""
-        with self._guard.call(_SERVICE + "RecordOutcome", context):
-            return outcomes.RecordOutcomeResponse(recorded=self._record(request.outcome))
+        with self._guard.call(_SERVICE + "RecordOutcome", context) as caller:
+            is_new = self._record(request.outcome, caller.name)
+            return outcomes.RecordOutcomeResponse(recorded=is_new)
 
     def RecordOutcomes(  # noqa: N802 - named by the proto
         self,
@@ -68,12 +70,12 @@ class OutcomeServicer(outcomes_pb2_grpc.OutcomeServiceServicer):
         """Take many outcomes; each is judged alone."""
         answer = outcomes.RecordOutcomesResponse()
         ticket: int | None = None
-        with self._guard.call(_SERVICE + "RecordOutcomes", context):
+        with self._guard.call(_SERVICE + "RecordOutcomes", context) as caller:
             method = _SERVICE + "RecordOutcomes"
             allowed = self._guard.while_allowed(method, context, request_iterator)
             for index, request in enumerate(allowed):
                 try:
-                    is_new, kept = self._begin(request.outcome)
+                    is_new, kept = self._begin(request.outcome, caller.name)
                     ticket = kept if kept is not None else ticket
                     if is_new:
                         answer.recorded_count += 1
@@ -100,7 +102,7 @@ class OutcomeServicer(outcomes_pb2_grpc.OutcomeServiceServicer):
         self, request: outcomes.WithdrawOutcomeRequest, context: grpc.ServicerContext
     ) -> outcomes.WithdrawOutcomeResponse:
         """Take an outcome back."""
-        with self._guard.call(_SERVICE + "WithdrawOutcome", context):
+        with self._guard.call(_SERVICE + "WithdrawOutcome", context) as caller:
             door = Door(self._tokens)
             withdrawal = WithdrawalRecord(
                 outcome_id=request.outcome_id,
@@ -113,6 +115,7 @@ class OutcomeServicer(outcomes_pb2_grpc.OutcomeServiceServicer):
                     else 0
                 ),
                 record_time_ms=self._clock.now_ms(),
+                caller=caller.name,
             )
             withdrawn = self._reporter.withdraw_outcome(withdrawal, tuple(door.faults))
             return outcomes.WithdrawOutcomeResponse(withdrawn=withdrawn)
@@ -125,12 +128,12 @@ class OutcomeServicer(outcomes_pb2_grpc.OutcomeServiceServicer):
             history = self._reporter.list_outcomes(request.decision_id)
             return to_list(history, self._base_currency)
 
-    def _record(self, outcome: outcomes.Outcome) -> bool:
-        is_new, ticket = self._begin(outcome)
+    def _record(self, outcome: outcomes.Outcome, caller: str) -> bool:
+        is_new, ticket = self._begin(outcome, caller)
         self._reporter.wait(ticket)
         return is_new
 
-    def _begin(self, outcome: outcomes.Outcome) -> tuple[bool, int | None]:
+    def _begin(self, outcome: outcomes.Outcome, caller: str) -> tuple[bool, int | None]:
         door = Door(self._tokens)
         has = outcome.HasField
         record = OutcomeRecord(
@@ -151,6 +154,7 @@ class OutcomeServicer(outcomes_pb2_grpc.OutcomeServiceServicer):
                 else 0
             ),
             record_time_ms=self._clock.now_ms(),
+            caller=caller,
         )
         return self._reporter.begin_outcome(record, tuple(door.faults))
 

@@ -580,8 +580,13 @@ class OutcomeEntry(_message.Message):
     RECORD_TIME_FIELD_NUMBER: _builtins.int
     ENTITLED_FIELD_NUMBER: _builtins.int
     WITHDRAWAL_FIELD_NUMBER: _builtins.int
+    CALLER_FIELD_NUMBER: _builtins.int
     entitled: _builtins.bool
     """Whether its source may state its type; otherwise it has no effect."""
+    caller: _builtins.str
+    """The client that recorded it, as the roles file names it. Its source is that client's word.
+    Empty for outcomes that were recorded before this was kept.
+    """
     @_builtins.property
     def outcome(self) -> Global___Outcome:
         """As it was recorded."""
@@ -601,10 +606,11 @@ class OutcomeEntry(_message.Message):
         record_time: _timestamp_pb2.Timestamp | None = ...,
         entitled: _builtins.bool = ...,
         withdrawal: Global___Withdrawal | None = ...,
+        caller: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "record_time", b"record_time", "withdrawal", b"withdrawal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entitled", b"entitled", "outcome", b"outcome", "record_time", b"record_time", "withdrawal", b"withdrawal"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "entitled", b"entitled", "outcome", b"outcome", "record_time", b"record_time", "withdrawal", b"withdrawal"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -620,10 +626,13 @@ class Withdrawal(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     REPORT_TIME_FIELD_NUMBER: _builtins.int
     RECORD_TIME_FIELD_NUMBER: _builtins.int
+    CALLER_FIELD_NUMBER: _builtins.int
     source: Global___OutcomeSource.ValueType
     """By whom."""
     reason: _builtins.str
     """Why."""
+    caller: _builtins.str
+    """The client that took it back, as the roles file names it."""
     @_builtins.property
     def report_time(self) -> _timestamp_pb2.Timestamp:
         """When it was taken back, in UTC."""
@@ -639,10 +648,11 @@ class Withdrawal(_message.Message):
         reason: _builtins.str = ...,
         report_time: _timestamp_pb2.Timestamp | None = ...,
         record_time: _timestamp_pb2.Timestamp | None = ...,
+        caller: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["record_time", b"record_time", "report_time", b"report_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "record_time", b"record_time", "report_time", b"report_time", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "reason", b"reason", "record_time", b"record_time", "report_time", b"report_time", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
