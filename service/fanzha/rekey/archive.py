@@ -60,7 +60,8 @@ def copy_archive(
         progress: told of the number of rows.
 
     Raises:
-        SetupError: the target is not empty, a row cannot be taken apart, or nothing can be written.
+        SetupError: the target is not empty, a file is not what was archived, a row cannot be taken
+            apart, or nothing can be written.
     """
     copied = Copied()
     try:
@@ -71,6 +72,7 @@ def copy_archive(
             )
         log = ArchiveLog(source)
         for file in log.files():
+            log.check(file)
             part = Path(log.full_path(file))
             _copy_part(part, target / file.path, new, requests_since_ms, copied)
             progress(copied.rows)
