@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import redis
 from tests.journals import Journals
 
 from fanzha.adapters.redis_link import RedisLink
@@ -60,3 +61,32 @@ def test_an_archive_that_was_changed_is_not_re_keyed(archive: Path, tmp_path: Pa
     put_back()
     copied = copy_archive(archive, tmp_path / "two", new, ("a", "b"), NOW_MS, lambda _: None)
     assert copied.rows == 200
+
+
+def test_a_rebuild_that_was_frozen_while_another_did_the_work_writes_nothing_more(
+    redis_url: str, archive: Path
+) -> None:
+    link = RedisLink(redis_url, 5_000)
+    client = redis.Redis.from_url(redis_url)
+    accounts: list[bytes] = []
+
+    def while_it_is_frozen(step: str, _part: int, _of: int) -> None:
+        if step == "reading" or accounts:
+            return
+        # The first part is written; meanwhile somebody starts it again, and workers go on.
+        other = RedisLink(redis_url, 5_000)
+        rebuild(other, archive, LIVES, NOW_MS, lambda *_: None)
+        other.close()
+        accounts.extend(client.scan_iter("*:account:*"))
+        for key in accounts:
+            client.hset(key, "seq", "999999999999999")
+        client.delete(*client.scan_iter("{lists}:*"))
+
+    with pytest.raises(SetupError, match="another rebuild of this Redis was started"):
+        rebuild(link, archive, LIVES, NOW_MS, while_it_is_frozen)
+
+    assert len(accounts) > 50
+    assert {client.hget(key, "seq") for key in accounts} == {b"999999999999999"}
+    assert list(client.scan_iter("{lists}:*")) == []
+    client.close()
+    link.close()
