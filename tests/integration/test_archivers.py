@@ -4,6 +4,7 @@ import itertools
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from tests.journals import Journals, archived_names, decision_of
 from tests.redis_processes import ClusterSet, wait_until
@@ -341,15 +344,27 @@ def test_an_archive_from_before_there_was_a_log_is_taken_in(redis_url: str, tmp_
     journals, link = Journals(redis_url), RedisLink(redis_url, 5_000)
     journals.add(100)
     drain(link, tmp_path, lambda _: None)
-    for file in (tmp_path / "_log").glob("*"):
-        file.unlink()
-    assert archived_names(tmp_path) == sorted(journals.names)
+    shutil.rmtree(tmp_path / "_log")
+    for file in tmp_path.glob("day=*/*"):
+        named_by_places(file)
+    before = archived_names(tmp_path)
+    journals.names.clear()
 
     journals.add(50)
     drain(link, tmp_path, lambda _: None)
 
-    assert archived_names(tmp_path) == sorted(journals.names)
+    assert len(before) == 100
+    assert archived_names(tmp_path) == sorted([*before, *journals.names])
     assert faults(tmp_path) == []
+
+
+def named_by_places(file: Path) -> None:
+    """Name a file's records by their places in the journal, as the first archives did."""
+    table = pq.read_table(file)
+    places = zip(table["bucket"].to_pylist(), table["stream_id"].to_pylist(), strict=True)
+    names = pa.array([f"{bucket}-{stream_id}" for bucket, stream_id in places])
+    at = table.column_names.index("record_id")
+    pq.write_table(table.set_column(at, "record_id", names), file)
 
 
 @pytest.fixture

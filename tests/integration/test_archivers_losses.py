@@ -1,17 +1,22 @@
 """Archivers whose Redis is emptied, fails over or steps its clock back under their hands."""
 
+import shutil
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from tests.integration.test_archivers import faults
 from tests.journals import Journals, archived_names
+from typer.testing import CliRunner
 
+from fanzha.__main__ import app
 from fanzha.adapters import keys
 from fanzha.adapters.redis_link import RedisLink
 from fanzha.archive.drain import Drain, drain
 from fanzha.archive.follow import Pace, follow
+from fanzha.domain.errors import SetupError
 
 
 def after_the_first_commit(one: Drain, do: Callable[[], None]) -> None:
@@ -101,3 +106,87 @@ def test_one_that_follows_goes_on_with_what_an_emptied_redis_gets(
     assert len(journals.names) > 50
     assert archived_names(tmp_path / "archive") == sorted(journals.names)
     assert faults(tmp_path / "archive") == []
+
+
+def an_archive(url: str, place: Path) -> Journals:
+    """Archive three rounds of a few buckets."""
+    journals = Journals(url, buckets=3)
+    for _ in range(3):
+        journals.add(30)
+        drain(RedisLink(url, 5_000), place, lambda _: None)
+    return journals
+
+
+def test_nobody_goes_on_where_the_newest_commits_are_gone(redis_url: str, tmp_path: Path) -> None:
+    place = tmp_path / "archive"
+    journals = an_archive(redis_url, place)
+    gone = max(place.glob("_log/*"))
+    content = gone.read_bytes()
+    gone.unlink()
+    journals.add(30)
+
+    with pytest.raises(SetupError, match="its newest commits are gone"):
+        drain(RedisLink(redis_url, 5_000), place, lambda _: None)
+
+    assert journals.left() == 30
+    gone.write_bytes(content)
+    drain(RedisLink(redis_url, 5_000), place, lambda _: None)
+    assert archived_names(place) == sorted(journals.names)
+    assert faults(place) == []
+
+
+def test_a_loss_that_is_accepted_stays_a_fault(redis_url: str, tmp_path: Path) -> None:
+    place = tmp_path / "archive"
+    journals = an_archive(redis_url, place)
+    max(place.glob("_log/*")).unlink()
+    journals.add(30)
+
+    words = ["archive", "--redis", redis_url, "--archive", str(place), "--accept-loss"]
+    assert CliRunner().invoke(app, words).exit_code == 0
+
+    assert journals.left() == 0
+    (fault,) = faults(place)
+    assert "journal entries after those of the link before are missing" in fault
+
+
+def test_a_log_that_was_removed_is_not_made_anew_by_the_way(redis_url: str, tmp_path: Path) -> None:
+    place = tmp_path / "archive"
+    journals = an_archive(redis_url, place)
+    shutil.rmtree(place / "_log")
+    journals.add(10)
+
+    with pytest.raises(SetupError, match="put _log and _manifests back"):
+        drain(RedisLink(redis_url, 5_000), place, lambda _: None)
+
+    assert not (place / "_log").exists()
+    adopted = CliRunner().invoke(app, ["audit", "adopt", "--archive", str(place)])
+    assert adopted.exit_code == 0, adopted.exception
+    drain(RedisLink(redis_url, 5_000), place, lambda _: None)
+    told = CliRunner().invoke(app, ["audit", "verify", "--archive", str(place)])
+    assert told.exit_code == 0
+    assert "as they lay there: what they held before, nobody can say" in told.output
+    assert archived_names(place) == sorted(journals.names)
+
+
+def test_what_was_left_before_the_first_commit_does_not_stop_the_next(
+    redis_url: str, tmp_path: Path
+) -> None:
+    place = tmp_path / "archive"
+    other = an_archive(redis_url, tmp_path / "elsewhere")
+    other.add(20)
+    one = Drain(RedisLink(redis_url, 5_000), place)
+    one.open()
+
+    def killed(*_: object) -> bool:
+        raise KeyboardInterrupt
+
+    one.log.storage.put_if_absent = killed  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        one.move(one.newest([0, 1, 2]))
+    assert list(place.glob("day=*/*"))
+    assert not list(place.glob("_log/*"))
+
+    drain(RedisLink(redis_url, 5_000), place, lambda _: None)
+
+    assert len(archived_names(place)) == 20
+    assert faults(place) == []

@@ -116,3 +116,21 @@ def decoded(file: Path) -> Commit:
 
 def keys_of(place: Path) -> TrustedKeys:
     return read_trusted(trusted_folder(place, None))
+
+
+@pytest.mark.parametrize("name", ["extra.parquet", "sub/part-1790000000000-0a0a0a0a.parquet"])
+def test_a_file_that_no_archiver_would_write_is_found(archive: Path, name: str) -> None:
+    strange = parts(archive)[0].parent / name
+    strange.parent.mkdir(exist_ok=True)
+    shutil.copy(parts(archive)[0], strange)
+
+    result = verify(archive)
+
+    assert result.exit_code == 3
+    assert "no archiver gives such a name" in result.output
+
+
+def test_a_day_of_which_nothing_is_there_is_said(archive: Path) -> None:
+    result = verify(archive, "--day", "2031-01-01")
+
+    assert "the archive holds nothing of 2031-01-01" in result.output

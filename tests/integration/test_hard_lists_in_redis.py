@@ -109,7 +109,7 @@ def test_a_rebuilt_redis_says_the_same(link: RedisLink, client: redis.Redis) -> 
         replace(HEADER, import_id="import-000002", entries=tuple(entries(1, WatchlistGrade.WATCH))),
     ]
     # Rows come in any order.
-    rebuilt = Lists(link)
+    rebuilt = Lists(link.run)
     for number, note in reversed(list(enumerate(notes, 1))):
         done = replace(note, entries=(), commit=number)
         rebuilt.add(schema.KIND_LIST_COMMIT, encode(done))

@@ -291,6 +291,7 @@ def test_the_same_accounts_go_on_with_equal_vectors_and_no_old_token_stays(bank:
     assert summary["records"] > len(kept.decided)
     assert summary["forgotten_requests"] == 0
     check_no_old_token(bank)
+    assert fanzha("audit", "adopt", "--archive", bank.folder / "new-archive").returncode == 0
     # From here on both worlds get the same payments: the old key on the old, the new on the new.
     records, decided = {}, {}
     for name, place in (("old", "worker"), ("new", "worker-2")):

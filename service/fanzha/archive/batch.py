@@ -1,5 +1,6 @@
 """Reads the next entries of the journal and makes rows of them, leaving out what is archived."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ from fanzha.archive.part import made_ms, order_of
 from fanzha.archive.rows import to_row, without_content
 from fanzha.archive.schema import KIND_DECISION, KIND_EXECUTION, OUTCOME_KINDS
 from fanzha.archive.writer import NOTHING, Head, LogWriter
+from fanzha.domain.errors import SetupError
 
 _REPORTS: Final = {KIND_EXECUTION, *OUTCOME_KINDS}
 """Spools send these again after Redis forgot them, and their entries do not say so."""
@@ -54,12 +56,23 @@ def read_batch(
     held: HeldRecords,
     newest: dict[int, bytes],
     rows_max: int,
+    *,
+    may_lack: bool = False,
 ) -> Batch:
     """Read the next entries of some buckets, about `rows_max` of them, none newer than `newest`.
 
     The log is to be fresh: what is decided here holds for the chains as it gives them.
 
+    Args:
+        link: connection to Redis.
+        log: of the archive.
+        held: says what it holds already.
+        newest: bucket to the newest entry to read.
+        rows_max: about how many entries.
+        may_lack: go on where Redis was trimmed further than the log reaches.
+
     Raises:
+        SetupError: the newest commits are gone.
         StoreUnavailableError: Redis did not answer.
         OSError: a file of the archive cannot be read.
     """
@@ -72,6 +85,8 @@ def read_batch(
         for bucket, last in newest.items()
         if last and (not cursors[bucket] or order_of(cursors[bucket]) < order_of(last))
     ]
+    if not may_lack:
+        _check_whole(log, {bucket: cursors[bucket] for bucket in behind})
     share = max(1, rows_max // max(1, len(behind)))
     reads: list[Command] = [
         ("XRANGE", keys.journal(b), b"(" + (cursors[b] or b"0"), newest[b], "COUNT", share)
@@ -101,6 +116,33 @@ def read_batch(
         batch.last[bucket] = entries[-1][0].decode()
     _leave_out(batch, held.of(suspects))
     return batch
+
+
+def _check_whole(log: LogWriter, cursors: Mapping[int, bytes | None]) -> None:
+    """Refuse a log that ends before what Redis was trimmed up to: commits after it are gone.
+
+    To go on would take their numbers, so that they could not be put back.
+    """
+    if _lacking(log, cursors) is not None:
+        # Another archiver may have committed, and moved the cursor, since the log was read.
+        log.refresh()
+    if (bucket := _lacking(log, cursors)) is not None:
+        raise SetupError(
+            f"Redis was trimmed up to {(cursors[bucket] or b'').decode()} in bucket {bucket}, and "
+            f"the archive {log.storage.name} ends at {log.heads[bucket].last}: its newest commits "
+            "are gone, or this is not the archive that Redis was trimmed for; put them back (see "
+            "docs/operations/archive.md), or give --accept-loss if they are nowhere any more"
+        )
+
+
+def _lacking(log: LogWriter, cursors: Mapping[int, bytes | None]) -> int | None:
+    for bucket, cursor in cursors.items():
+        last = log.heads.get(bucket, NOTHING).last
+        if cursor is None or last is None or bucket in log.adopted:
+            continue
+        if order_of(cursor) > order_of(last):
+            return bucket
+    return None
 
 
 def _may_be_another(row: dict[str, Any]) -> bool:

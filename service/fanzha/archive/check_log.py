@@ -76,6 +76,10 @@ class LogCheck:
         self._hash: str | None = FIRST
         """Hash of the commit before; None: it is missing or damaged."""
         self._is_broken = False
+        self._adopted: set[int] = set()
+        """Buckets whose newest link was taken in as it lay there: nobody can say where it ended."""
+        self._later: list[int] = []
+        """Buckets whose chains begin after entries that Redis had been trimmed of already."""
         self.manifests = ManifestCheck(storage, keys, findings)
 
     def run(self) -> None:
@@ -93,6 +97,11 @@ class LogCheck:
                 self._check(number)
             else:
                 self._lose(number, "this commit is missing", _NOT_WATCHED)
+        if self._later:
+            self.findings.note(
+                f"the chains of {len(self._later)} bucket(s) begin after entries that Redis had "
+                "been trimmed of before: they are in another archive"
+            )
         self.findings.head = f"{max(self.hashes, default=0)}:{self._hash or FIRST}"
         self.manifests.finish()
 
@@ -159,12 +168,7 @@ class LogCheck:
             for segment in file.segments:
                 for fault in self._link(commit, segment):
                     broken[fault].append(segment)
-        for bucket, last in newest_of(x for file in commit.files for x in file.segments).items():
-            head = self.heads[bucket]
-            self.heads[bucket] = Head(head.position, head.hash, last)
-        for name, last in commit.passed.items():
-            head = self.heads.get(int(name), NOTHING)
-            self.heads[int(name)] = Head(head.position, head.hash, last)
+        self._take_ends(commit)
         for fault, segments in broken.items():
             buckets = ", ".join(str(segment.bucket) for segment in segments[:5])
             more = f" and {len(segments) - 5} more" if len(segments) > 5 else ""
@@ -186,6 +190,23 @@ class LogCheck:
             check_expiry(path, commit, self._keys, self.findings, _CLOCK.now_ms())
             for gone in commit.expiry.gone:
                 self._expire(path, commit.number, gone)
+
+    def _take_ends(self, commit: Commit) -> None:
+        """Take in where a commit leaves the chains."""
+        segments = [segment for file in commit.files for segment in file.segments]
+        self._adopted -= {x.bucket for x in segments} | {int(name) for name in commit.passed}
+        if commit.kind == ADOPT:
+            self._adopted |= {segment.bucket for segment in segments}
+            self.findings.note(
+                f"commit {commit.number} took in {len(commit.files)} file(s) as they lay there: "
+                "what they held before, nobody can say"
+            )
+        for bucket, last in newest_of(segments).items():
+            head = self.heads[bucket]
+            self.heads[bucket] = Head(head.position, head.hash, last)
+        for name, last in commit.passed.items():
+            head = self.heads.get(int(name), NOTHING)
+            self.heads[int(name)] = Head(head.position, head.hash, last)
 
     def _take_file(self, path: str, commit: Commit, file: FileEntry) -> None:
         if not _PART.fullmatch(file.path):
@@ -218,11 +239,17 @@ class LogCheck:
             after = segment.after or head.last
             if order_of(segment.first) <= order_of(after):
                 faults.append("journal entries come before those of the link before")
-            if segment.after is not None and order_of(segment.after) < order_of(head.last):
+            if segment.bucket in self._adopted:
+                pass
+            elif order_of(after) > order_of(head.last):
+                faults.append("journal entries after those of the link before are missing")
+            elif order_of(after) < order_of(head.last):
                 self.findings.note(
                     f"commit {commit.number}: Redis had forgotten that bucket {segment.bucket} was "
                     f"archived up to {head.last}; what came twice was left out"
                 )
+        elif segment.after is not None and commit.kind != ADOPT:
+            self._later.append(segment.bucket)
         self.heads[segment.bucket] = Head(segment.position, segment.hash, head.last)
         return faults
 

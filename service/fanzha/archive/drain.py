@@ -65,6 +65,7 @@ class Drain:
         signer: Signer | None = None,
         *,
         round_rows: int = ROUND_ROWS,
+        may_lack: bool = False,
         now_ms: Callable[[], int] = _CLOCK.now_ms,
     ) -> None:
         self.link = link
@@ -72,6 +73,7 @@ class Drain:
         self.log = LogWriter(place, signer or signer_for(place, None, None), now_ms)
         self.leases = Leases(link, now_ms)
         self._round_rows = round_rows
+        self._may_lack = may_lack
         self._held = HeldRecords(self.log)
 
     def open(self) -> None:
@@ -83,8 +85,13 @@ class Drain:
         """
         self.log.storage.prepare()
         self.log.refresh()
-        adopt(self.log)
+        adopt(self.log, self._cursors)
         remove_orphans(self.log)
+
+    def _cursors(self) -> dict[int, bytes]:
+        """Return up to which entry each bucket was trimmed."""
+        found = self.link.run([("GET", keys.archived(bucket)) for bucket in range(BUCKETS)])
+        return {bucket: cursor for bucket, cursor in enumerate(found) if cursor}
 
     def newest(self, buckets: list[int]) -> dict[int, bytes]:
         """Return the newest entry of each bucket's journal, without those that have none."""
@@ -112,11 +119,14 @@ class Drain:
 
         Raises:
             OvertakenError: another archiver moved them; nothing was done.
+            SetupError: the newest commits of the archive are gone; nothing was done.
             StoreUnavailableError: Redis went away; what was committed is safe.
             OSError: the archive cannot be read or written; nothing was trimmed.
         """
         self.log.refresh()
-        batch = read_batch(self.link, self.log, self._held, newest, self._round_rows)
+        batch = read_batch(
+            self.link, self.log, self._held, newest, self._round_rows, may_lack=self._may_lack
+        )
         passed = batch.passed()
         if batch.rows or passed:
             self._commit(batch, passed)
@@ -183,6 +193,8 @@ def drain(
     progress: Callable[[int], None],
     signer: Signer | None = None,
     round_rows: int = ROUND_ROWS,
+    *,
+    may_lack: bool = False,
 ) -> Drained:
     """Move all journal entries that are there at the start into the archive.
 
@@ -194,13 +206,14 @@ def drain(
         progress: told of the number of rows after each round.
         signer: who signs; None: the key beside the archive.
         round_rows: about how many rows a round moves.
+        may_lack: go on although the newest commits are gone.
 
     Raises:
-        SetupError: the archive cannot be written.
+        SetupError: the archive cannot be written, or its newest commits are gone.
         StoreUnavailableError: Redis went away; what was moved is safe.
     """
     try:
-        one = Drain(link, archive, signer, round_rows=round_rows)
+        one = Drain(link, archive, signer, round_rows=round_rows, may_lack=may_lack)
         one.open()
         try:
             _until_done(one, progress)

@@ -165,6 +165,7 @@ class SeenFile(msgspec.Struct, frozen=True):
     """What a reader needs of a file."""
 
     path: str
+    sha256: str
     rows: int
     segments: list[SeenSegment]
     decided: tuple[int, int] | None = None

@@ -5,6 +5,7 @@ commit names is none of the archive's: an archiver was cut off, or somebody put 
 from before there was a log is read as it lies there.
 """
 
+import hashlib
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -52,6 +53,8 @@ class ArchiveFile:
     """The same of the decisions that its outcomes speak of."""
     newest_ms: int
     """Redis's time of its newest journal entry."""
+    sha256: str | None = None
+    """Of its bytes; None in an archive without a log."""
 
     def holds_bucket(self, bucket: int) -> bool:
         """Say whether rows of a bucket can be in it."""
@@ -108,6 +111,24 @@ class ArchiveLog:
         """Open a file. Raises FileNotFoundError, OSError, pa.ArrowException."""
         path = file if isinstance(file, str) else file.path
         return pq.ParquetFile(self.storage.open(path))
+
+    def check(self, file: ArchiveFile) -> None:
+        """Make sure that a file's bytes are those that its commit names.
+
+        Raises:
+            SetupError: they are not, or it cannot be read.
+        """
+        sha = hashlib.sha256()
+        try:
+            for block in self.storage.read_blocks(file.path):
+                sha.update(block)
+        except OSError as error:
+            raise read_error(self, file, error) from error
+        if file.sha256 is not None and sha.hexdigest() != file.sha256:
+            raise SetupError(
+                f"{self.full_path(file)} is not what was archived; see fanzha audit verify, and "
+                "put the file back from a copy"
+            )
 
     def full_path(self, file: ArchiveFile | str) -> str:
         """Return how to name a file to a person."""
@@ -203,6 +224,7 @@ def _file(entry: SeenFile | FileEntry) -> ArchiveFile:
         decided=entry.decided,
         judged=entry.judged,
         newest_ms=newest,
+        sha256=entry.sha256,
     )
 
 

@@ -6,10 +6,12 @@ and those who look after the archive, cannot read, and keeps the trusted folder 
 """
 
 import fcntl
+import shutil
 from pathlib import Path
 from typing import Final
 
 from fanzha.archive.storage import Place, s3_url
+from fanzha.disk import make_folder, sync
 from fanzha.domain.errors import SetupError
 from fanzha.signing.keys import Signer, load_signer, make_key
 
@@ -47,7 +49,7 @@ def signer_for(place: Place, key: Path | None, name: str | None) -> Signer:
         name: of its public key in the trusted folder, without `.pub`.
 
     Raises:
-        SetupError: the key cannot be read or made, or one of the two is missing.
+        SetupError: the key cannot be read or made, is gone, or one of the two is missing.
     """
     if key is not None and name is not None:
         return load_signer(name, key)
@@ -61,15 +63,38 @@ def signer_for(place: Place, key: Path | None, name: str | None) -> Signer:
         )
     file = folder / f"{_NAME}.key"
     try:
-        (folder / "trusted").mkdir(parents=True, exist_ok=True)
+        make_folder(folder / "trusted")
         # Archivers may start at once.
         with (folder / ".lock").open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if not file.exists():
-                public = make_key(_NAME, file, is_machine=True)
-                public.rename(folder / "trusted" / public.name)
+            _make(folder, file)
     except OSError as error:
         raise SetupError(
             f"cannot make a key in {folder}: {error.strerror}; give one with --sign-with and --as"
         ) from error
     return load_signer(_NAME, file)
+
+
+def _make(folder: Path, file: Path) -> None:
+    """Make a key if there is none; go on where one was cut off that was making it.
+
+    The key takes its place before its public key does: nothing is signed until this has ended.
+    """
+    making, trusted = folder / "making", folder / "trusted" / f"{_NAME}.pub"
+    if not file.exists():
+        if trusted.exists():
+            raise SetupError(
+                f"{file} is gone, by which this archive was signed; put it back, or make another "
+                "key with fanzha models key --machine, and give it with --sign-with and --as"
+            )
+        shutil.rmtree(making, ignore_errors=True)
+        make_key(_NAME, making / file.name, is_machine=True)
+        for made in making.iterdir():
+            sync(made)
+        (making / file.name).rename(file)
+        sync(folder)
+    if (making / trusted.name).exists():
+        (making / trusted.name).rename(trusted)
+        sync(trusted.parent)
+    if making.exists():
+        making.rmdir()

@@ -57,7 +57,7 @@ def rebuild(
         progress: told of how far it is.
 
     Raises:
-        SetupError: Redis is not empty, or the archive cannot be read.
+        SetupError: Redis is not empty, the archive cannot be read, or another rebuild took over.
         StoreUnavailableError: Redis went away; the next start goes on.
     """
     rows = ArchiveRows(archive)
@@ -67,9 +67,9 @@ def rebuild(
     bases, is_done = marks.begin(found.seq_max, now_ms // 1000)
     done = Rebuilt(found.rows)
     if not is_done:
-        subjects, changes = _write_states(link, rows, found, bases, progress)
+        subjects, changes = _write_states(marks, rows, found, bases, progress)
         done.subjects, done.changes = subjects.total(), changes.total()
-        _Walk(link, rows, Recent(lives, now_ms), done).write(progress)
+        _Walk(marks, rows, Recent(lives, now_ms), done).write(progress)
         marks.note(
             lambda bucket: StateRebuildRecord(
                 bucket, bases[bucket], subjects[bucket], changes[bucket], now_ms
@@ -82,7 +82,7 @@ def rebuild(
 
 
 def _write_states(
-    link: RedisLink, rows: ArchiveRows, found: Surveyed, bases: list[int], progress: Progress
+    marks: Marks, rows: ArchiveRows, found: Surveyed, bases: list[int], progress: Progress
 ) -> tuple[Counter[int], Counter[int]]:
     """Write accounts and links; return how many of them, and their changes, by bucket."""
     subjects, changes = Counter[int](), Counter[int]()
@@ -95,10 +95,10 @@ def _write_states(
             changes[bucket] += count
             pending += writes
             if len(pending) >= _COMMANDS_AT_ONCE:
-                _run(link, pending)
+                _run(marks, pending)
                 share = changes.total() / max(1, found.rows)
                 progress("accounts and links", round(1000 * share), 1000)
-        _run(link, pending)
+        _run(marks, pending)
         progress("accounts and links", number + 1, len(parts))
     return subjects, changes
 
@@ -106,12 +106,12 @@ def _write_states(
 class _Walk:
     """Goes through the files by day, for everything that is not the state of a subject."""
 
-    def __init__(self, link: RedisLink, rows: ArchiveRows, recent: Recent, done: Rebuilt) -> None:
-        self._link = link
+    def __init__(self, marks: Marks, rows: ArchiveRows, recent: Recent, done: Rebuilt) -> None:
+        self._marks = marks
         self._rows = rows
         self._recent = recent
         self._done = done
-        self._lists = Lists(link)
+        self._lists = Lists(marks.write)
         self._pending: list[Command] = []
 
     def write(self, progress: Progress) -> None:
@@ -120,7 +120,7 @@ class _Walk:
             for group, bodies in self._rows.groups(file):
                 self._memories_of(group, bodies)
             progress("answers, outcomes, lists", number + 1, len(self._rows.files))
-        _run(self._link, self._pending)
+        _run(self._marks, self._pending)
         self._done.imports = self._lists.bring_into_effect()
 
     def _memories_of(self, group: pa.Table, bodies: Callable[[], Any]) -> None:
@@ -135,7 +135,7 @@ class _Walk:
             except msgspec.DecodeError:
                 self._done.unreadable += 1
             if len(self._pending) >= _COMMANDS_AT_ONCE:
-                _run(self._link, self._pending)
+                _run(self._marks, self._pending)
 
     def _remembered(
         self, group: pa.Table, bodies: Callable[[], Any]
@@ -158,8 +158,7 @@ class _Walk:
         yield from zip(few, found, strict=True)
 
 
-def _run(link: RedisLink, pending: list[Command]) -> None:
+def _run(marks: Marks, pending: list[Command]) -> None:
     """Send what waits, and forget it."""
-    if pending:
-        link.run(pending)
-        pending.clear()
+    marks.write(pending)
+    pending.clear()

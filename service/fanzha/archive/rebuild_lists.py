@@ -3,11 +3,12 @@
 import re
 import secrets
 from collections import Counter
+from collections.abc import Callable
 from typing import Final
 
 from fanzha.adapters import keys
 from fanzha.adapters.codec import decode
-from fanzha.adapters.redis_link import Command, RedisLink
+from fanzha.adapters.redis_link import Command
 from fanzha.adapters.redis_lists import entry_writes
 from fanzha.archive import schema
 from fanzha.domain.record import ListImportRecord, ListProposalRecord
@@ -23,15 +24,15 @@ _NUMBER: Final = re.compile(r"^(import|proposal)-(\d+)$")
 class Lists:
     """Takes the rows of imports, of any order, and brings them into effect in the end."""
 
-    def __init__(self, link: RedisLink) -> None:
-        self._link = link
+    def __init__(self, write: Callable[[list[Command]], None]) -> None:
+        self._write = write
         self._commits: dict[str, int] = {}
         self._groups: Counter[str] = Counter()
         self._counters = {"import": 0, "proposal": 0}
         self._commit_max = 0
 
     def add(self, kind: str, body: bytes) -> None:
-        """Take one row. Raises msgspec.DecodeError, StoreUnavailableError."""
+        """Take one row. Raises msgspec.DecodeError, and as writing does."""
         if kind == schema.KIND_LIST_PROPOSAL:
             self._count(decode(body, ListProposalRecord).proposal_id)
             return
@@ -42,7 +43,7 @@ class Lists:
             self._groups[record.import_id] += 1
             writes = entry_writes(record.import_id, group, record.entries)
             if writes:
-                self._link.run(writes)
+                self._write(writes)
             return
         # Earlier versions did not write the number down: their commits are in order all the same.
         number = record.commit or self._commit_max + 1
@@ -65,7 +66,7 @@ class Lists:
         ):
             if self._counters[name]:
                 writes.append(("SET", key, self._counters[name]))
-        self._link.run(writes)
+        self._write(writes)
         return len(self._commits)
 
     def _count(self, name: str) -> None:

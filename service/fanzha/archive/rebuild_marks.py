@@ -5,6 +5,7 @@ so that workers answer as if Redis were away. All marks are set before the first
 and all states are there before the first mark goes.
 """
 
+import secrets
 from collections.abc import Callable
 from typing import Final
 
@@ -34,6 +35,7 @@ class Marks:
 
     def __init__(self, link: RedisLink) -> None:
         self._link = link
+        self._name = secrets.token_hex(8).encode()
 
     def begin(self, seq_max: int, now_s: int) -> tuple[list[int], bool]:
         """Mark all buckets, or find them marked by a rebuild that was cut off.
@@ -55,7 +57,8 @@ class Marks:
                 return [], True
         elif not any(held):
             self._check_empty()
-        self._link.run([("SET", keys.LISTS_REBUILDING, 1)])
+        # Whoever was at this before stops at its next write, should it only have been frozen.
+        self._link.run([("SET", keys.LISTS_REBUILDING, self._name)])
         base = max(now_s, -(-(seq_max + 1) // REBUILT_EVERY)) * REBUILT_EVERY
         marks = self._link.run([self._call(b, "begin", base) for b in range(BUCKETS)])
         if not all(marks):
@@ -67,6 +70,27 @@ class Marks:
                 "start the rebuild again"
             )
         return bases, False
+
+    def write(self, commands: list[Command]) -> None:
+        """Run commands that write what is rebuilt, as long as no other rebuild has taken over.
+
+        One that was suspended while another did its work would write over what workers wrote since.
+
+        Raises:
+            SetupError: another one has taken over, or is done.
+            StoreUnavailableError: Redis is away.
+        """
+        if commands:
+            self._check_mine()
+            self._link.run(commands)
+
+    def _check_mine(self) -> None:
+        (held,) = self._link.run([("GET", keys.LISTS_REBUILDING)])
+        if held != self._name:
+            raise SetupError(
+                "another rebuild of this Redis was started after this one, or is done already; "
+                "this one ends, and changes nothing more"
+            )
 
     def _check_empty(self) -> None:
         looks: list[Command] = [
@@ -85,7 +109,12 @@ class Marks:
             record_of: what to journal for a bucket.
             newest: id of the newest entry of each bucket's journal that is in the archive.
             now_ms: milliseconds since 1970 UTC.
+
+        Raises:
+            SetupError: another rebuild has taken over.
+            StoreUnavailableError: Redis is away.
         """
+        self._check_mine()
         calls = []
         for bucket in range(BUCKETS):
             cursor = newest.get(bucket, "")

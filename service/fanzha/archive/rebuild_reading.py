@@ -67,10 +67,16 @@ class ArchiveRows:
         self._log, self.files = files_of(place)
 
     def survey(self) -> Surveyed:
-        """Count rows, and find the newest sequence and journal entries. Raises SetupError."""
+        """Check all files, count rows, and find the newest sequence and journal entries.
+
+        Raises:
+            SetupError: a file is not what was archived, or cannot be read.
+        """
         found = Surveyed()
         newest = np.full(BUCKETS, -1, np.int64)
         for file in self.files:
+            # A state made of changed records would answer wrongly, and nobody would see it.
+            self._log.check(file)
             rows = _read(self._log, file, ("bucket", "seq", "stream_id"))
             found.rows += len(rows)
             found.seq_max = max(found.seq_max, pc.max(rows["seq"]).as_py() or 0)

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from fanzha.disk import sync
+from fanzha.disk import make_folder, sync
 from fanzha.domain.errors import SetupError
 
 Place = str | Path
@@ -103,12 +103,12 @@ class _Folder(Storage):
         self._folder = folder
 
     def prepare(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder)
 
     @contextmanager
     def writing(self, path: str) -> Iterator[Any]:
         target = self._folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         with _temporary(target) as file:
             yield file
             _to_disk(file)
@@ -117,7 +117,7 @@ class _Folder(Storage):
 
     def put_if_absent(self, path: str, content: bytes) -> bool:
         target = self._folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         with _temporary(target) as file:
             file.write(content)
             _to_disk(file)

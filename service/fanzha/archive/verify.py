@@ -60,9 +60,12 @@ def verify(
         log.run()
         _check_outside(log, outside, findings)
         chosen = [path for path, stated in log.files.items() if day in (None, stated.day)]
+        if not chosen and day is not None:
+            findings.note(f"the archive holds nothing of {day}, so that no file was looked at")
         begin(sum(log.files[path].entry.bytes for path in chosen))
         FilesCheck(archive, log, findings).run(chosen, progress)
         _check_unnamed(archive, log, findings)
+        _check_strange(archive, findings)
     except OSError as error:
         raise SetupError(f"cannot read the archive {place}: {error}") from error
     return findings
@@ -129,6 +132,23 @@ def _check_unnamed(archive: ArchiveLog, log: LogCheck, findings: Findings) -> No
                 f"{path} is named by no commit: an archiver was cut off, or somebody put it there; "
                 "readers pass over it"
             )
+
+
+def _check_strange(archive: ArchiveLog, findings: Findings) -> None:
+    """Look for what no archiver writes, in folders that other programs read as they lie there."""
+    known = set(part_paths(archive.storage))
+    for folder in archive.storage.names(""):
+        if not folder.startswith("day="):
+            continue
+        for name in archive.storage.names(folder):
+            path = f"{folder}/{name}"
+            # Programs that read folders of Parquet pass over such names.
+            if path not in known and not name.startswith((".", "_")):
+                findings.fault(
+                    path,
+                    "no archiver gives such a name",
+                    "somebody put it there; our readers pass over it, and others may not",
+                )
 
 
 def _is_of_two_archivers(path: str, original: str) -> bool:

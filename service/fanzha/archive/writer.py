@@ -13,6 +13,7 @@ import msgspec
 
 from fanzha.archive.chain import link_hash
 from fanzha.archive.entries import (
+    ADOPT,
     FIRST,
     Commit,
     FileEntry,
@@ -78,6 +79,8 @@ class LogWriter(ArchiveLog):
         """File to the commit that named it."""
         self.entries: dict[str, FileEntry] = {}
         """Path to the entry of each file that counts, without its segments."""
+        self.adopted: set[int] = set()
+        """Buckets whose newest link was taken in as it lay there: nobody can say where it ended."""
         self.gone: set[str] = set()
         """Files that expired, or in whose place smaller ones stand."""
 
@@ -172,6 +175,9 @@ class LogWriter(ArchiveLog):
     def _follow(self, number: int, commit: Commit) -> None:
         segments = [segment for file in commit.files for segment in file.segments]
         self._extend(segments)
+        self.adopted -= {s.bucket for s in segments} | {int(name) for name in commit.passed}
+        if commit.kind == ADOPT:
+            self.adopted |= {segment.bucket for segment in segments}
         last = newest_of(segments)
         for bucket, stream_id in last.items():
             self.heads[bucket] = dataclasses.replace(self.heads[bucket], last=stream_id)

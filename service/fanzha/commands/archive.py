@@ -68,6 +68,14 @@ def archive(
     manifest_after: Annotated[
         float, typer.Option(min=0, help="Hours after its end, and its last record, to close a day.")
     ] = 6.0,
+    accept_loss: Annotated[  # noqa: FBT002 - a flag
+        bool,
+        typer.Option(
+            "--accept-loss",
+            help="Go on although the archive's newest commits are gone for good; the gap stays a "
+            "fault of fanzha audit verify.",
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Move all journal entries that are there now into day-partitioned Parquet, and trim Redis.
@@ -85,11 +93,11 @@ def archive(
     try:
         sent = sum(commit_left_behind(link, place, folder, handled) for folder in spools)
         if go_on:
-            one = Drain(link, place, signer, round_rows=round_rows)
+            one = Drain(link, place, signer, round_rows=round_rows, may_lack=accept_loss)
             dropped = _follow(one, Pace(round_rows, round_seconds), spools, handled, closing)
             done, closed = one.done, closing.closed
         else:
-            done = _once(link, place, signer, round_rows)
+            done = _once(link, place, signer, round_rows, may_lack=accept_loss)
             closed = close_days(place, signer, closing)
             dropped = sum(collect(folder, place) for folder in spools)
     finally:
@@ -98,7 +106,9 @@ def archive(
     _tell(done, out, sent, Segments(dropped, left), closed, as_json=as_json)
 
 
-def _once(link: RedisLink, place: Path | str, signer: Signer, round_rows: int) -> Drained:
+def _once(
+    link: RedisLink, place: Path | str, signer: Signer, round_rows: int, *, may_lack: bool
+) -> Drained:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("archiving")
@@ -108,6 +118,7 @@ def _once(link: RedisLink, place: Path | str, signer: Signer, round_rows: int) -
             lambda rows: progress.update(task, description=f"archived {rows:,} records"),
             signer,
             round_rows,
+            may_lack=may_lack,
         )
 
 

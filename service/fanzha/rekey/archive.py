@@ -19,7 +19,7 @@ from fanzha.adapters.reads import request_digest
 from fanzha.archive import schema
 from fanzha.archive.log import ArchiveLog
 from fanzha.archive.rows import to_row, to_table
-from fanzha.disk import sync
+from fanzha.disk import make_folder, sync
 from fanzha.domain.errors import SetupError
 from fanzha.features.layout import pack_record
 from fanzha.rekey.records import Fields, entry
@@ -60,7 +60,8 @@ def copy_archive(
         progress: told of the number of rows.
 
     Raises:
-        SetupError: the target is not empty, a row cannot be taken apart, or nothing can be written.
+        SetupError: the target is not empty, a file is not what was archived, a row cannot be taken
+            apart, or nothing can be written.
     """
     copied = Copied()
     try:
@@ -71,13 +72,15 @@ def copy_archive(
             )
         log = ArchiveLog(source)
         for file in log.files():
+            log.check(file)
             part = Path(log.full_path(file))
             _copy_part(part, target / file.path, new, requests_since_ms, copied)
             progress(copied.rows)
         before, after = keys
         note = {"from_token_key": before, "to_token_key": after, "rows": copied.rows}
-        target.mkdir(parents=True, exist_ok=True)
+        make_folder(target)
         (target / NOTE).write_text(json.dumps(note) + "\n")
+        sync(target / NOTE)
         sync(target)
     except OSError as error:
         raise SetupError(f"cannot copy the archive to {target}: {error.strerror}") from error
@@ -87,7 +90,7 @@ def copy_archive(
 def _copy_part(
     source: Path, target: Path, new: Successor, requests_since_ms: int, copied: Copied
 ) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     with (
         pq.ParquetFile(source) as file,
         pq.ParquetWriter(target, schema.SCHEMA, compression="zstd") as out,
