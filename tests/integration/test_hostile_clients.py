@@ -149,6 +149,20 @@ def test_a_message_that_says_to_be_huge_is_refused_by_its_length(
     opened.close()
 
 
+@pytest.mark.parametrize("name", ["request_id", "transfer_id", "branch_id", "account_ref"])
+def test_names_as_long_as_a_message_hold_nobody_up(service: Service, stub: Any, name: str) -> None:
+    """To search one for what names somebody must not take hours."""
+    request = a_request()
+    place = {"request_id": request, "account_ref": request.transfer.payer}
+    setattr(place.get(name, request.transfer), name, "@" + "a" * 1_900_000)
+
+    with pytest.raises(grpc.RpcError) as failure:
+        stub.ScoreTransfer(request, timeout=30)
+
+    assert failure.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert is_answered(stub)
+
+
 def test_headers_without_end_are_cut_off(service: Service, stub: Any) -> None:
     """A flood of CONTINUATION frames that never says END_HEADERS."""
     before = memory_kib(service)
