@@ -18,6 +18,7 @@ PHONE = re.compile(r"[0-9+ -]+\Z")
 # and ID numbers are written, in figures or in Chinese; an 18-character ID may end in X.
 _FIGURE = r"[\d〇零一壹幺二贰两三叁四肆五伍六陆七柒八捌九玖]"
 _IN_TEXT = re.compile(rf"{_FIGURE}(?:[\W_]*{_FIGURE}){{6,}}[Xx]?")
+_IDENTIFIER_MAX = 128
 _TELLING_LENGTH = 7
 """Shorter identifiers name nobody by themselves, and turn up in other names by chance."""
 _PUNCTUATION = {code: None for code in range(128) if not chr(code).isalnum()}
@@ -101,8 +102,12 @@ def redacted(text: str, identifiers: Iterable[str] = ()) -> str:
 
 
 def telling(identifiers: Iterable[str]) -> tuple[str, ...]:
-    """Return what `tells` looks for: the identifiers that name somebody, without their spelling."""
-    plain = (_unspelled(raw).removeprefix("86") for raw in identifiers if raw)
+    """Return what `tells` looks for: the identifiers that name somebody, without their spelling.
+
+    Longer ones than any that is taken are left out: Unicode's forms take quadratic time to make.
+    """
+    likely = (raw for raw in identifiers if raw and len(raw) <= _IDENTIFIER_MAX)
+    plain = (_unspelled(raw).removeprefix("86") for raw in likely)
     return tuple(raw for raw in plain if len(raw) >= _TELLING_LENGTH)
 
 
