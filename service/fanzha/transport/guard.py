@@ -34,6 +34,9 @@ class Guard:
             authorise(method, caller)
             take_permit(caller)
             yield caller
+        except grpc.RpcError:
+            # The client went away in the middle of its stream: that is no fault of ours.
+            raise
         except Exception as error:  # noqa: BLE001 - every error becomes a status here
             if isinstance(error, DeniedError):
                 self.denials.note(Denial(method, name, error.cause))
