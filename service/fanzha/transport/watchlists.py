@@ -136,9 +136,9 @@ class WatchlistServicer(watchlists_pb2_grpc.WatchlistServiceServicer):
 
 
 def _id(proposal_id: str) -> str:
-    if not re.fullmatch(r"proposal-[0-9]{1,18}", proposal_id):
+    if not re.fullmatch(r"proposal-[0-9]{1,18}(-[0-9]{6})?", proposal_id):
         raise InvalidFieldsError(
-            (FieldFault("proposal_id", "must be given, such as proposal-000017"),)
+            (FieldFault("proposal_id", "must be given, such as proposal-000017-482913"),)
         )
     return proposal_id
 
