@@ -60,6 +60,7 @@ class Bank:
         self.pki.roles(
             [
                 entry("portal", front=True),
+                entry("kiosk", front=True, rate_per_s=0.01, burst=3),
                 entry("core", "scorer"),
                 entry("second", "scorer"),
                 entry("slow", "scorer", rate_per_s=0.5, burst=3),
@@ -160,6 +161,21 @@ def test_a_front_alone_may_nothing_and_a_stranger_neither(bank: Bank, metadata: 
     error = refusal(call, wire.ListProposalsRequest(), metadata=metadata, timeout=60)
 
     assert error.code() is grpc.StatusCode.PERMISSION_DENIED
+
+
+def test_a_front_is_not_allowed_more_by_bringing_many_persons(bank: Bank) -> None:
+    kiosk = bank.lists("kiosk").ListProposals
+    for subject in ("u-17", "u-18", "u-17"):
+        kiosk(wire.ListProposalsRequest(), metadata=bearer(token(sub=subject)), timeout=60)
+
+    error = refusal(
+        kiosk, wire.ListProposalsRequest(), metadata=bearer(token(sub="u-18")), timeout=60
+    )
+
+    assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    bank.lists("portal").ListProposals(
+        wire.ListProposalsRequest(), metadata=bearer(token(sub="u-18")), timeout=60
+    )
 
 
 def test_who_calls_too_often_is_told_when_to_come_back(bank: Bank) -> None:
