@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -161,6 +162,22 @@ def test_a_front_alone_may_nothing_and_a_stranger_neither(bank: Bank, metadata: 
     error = refusal(call, wire.ListProposalsRequest(), metadata=metadata, timeout=60)
 
     assert error.code() is grpc.StatusCode.PERMISSION_DENIED
+
+
+@pytest.mark.parametrize(
+    ("who", "code"),
+    [("nobody", grpc.StatusCode.PERMISSION_DENIED), ("core", grpc.StatusCode.CANCELLED)],
+)
+def test_who_may_not_is_told_before_a_message_is_sent(
+    bank: Bank, who: str, code: grpc.StatusCode
+) -> None:
+    def never() -> Iterator[bytes]:
+        threading.Event().wait(60)
+        yield b""
+
+    begin = bank.channel(who).stream_unary("/fanzha.v1.ScoringService/ScoreBatch")
+
+    assert begin.future(never(), timeout=60).code() is code
 
 
 def test_a_front_is_not_allowed_more_by_bringing_many_persons(bank: Bank) -> None:
