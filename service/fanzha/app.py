@@ -171,6 +171,7 @@ class App:
                 connection_age_s=settings.connection_age_s,
             ),
             Servicers(
+                guard,
                 ScoringServicer(guard, tokens, assessor, reporter, budgets),
                 OutcomeServicer(guard, tokens, reporter, clock, settings.base_currency),
                 WatchlistServicer(guard, tokens, clock, self._import, proposals),

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -61,6 +62,7 @@ class Bank:
         self.pki.roles(
             [
                 entry("portal", front=True),
+                entry("kiosk", front=True, rate_per_s=0.01, burst=3),
                 entry("core", "scorer"),
                 entry("second", "scorer"),
                 entry("review", "reviewer"),
@@ -196,6 +198,37 @@ def test_a_front_alone_may_nothing_and_a_stranger_neither(bank: Bank, subject: s
     error = refusal(call, wire.ListProposalsRequest(), metadata=metadata, timeout=60)
 
     assert error.code() is grpc.StatusCode.PERMISSION_DENIED
+
+
+@pytest.mark.parametrize(
+    ("who", "code"),
+    [("nobody", grpc.StatusCode.PERMISSION_DENIED), ("core", grpc.StatusCode.CANCELLED)],
+)
+def test_who_may_not_is_told_before_a_message_is_sent(
+    bank: Bank, who: str, code: grpc.StatusCode
+) -> None:
+    def never() -> Iterator[bytes]:
+        threading.Event().wait(60)
+        yield b""
+
+    begin = bank.channel(who).stream_unary("/fanzha.v1.ScoringService/ScoreBatch")
+
+    assert begin.future(never(), timeout=60).code() is code
+
+
+def test_a_front_is_not_allowed_more_by_bringing_many_persons(bank: Bank) -> None:
+    kiosk = bank.lists("kiosk").ListProposals
+    for subject in ("u-17", "u-18", "u-17"):
+        kiosk(wire.ListProposalsRequest(), metadata=bearer(token(sub=subject)), timeout=60)
+
+    error = refusal(
+        kiosk, wire.ListProposalsRequest(), metadata=bearer(token(sub="u-18")), timeout=60
+    )
+
+    assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    bank.lists("portal").ListProposals(
+        wire.ListProposalsRequest(), metadata=bearer(token(sub="u-18")), timeout=60
+    )
 
 
 def test_who_calls_too_often_is_told_when_to_come_back(bank: Bank) -> None:

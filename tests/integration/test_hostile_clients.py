@@ -149,6 +149,36 @@ def test_a_message_that_says_to_be_huge_is_refused_by_its_length(
     opened.close()
 
 
+MARKS = "a" + "\u0315\u0301\u0323" * 300_000
+"""Unicode's canonical order of them takes quadratic time to find."""
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        *((name, "@" + "a" * 1_900_000) for name in ("request_id", "branch_id", "account_ref")),
+        *((name, MARKS) for name in ("transfer_id", "account", "person", "phone", "remark")),
+    ],
+    ids=lambda given: given[:12],
+)
+def test_texts_as_long_as_a_message_hold_nobody_up(
+    service: Service, stub: Any, name: str, text: str
+) -> None:
+    """To search one for what names somebody must not take hours."""
+    request = a_request()
+    transfer = request.transfer
+    place = next(
+        x for x in (request, transfer, transfer.payer) if name in x.DESCRIPTOR.fields_by_name
+    )
+    setattr(place, name, text)
+
+    with pytest.raises(grpc.RpcError) as failure:
+        stub.ScoreTransfer(request, timeout=30)
+
+    assert failure.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert is_answered(stub)
+
+
 def test_headers_without_end_are_cut_off(service: Service, stub: Any) -> None:
     """A flood of CONTINUATION frames that never says END_HEADERS."""
     before = memory_kib(service)

@@ -238,7 +238,9 @@ def test_one_bad_entry_leaves_no_proposal(bank: Bank) -> None:
     assert set(left) <= waiting
 
 
-@pytest.mark.parametrize("name", ["", "import-000001", "proposal-", "proposal-1} x"])
+@pytest.mark.parametrize(
+    "name", ["", "import-000001", "proposal-", "proposal-1} x", "proposal-1-2"]
+)
 def test_a_proposal_is_named_as_proposals_are(bank: Bank, name: str) -> None:
     code, details = refusal(bank.approve, "wang.fang", name)
 

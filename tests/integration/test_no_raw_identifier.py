@@ -80,7 +80,7 @@ def transfers() -> Iterator[scoring.ScoreTransferRequest]:
             payee=payee,
             amount=4_321.0,
             remark=f"给{phone} 的货款 {payee[:16]} {person} {MAILS[0]} {PHONES[1][:3]} "
-            f"{PHONES[1][3:7]} {PHONES[1][7:]}",
+            f"{PHONES[1][3:7]} {PHONES[1][7:]} {device} {payer}",
             session=wire.Session(device_id=device, call_in_progress=True, remote_control=True),
         )
         request.transfer.payer.phone = f"+86 {phone}"
@@ -143,7 +143,7 @@ def entries() -> Iterator[watchlists.WatchlistEntry]:
             grade=watchlists.WATCHLIST_GRADE_WATCH,
             source=f"police {PHONES[0]}",
             case_number="A-2026-1",
-            legal_basis=f"冻结 {ACCOUNTS[0]} 持卡人证件 {PERSONS[0]}",
+            legal_basis=f"冻结 {ACCOUNTS[0]} 持卡人证件 {PERSONS[0]} {mark}",
             valid_until_time=a_time(4_000_000_000_000),
         )
 

@@ -2,16 +2,23 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from tests.redis_processes import ClusterSet, wait_until
 
 from fanzha.adapters import keys
+from fanzha.adapters.codec import encode
 from fanzha.adapters.redis_link import RedisLink
 from fanzha.adapters.redis_lists import CommittedLists
-from fanzha.adapters.redis_proposals import RedisProposals
-from fanzha.domain.errors import ProposalClosedError, StoreUnavailableError
+from fanzha.adapters.redis_proposals import PROPOSAL_KIND, RedisProposals
+from fanzha.archive.rebuild_lists import Lists
+from fanzha.domain.errors import (
+    ProposalClosedError,
+    ProposalNotFoundError,
+    StoreUnavailableError,
+)
 from fanzha.domain.evidence import ListSubject, WatchlistEntry
 from fanzha.domain.ids import BUCKETS
 from fanzha.domain.record import Actor
@@ -189,3 +196,28 @@ def test_a_proposal_takes_effect_across_the_shards_of_a_cluster(
 
 def _all_answer(replies: list[Any]) -> bool:
     return not any(isinstance(reply, StoreUnavailableError) for reply in replies)
+
+
+def test_a_number_that_redis_forgot_names_no_other_proposal(link: RedisLink) -> None:
+    """Who approves what a colleague spoke of approves that, and nothing that came later."""
+    store = a_store(link)
+    spoken_of = store.propose(Actor("one"), "", entries(1)).record.proposal_id
+    link.run([("FLUSHALL",)])
+
+    later = store.propose(Actor("another"), "", entries(2)).record.proposal_id
+
+    assert later.rpartition("-")[0] == spoken_of.rpartition("-")[0] == "proposal-000001"
+    assert later != spoken_of
+    with pytest.raises(ProposalNotFoundError):
+        store.find(spoken_of)
+
+
+@pytest.mark.parametrize("name", ["proposal-000041-482913", "proposal-000041"])
+def test_after_a_rebuild_numbers_go_on(link: RedisLink, name: str) -> None:
+    store, lists = a_store(link), Lists(link)
+    record = replace(store.propose(ONE, "", entries(1)).record, proposal_id=name)
+
+    lists.add(PROPOSAL_KIND, encode(record))
+    lists.bring_into_effect()
+
+    assert store.propose(ONE, "", entries(1)).record.proposal_id.startswith("proposal-000042-")

@@ -14,6 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.conftest import Service
 
 from fanzha.transport.watching import WATCHES_MAX
+from fanzha.v1 import outcomes_pb2, outcomes_pb2_grpc
 
 WATCH = "/grpc.health.v1.Health/Watch"
 _PATIENCE_S = 60.0
@@ -79,6 +80,31 @@ def test_a_worker_may_open_more_files_than_a_shell(start_service: Callable[..., 
     said = Path(f"/proc/{service.process.pid}/limits").read_text("ascii")
     files = next(x for x in said.splitlines() if x.startswith("Max open files"))
     assert int(files.split()[3]) == min(16_384, most)
+
+
+def test_a_client_that_goes_away_is_no_error_of_the_service(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service()
+    goes_on, came = threading.Event(), threading.Event()
+
+    def messages() -> Iterator[outcomes_pb2.RecordOutcomesRequest]:
+        yield outcomes_pb2.RecordOutcomesRequest()
+        came.set()
+        goes_on.wait(_PATIENCE_S)
+
+    with own_channel(service) as channel:
+        for _ in range(5):
+            call = outcomes_pb2_grpc.OutcomeServiceStub(channel).RecordOutcomes.future(messages())
+            assert came.wait(_PATIENCE_S)
+            call.cancel()
+            came.clear()
+        goes_on.set()
+    assert service.stop() == 0
+
+    said = (service.data_dir / "serve.log").read_text()
+    assert "ERROR" not in said
+    assert "Traceback" not in said
 
 
 def test_watches_that_never_say_what_they_watch_take_no_thread_from_others(

@@ -7,9 +7,11 @@ import pytest
 
 from fanzha.adapters.codec import decode_decision, decode_record, encode
 from fanzha.archive.rows import day_of, to_row, to_table
+from fanzha.domain.errors import RegistryRefusedError
 from fanzha.domain.record import ExecutionRecord
 from fanzha.domain.vocabulary import ExecutionStatus
 from fanzha.mapping.checking import check_mapping
+from fanzha.registry.registry_file import history_of
 from fanzha.signing.keys import read_trusted
 
 MAPPING = """columns:
@@ -30,6 +32,12 @@ def test_text_that_is_no_utf8_is_a_record_that_cannot_be_read(read: object) -> N
     body = b"\x81\xab" + b"decision_id" + b"\xa2\xff\xfe"
     with pytest.raises(msgspec.DecodeError):
         read(body)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b'{"statements":' + b"[" * 100_000])
+def test_a_registry_nested_without_end_is_refused(content: bytes) -> None:
+    with pytest.raises(RegistryRefusedError, match="is damaged"):
+        history_of(content)
 
 
 def test_an_absurd_time_does_not_stop_the_archive() -> None:

@@ -4,6 +4,7 @@ The entries lie in one hash of groups that Redis itself drops when the proposal 
 first is settled by one write; what an approval began is finished by the next, under the same name.
 """
 
+import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -70,7 +71,9 @@ class RedisProposals:
     def propose(self, proposer: Actor, comment: str, entries: Iterable[Entry]) -> ListProposal:
         """Keep entries as a proposal."""
         number = int(self._link.run([("INCR", keys.LIST_PROPOSAL_COUNTER)])[0])
-        proposal_id = f"proposal-{number:06d}"
+        # Redis may forget the number, and give it again: who approves a proposal that a colleague
+        # spoke of must not approve another one.
+        proposal_id = f"proposal-{number:06d}-{secrets.randbelow(10**6):06d}"
         place = keys.list_proposed(proposal_id)
         counts: Counter[tuple[Any, Any]] = Counter()
         try:

@@ -18,7 +18,7 @@ LIST_KINDS: Final = (
     schema.KIND_LIST_COMMIT,
     schema.KIND_LIST_PROPOSAL,
 )
-_NUMBER: Final = re.compile(r"^(import|proposal)-(\d+)$")
+_NUMBER: Final = re.compile(r"^(import|proposal)-(\d+)(?:-\d+)?$")
 
 
 class Lists:

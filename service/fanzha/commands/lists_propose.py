@@ -22,7 +22,9 @@ from fanzha.v1 import watchlists_pb2_grpc
 
 _PASSING = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
 
-Proposal = Annotated[str, typer.Argument(help="Such as proposal-000017; fanzha lists proposals.")]
+Proposal = Annotated[
+    str, typer.Argument(help="Such as proposal-000017-482913; fanzha lists proposals.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 

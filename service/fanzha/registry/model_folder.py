@@ -77,7 +77,7 @@ def read_model_folder(folder: Path) -> ModelFolder:
         stored = json.loads(manifest)
         label = f"{stored['name']}/{stored['version']}"
         files = dict(stored["files_sha256"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelRefusedError(
             f"{folder / MANIFEST_FILE} cannot be used: {error}; {_REMEDY}"
         ) from error
@@ -137,7 +137,7 @@ def read_signature(model: ModelFolder) -> Signature:
         raise ModelRefusedError(
             f"{model.label} is not signed: there is no {file}; fanzha models sign makes it"
         ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelRefusedError(f"{file} is no signature: {error!r}; sign it again") from error
     if algorithm != ALGORITHM or not is_signed(
         signature.key, _CONTEXT + model.manifest, signature.signature

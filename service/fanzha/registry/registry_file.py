@@ -52,7 +52,7 @@ def history_of(content: bytes) -> tuple[Statement, ...]:
     """
     try:
         stored = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RegistryRefusedError(f"it is damaged: {error}") from error
     if (
         not isinstance(stored, dict)

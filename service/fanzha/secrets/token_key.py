@@ -157,9 +157,10 @@ def read_key_file(path: Path) -> KeyFile:
         header = json.loads(content)
         is_known = header["format"] == FORMAT and header["version"] == VERSION
         by = header["wrapping"]["by"]
-    except (ValueError, KeyError, TypeError) as error:
+        is_known = is_known and by in _SETTING
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise SetupError(f"{path} is no token key; {_REMEDY}") from error
-    if not is_known or by not in _SETTING:
+    if not is_known:
         raise SetupError(
             f"{path} is a token key of another format (version {header.get('version')!r}, wrapped "
             f"by {by!r}); this version reads version {VERSION}"

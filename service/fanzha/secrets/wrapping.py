@@ -84,7 +84,7 @@ class PassphraseFile:
         """Return the key that the passphrase makes with the header's salt and cost."""
         try:
             salt, cost = base64.b64decode(header["salt"], validate=True), int(header["n"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise SetupError(
                 "the token key's file names no salt and cost; restore it from its copy"
             ) from error

@@ -60,8 +60,8 @@ class Caller:
     """SHA-256 of the certificate, in hexadecimal; of a front its own."""
     front: str = ""
     """Name of the front that passed on the token of this person; empty without one."""
-    bucket: Bucket | None = None
-    """Permits of a caller that has a limit."""
+    buckets: tuple[Bucket, ...] = ()
+    """Permits of a caller that has a limit; those of its front come first."""
 
     @property
     def actor(self) -> Actor:
@@ -113,7 +113,7 @@ def take_permit(caller: Caller) -> None:
     Raises:
         RateLimitedError: that was one too many.
     """
-    if caller.bucket is not None:
-        wait_s = caller.bucket.take()
+    for bucket in caller.buckets:
+        wait_s = bucket.take()
         if wait_s > 0:
-            raise RateLimitedError(caller.bucket.rate_per_s, wait_s)
+            raise RateLimitedError(bucket.rate_per_s, wait_s)

@@ -1,6 +1,7 @@
 """Who calls over TLS: by the client's certificate, or by a person's token from a front."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import grpc
@@ -8,7 +9,7 @@ import grpc
 from fanzha.access.bearer import Person, TokenIssuer
 from fanzha.access.certificate import Certificate, read_certificate
 from fanzha.access.clients import Client, Clients
-from fanzha.access.rates import Buckets
+from fanzha.access.rates import Bucket, Buckets
 from fanzha.domain.errors import NotAuthenticatedError
 from fanzha.transport.authorise import Caller
 
@@ -78,13 +79,18 @@ class CertifiedCallers:
         if client is None:
             name = f"{front.name} for somebody without a role"
             return Caller(name, frozenset(), "", certificate.fingerprint, front.name)
-        return self._caller(client, person.subject, certificate.fingerprint, front.name)
+        caller = self._caller(client, person.subject, certificate.fingerprint, front.name)
+        # Whoever acts, the front calls: its own limit counts for all of its persons together.
+        return replace(caller, buckets=(*self._permits(front), *caller.buckets))
 
     def _caller(self, client: Client, identity: str, fingerprint: str, front: str) -> Caller:
-        bucket = None
-        if client.rate_per_s is not None:
-            bucket = self._buckets.of(client.name, client.rate_per_s, client.burst)
-        return Caller(client.name, client.roles, identity, fingerprint, front, bucket)
+        permits = self._permits(client)
+        return Caller(client.name, client.roles, identity, fingerprint, front, permits)
+
+    def _permits(self, client: Client) -> tuple[Bucket, ...]:
+        if client.rate_per_s is None:
+            return ()
+        return (self._buckets.of(client.name, client.rate_per_s, client.burst),)
 
     def _certificate(self, pem: bytes) -> Certificate:
         """Read a certificate; reading takes longer than all the rest, and they come again."""

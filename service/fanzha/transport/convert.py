@@ -27,6 +27,8 @@ E = TypeVar("E", bound=IntEnum)
 
 _EPOCH = date(1970, 1, 1).toordinal()
 REMARK_MAX = 256
+_NAME_MAX = 256
+"""Longer than any name that is kept."""
 
 
 class Door:
@@ -130,17 +132,21 @@ class Door:
         """Note a fault where a name that is kept as it is holds one of the raw identifiers."""
         told = telling(identifiers)
         for field, value in named.items():
-            if tells(value, told):
+            # A longer one is refused for its length; to search it would cost more than it.
+            if len(value) <= _NAME_MAX and tells(value, told):
                 self.fault(
                     field, "must hold no account, phone, ID or device number, nor a mail address"
                 )
 
-    def remark(self, text: str, field: str) -> str:
-        """Return free text with identifiers redacted; too long a text is a fault."""
+    def remark(self, text: str, field: str, identifiers: tuple[str, ...] = ()) -> str:
+        """Return free text with identifiers redacted, those that came with it and what looks so.
+
+        Too long a text is a fault.
+        """
         if len(text) > REMARK_MAX:
             self.fault(field, f"must be at most {REMARK_MAX} characters")
             return ""
-        return redacted(text) if text else ""
+        return redacted(text, identifiers) if text else ""
 
 
 def to_draft(request: scoring.ScoreTransferRequest, caller: str, tokens: Tokens) -> TransferDraft:
@@ -150,11 +156,12 @@ def to_draft(request: scoring.ScoreTransferRequest, caller: str, tokens: Tokens)
     has = transfer.HasField
     base = transfer.base_amount if has("base_amount") else transfer.amount
     payer, payee = transfer.payer, transfer.payee
+    identifiers = (
+        *(payer.account, payee.account, payer.phone, payee.phone),
+        *(payer.person, payee.person, transfer.session.device_id),
+    )
     door.keep_out(
-        (
-            *(payer.account, payee.account, payer.phone, payee.phone),
-            *(payer.person, payee.person, transfer.session.device_id),
-        ),
+        identifiers,
         {
             "request_id": request.request_id,
             "transfer.transfer_id": transfer.transfer_id,
@@ -188,7 +195,7 @@ def to_draft(request: scoring.ScoreTransferRequest, caller: str, tokens: Tokens)
             payee_name_match=door.choice(
                 NameMatch, transfer.payee_name_match, "transfer.payee_name_match"
             ),
-            remark=door.remark(transfer.remark, "transfer.remark"),
+            remark=door.remark(transfer.remark, "transfer.remark", identifiers),
             balance_before_minor=(
                 transfer.balance_before.minor_units if has("balance_before") else None
             ),

@@ -14,14 +14,16 @@ from fanzha.secrets.token_key import TokenKey, plain_key
 IDENTIFIER = re.compile(r"[A-Za-z0-9._:-]+\Z")
 PHONE = re.compile(r"[0-9+ -]+\Z")
 
-# Seven digits or more in a row, also with up to three other signs between two of them, as accounts,
-# phones and ID numbers are written, in figures or in Chinese; an 18-character ID may end in X.
+# Seven digits or more in a row, also with blanks and punctuation between them, as accounts, phones
+# and ID numbers are written, in figures or in Chinese; an 18-character ID may end in X.
 _FIGURE = r"[\d〇零一壹幺二贰两三叁四肆五伍六陆七柒八捌九玖]"
-_IN_TEXT = re.compile(rf"{_FIGURE}(?:[\W_]{{0,3}}{_FIGURE}){{6,}}[Xx]?")
+_IN_TEXT = re.compile(rf"{_FIGURE}(?:[\W_]*{_FIGURE}){{6,}}[Xx]?")
+_IDENTIFIER_MAX = 128
 _TELLING_LENGTH = 7
 """Shorter identifiers name nobody by themselves, and turn up in other names by chance."""
 _PUNCTUATION = {code: None for code in range(128) if not chr(code).isalnum()}
-_MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+# Bounded before the sign: else a long text without one takes quadratic time.
+_MAIL = re.compile(r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")
 
 
 class Tokens:
@@ -84,15 +86,28 @@ def masked(raw: str) -> str:
     return "****"
 
 
-def redacted(text: str) -> str:
-    """Return free text with everything in it that looks like an identifier taken out."""
+def redacted(text: str, identifiers: Iterable[str] = ()) -> str:
+    """Return free text with everything in it that looks like an identifier taken out.
+
+    Args:
+        text: what a caller wrote.
+        identifiers: raw ones that came with it: however they look, they are taken out too.
+    """
     plain = unicodedata.normalize("NFKC", text)
+    for raw in telling(identifiers):
+        if raw in _unspelled(plain):
+            spelled = r"[\W_]*".join(map(re.escape, raw))
+            plain = re.sub(spelled, "[redacted]", plain, flags=re.IGNORECASE)
     return _MAIL.sub("[redacted]", _IN_TEXT.sub("[redacted]", plain))
 
 
 def telling(identifiers: Iterable[str]) -> tuple[str, ...]:
-    """Return what `tells` looks for: the identifiers that name somebody, without their spelling."""
-    plain = (_unspelled(raw).removeprefix("86") for raw in identifiers if raw)
+    """Return what `tells` looks for: the identifiers that name somebody, without their spelling.
+
+    Longer ones than any that is taken are left out: Unicode's forms take quadratic time to make.
+    """
+    likely = (raw for raw in identifiers if raw and len(raw) <= _IDENTIFIER_MAX)
+    plain = (_unspelled(raw).removeprefix("86") for raw in likely)
     return tuple(raw for raw in plain if len(raw) >= _TELLING_LENGTH)
 
 

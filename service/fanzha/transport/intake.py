@@ -29,6 +29,7 @@ from fanzha.transport.watching import Watch
 
 P = ParamSpec("P")
 T = TypeVar("T")
+May = Callable[[str, grpc.ServicerContext], None]
 
 _MALFORMED: Final = object()
 _ERROR: Final = InvalidFieldsError(
@@ -73,11 +74,14 @@ class Lane(ThreadPoolExecutor):
 class _Method:
     """One method: who works, on which lane, and how its messages are read and written."""
 
+    name: str
     work: Callable[[Any, grpc.ServicerContext], Any]
     lane: Lane
     read: Callable[[bytes], object]
     write: Callable[[Any], bytes]
     is_stream: bool
+    may: May
+    """Ends a call that its caller may not make."""
 
 
 class Intake(grpc.GenericRpcHandler):
@@ -96,16 +100,18 @@ class Intake(grpc.GenericRpcHandler):
         """Take nothing more in: say so, rather than have gRPC cancel what it has not looked at."""
         self._is_stopping = True
 
-    def on(self, lane: Lane, streams: Lane) -> "Registrar":
+    def on(self, lane: Lane, streams: Lane, may: May | None = None) -> "Registrar":
         """Return what stands for a server while generated code adds its methods.
 
         Args:
             lane: for methods whose request is one message.
             streams: for methods whose request is a stream.
+            may: asked with a method's full name before a call's message is read; ends those of
+                who may not. None: everybody may.
         """
-        return Registrar(self, lane, streams)
+        return Registrar(self, lane, streams, may)
 
-    def add(self, name: str, handler: Any, lane: Lane) -> None:  # noqa: ANN401 - a named tuple of grpc
+    def add(self, name: str, handler: Any, lane: Lane, may: May) -> None:  # noqa: ANN401 - a named tuple of grpc
         """Add a method under its full name, such as /fanzha.v1.ScoringService/ScoreTransfer."""
         read, write = handler.request_deserializer, handler.response_serializer
         if handler.response_streaming:
@@ -116,7 +122,9 @@ class Intake(grpc.GenericRpcHandler):
             self._others[name] = grpc.stream_stream_rpc_method_handler(work, read, write)
             return
         work = handler.stream_unary if handler.request_streaming else handler.unary_unary
-        self._methods[name] = _Method(work, lane, _strict(read), write, handler.request_streaming)
+        self._methods[name] = _Method(
+            name, work, lane, _strict(read), write, handler.request_streaming, may
+        )
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:  # noqa: ANN401
         """Return the handler of a call that has just come in; None: not ours."""
@@ -137,10 +145,11 @@ class Intake(grpc.GenericRpcHandler):
 class Registrar:
     """Stands for a server while generated code registers the methods of a service."""
 
-    def __init__(self, intake: Intake, lane: Lane, streams: Lane) -> None:
+    def __init__(self, intake: Intake, lane: Lane, streams: Lane, may: May | None) -> None:
         self._intake = intake
         self._lane = lane
         self._streams = streams
+        self._may = may
 
     def add_generic_rpc_handlers(self, handlers: Iterable[object]) -> None:
         """Ignore: the same handlers come by name."""
@@ -149,7 +158,11 @@ class Registrar:
         """Add the methods of a service."""
         for name, handler in handlers.items():
             lane = self._streams if handler.request_streaming else self._lane
-            self._intake.add(f"/{service}/{name}", handler, lane)
+            self._intake.add(f"/{service}/{name}", handler, lane, self._may or _everybody)
+
+
+def _everybody(_: str, __: grpc.ServicerContext) -> None:
+    """Let everybody in."""
 
 
 def _strict(read: Callable[[bytes], object]) -> Callable[[bytes], object]:
@@ -181,6 +194,7 @@ class _Call:
         if method.is_stream:
             sent = _in_time(requests, context, method.lane.patience)
             return method.work(_well_formed(sent), context)
+        method.may(method.name, context)
         request = _received(method.lane, requests, context)
         admission = method.lane.admission
         try:

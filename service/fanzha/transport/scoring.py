@@ -54,8 +54,8 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
                     (FieldFault("requests", f"must hold 1 to {BATCH_MAX} requests"),)
                 )
             # A limit counts transfers, however they are packed; one is paid for at the door.
-            if caller.bucket is not None:
-                caller.bucket.owe(len(request.requests) - 1)
+            for bucket in caller.buckets:
+                bucket.owe(len(request.requests) - 1)
             # Every item is judged before the first answer waits for the disk.
             pending = [self._begin(item, caller.name, context) for item in request.requests]
             return scoring.ScoreBatchResponse(results=[_result(answer) for answer in pending])

@@ -14,6 +14,7 @@ from grpc_reflection.v1alpha import reflection
 
 from fanzha.domain.errors import SetupError
 from fanzha.transport.admission import Admission, Limits
+from fanzha.transport.guard import Guard
 from fanzha.transport.intake import Intake, Lane
 from fanzha.transport.outcomes import OutcomeServicer
 from fanzha.transport.patience import Patience
@@ -77,8 +78,9 @@ _TRANSPORT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Servicers:
-    """What the server serves."""
+    """What the server serves, and what every call of it passes."""
 
+    guard: Guard
     scoring: ScoringServicer
     outcomes: OutcomeServicer
     watchlists: WatchlistServicer
@@ -139,7 +141,7 @@ class Server:
         bounds = (*_age(entrance.connection_age_s), *_connections())
         self._server = grpc.server(rest, options=(*_TRANSPORT, *bounds))
         self._server.add_generic_rpc_handlers((intake,))
-        ours: Any = intake.on(calls, streams)
+        ours: Any = intake.on(calls, streams, servicers.guard.may)
         scoring_pb2_grpc.add_ScoringServiceServicer_to_server(servicers.scoring, ours)
         outcomes_pb2_grpc.add_OutcomeServiceServicer_to_server(servicers.outcomes, ours)
         watchlists_pb2_grpc.add_WatchlistServiceServicer_to_server(servicers.watchlists, ours)

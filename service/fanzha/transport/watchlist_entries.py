@@ -99,9 +99,9 @@ class EntryReader:
         return token, WatchlistEntry(
             kind=kind,
             grade=grade,
-            source=redacted(entry.source),
+            source=redacted(entry.source, (entry.identifier,)),
             case_number=entry.case_number,
-            legal_basis=redacted(entry.legal_basis),
+            legal_basis=redacted(entry.legal_basis, (entry.identifier,)),
             valid_from_ms=since,
             valid_until_ms=until,
             proposed_by=self._proposed_by,

@@ -119,7 +119,7 @@ class WatchlistServicer(watchlists_pb2_grpc.WatchlistServiceServicer):
             for field in ("proposed_by", "approved_by")
             if not _NAME.match(getattr(header, field)) or not plain_name(getattr(header, field))
         ]
-        if plain_name(header.proposed_by) == plain_name(header.approved_by):
+        if not faults and plain_name(header.proposed_by) == plain_name(header.approved_by):
             faults.append(FieldFault("header.approved_by", "must be another person"))
         if len(header.comment) > _COMMENT_MAX:
             faults.append(FieldFault("header.comment", "must be at most 256 characters"))
@@ -136,9 +136,9 @@ class WatchlistServicer(watchlists_pb2_grpc.WatchlistServiceServicer):
 
 
 def _id(proposal_id: str) -> str:
-    if not re.fullmatch(r"proposal-[0-9]{1,18}", proposal_id):
+    if not re.fullmatch(r"proposal-[0-9]{1,18}(-[0-9]{6})?", proposal_id):
         raise InvalidFieldsError(
-            (FieldFault("proposal_id", "must be given, such as proposal-000017"),)
+            (FieldFault("proposal_id", "must be given, such as proposal-000017-482913"),)
         )
     return proposal_id
 

@@ -78,7 +78,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_FOUR_EYES: _ErrorReason.ValueType  # 12
     """Who proposed a change cannot approve it as well.
     Example: {"reason": "ERROR_REASON_FOUR_EYES", "domain": "fanzha",
-              "metadata": {"proposal_id": "proposal-000017"}}
+              "metadata": {"proposal_id": "proposal-000017-482913"}}
     """
     ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 13
     """The caller makes more calls than its limit allows; google.rpc.RetryInfo and the trailing metadata
@@ -88,12 +88,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_PROPOSAL_NOT_FOUND: _ErrorReason.ValueType  # 14
     """There is no proposal of this id.
     Example: {"reason": "ERROR_REASON_PROPOSAL_NOT_FOUND", "domain": "fanzha",
-              "metadata": {"proposal_id": "proposal-000017"}}
+              "metadata": {"proposal_id": "proposal-000017-482913"}}
     """
     ERROR_REASON_PROPOSAL_CLOSED: _ErrorReason.ValueType  # 15
     """The proposal was approved or rejected already, or has expired.
     Example: {"reason": "ERROR_REASON_PROPOSAL_CLOSED", "domain": "fanzha",
-              "metadata": {"proposal_id": "proposal-000017"}}
+              "metadata": {"proposal_id": "proposal-000017-482913"}}
     """
     ERROR_REASON_DEADLINE_PASSED: _ErrorReason.ValueType  # 16
     """The client's deadline had passed when the call's turn came; nothing was begun.
@@ -165,7 +165,7 @@ Example: {"reason": "ERROR_REASON_NOT_AUTHENTICATED", "domain": "fanzha", "metad
 ERROR_REASON_FOUR_EYES: ErrorReason.ValueType  # 12
 """Who proposed a change cannot approve it as well.
 Example: {"reason": "ERROR_REASON_FOUR_EYES", "domain": "fanzha",
-          "metadata": {"proposal_id": "proposal-000017"}}
+          "metadata": {"proposal_id": "proposal-000017-482913"}}
 """
 ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 13
 """The caller makes more calls than its limit allows; google.rpc.RetryInfo and the trailing metadata
@@ -175,12 +175,12 @@ Example: {"reason": "ERROR_REASON_RATE_LIMITED", "domain": "fanzha", "metadata":
 ERROR_REASON_PROPOSAL_NOT_FOUND: ErrorReason.ValueType  # 14
 """There is no proposal of this id.
 Example: {"reason": "ERROR_REASON_PROPOSAL_NOT_FOUND", "domain": "fanzha",
-          "metadata": {"proposal_id": "proposal-000017"}}
+          "metadata": {"proposal_id": "proposal-000017-482913"}}
 """
 ERROR_REASON_PROPOSAL_CLOSED: ErrorReason.ValueType  # 15
 """The proposal was approved or rejected already, or has expired.
 Example: {"reason": "ERROR_REASON_PROPOSAL_CLOSED", "domain": "fanzha",
-          "metadata": {"proposal_id": "proposal-000017"}}
+          "metadata": {"proposal_id": "proposal-000017-482913"}}
 """
 ERROR_REASON_DEADLINE_PASSED: ErrorReason.ValueType  # 16
 """The client's deadline had passed when the call's turn came; nothing was begun.

@@ -384,7 +384,7 @@ class ListProposal(_message.Message):
     DECIDE_COMMENT_FIELD_NUMBER: _builtins.int
     LISTS_VERSION_FIELD_NUMBER: _builtins.int
     proposal_id: _builtins.str
-    """Names the proposal, for example proposal-000017."""
+    """Names the proposal, for example proposal-000017-482913."""
     comment: _builtins.str
     """Why, as the proposer said."""
     state: Global___ListProposalState.ValueType

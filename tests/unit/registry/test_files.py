@@ -130,7 +130,7 @@ class TestModelSignature:
         with pytest.raises(ModelRefusedError, match="does not count"):
             self.signed_by(bank)
 
-    @pytest.mark.parametrize("content", ["", "[]", '{"by": "pipeline"}'])
+    @pytest.mark.parametrize("content", ["", "[]", '{"by": "pipeline"}', "[" * 100_000])
     def test_that_is_none_is_told(self, bank: Bank, content: str) -> None:
         (bank.models / "fraud" / "2" / "signature.json").write_text(content)
 

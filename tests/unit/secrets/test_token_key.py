@@ -234,3 +234,30 @@ def test_fingerprints_tell_keys_and_algorithms_apart() -> None:
 
     assert len({key.fingerprint for key in keys}) == 4
     assert keys[3].fingerprint.startswith(keys[0].fingerprint)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"a":' * 10_000,
+        '{"format": "fanzha token key", "version": 1, "wrapping": {"by": []}}',
+        '{"format": "fanzha token key", "version": 1, "wrapping": {"by": {}}}',
+        '{"format": ' + "9" * 5_000 + "}",
+    ],
+    ids=["deep", "list", "map", "number"],
+)
+def test_what_looks_like_a_key_and_is_none_is_told(tmp_path: Path, content: str) -> None:
+    with pytest.raises(SetupError, match="is no token key"):
+        read_key_file(private(tmp_path / "key", content.encode()))
+
+
+def test_a_cost_without_end_is_told(tmp_path: Path) -> None:
+    phrase = PassphraseFile(private(tmp_path / "phrase", b"twelve bytes and more"))
+    with pytest.raises(SetupError, match="names no salt and cost"):
+        phrase.key({"salt": "AAAA", "n": float("inf")})
+
+
+def test_a_pipe_that_nobody_writes_to_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "key", 0o600)
+    with pytest.raises(SetupError, match="is no file"):
+        read_key_file(tmp_path / "key")
