@@ -53,7 +53,9 @@ def commit_left_behind(link: RedisLink, place: Place, folder: Path, sent: set[st
     if not segments:
         return 0
     # The workers that live carry what is left in the outboxes.
-    redis = RedisStore(link, CommittedLists(link), Relay(link), _LIVES, OutageMemory())
+    redis = RedisStore(
+        link, CommittedLists(link), Relay(link), _LIVES, OutageMemory(_LIVES.window_ms)
+    )
     archive = ArchiveLog(place)
     store = SpoolStore(redis, _LIVES, FoundDecisions(redis, place, _CLOCK.now_ms))
     count = _send_decisions(store, redis, archive, segments, sent)
