@@ -158,7 +158,13 @@ class Recording:
         self._entry = _marked(self._entry)
         decision_id = self._entry.decision.decision_id
         body = self._places.codec.encode(self._entry)
-        self._ticket = self._places.spool.append(decision_id, body, self._ticket)
+        spool, unmarked = self._places.spool, self._ticket
+        try:
+            self._ticket = spool.append(decision_id, body, unmarked)
+        except NotRecordedError:
+            if unmarked is not None and self._journal_entry is None:
+                spool.supersede(unmarked, decision_id)
+            raise
 
     def _spool_alone(self) -> Decision:
         """Redis has not confirmed: nothing is answered before the disk has it."""
@@ -190,8 +196,9 @@ class Recording:
             ) from error
         if committed.first is not None:
             return _same_body(entry, committed.first)
-        if ticket is not None:
-            places.spool.confirm(ticket, entry.decision.decision_id, committed.entry)
+        if self._ticket is not None:
+            # Also where the disk refused the mark: what it took before may lie there some day.
+            places.spool.confirm(self._ticket, entry.decision.decision_id, committed.entry)
         return entry.decision
 
 
