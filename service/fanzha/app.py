@@ -241,7 +241,11 @@ class App:
 
     def _follow_lists(self) -> None:
         while not self._stop.wait(_LISTS_REFRESH_S):
-            self.lists.refresh()
+            try:
+                self.lists.refresh()
+            except Exception:
+                # Health says that lists are not known; the next look may find them readable.
+                log.exception("the lists in effect could not be read; tried again")
 
     def _import(
         self, header: ListImportRecord, entries: Iterable[tuple[bytes, WatchlistEntry]]
