@@ -111,16 +111,20 @@ class MemoryJournal:
         self.records.append(record)
         return Committed()
 
+    def journaled(self, decision_id: str, deadline_s: float) -> tuple[bytes, bytes] | None:
+        return None
+
 
 class MemorySpool:
     """Keeps records as bytes; `later` are those that the store has to get once it is back."""
 
     def __init__(self, *, is_full: bool = False, is_late: bool = False) -> None:
         self.is_full, self.is_late, self.is_writable = is_full, is_late, not is_full
-        self.bodies: list[bytes] = []
-        self.later: list[DecisionRecord] = []
+        self.bodies, self.later = list[bytes](), list[DecisionRecord]()
 
-    def append(self, decision_id: str, body: bytes, unmarked: int | None = None) -> int:
+    def append(
+        self, decision_id: str, body: bytes, unmarked: int | None = None, entry: bytes | None = None
+    ) -> int:
         if self.is_full:
             raise NotRecordedError("the disk is full")
         self.bodies.append(body)

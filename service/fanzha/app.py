@@ -111,7 +111,7 @@ class App:
         self.lists = CommittedLists(self.patient_link, hard, clock.now_ms)
         self.relay = Relay(self.patient_link)
         lives = Lives(settings.idempotency_window_s * 1000, settings.idempotency_memory_s * 1000)
-        outage = OutageMemory()
+        outage = OutageMemory(lives.window_ms)
         self.store = RedisStore(self.link, self.lists, self.relay, lives, outage)
         reports = RedisStore(self.patient_link, self.lists, self.relay, lives, outage)
         decisions = FoundDecisions(reports, settings.archive_dir, clock.now_ms)
@@ -242,7 +242,11 @@ class App:
 
     def _follow_lists(self) -> None:
         while not self._stop.wait(_LISTS_REFRESH_S):
-            self.lists.refresh()
+            try:
+                self.lists.refresh()
+            except Exception:
+                # Health says that lists are not known; the next look may find them readable.
+                log.exception("the lists in effect could not be read; tried again")
 
     def _import(
         self, header: ListImportRecord, entries: Iterable[tuple[bytes, WatchlistEntry]]

@@ -15,7 +15,11 @@ TOKEN = bytes(15) + b"\x07"
 
 def test_what_stood_of_two_answers_may_give_way_to_a_third(link: RedisLink) -> None:
     store = RedisStore(
-        link, CommittedLists(link), Relay(link), Lives(7_200_000, 86_400_000), OutageMemory()
+        link,
+        CommittedLists(link),
+        Relay(link),
+        Lives(7_200_000, 86_400_000),
+        OutageMemory(7_200_000),
     )
     mild, same, strict = (
         decision_of(TOKEN, 1_795_600_000_000, bytes([number] * 9)) for number in range(3)

@@ -60,7 +60,7 @@ def start_worker(link: RedisLink, tmp_path: Path) -> Iterator[Callable[..., Work
 
     def start(window_ms: int = 7_200_000) -> Worker:
         lives = Lives(window_ms, 86_400_000)
-        store = RedisStore(link, CommittedLists(link), Relay(link), lives, OutageMemory())
+        store = RedisStore(link, CommittedLists(link), Relay(link), lives, OutageMemory(7_200_000))
         nothing: Any = SimpleNamespace()
         records = SpoolStore(store, lives, nothing)
         keeper = open_spool(tmp_path, SpoolLimits(segment_s=0.2), records, lambda: NOW_MS)
@@ -125,7 +125,9 @@ def test_what_a_demoted_master_went_on_confirming_is_sent_again(
         behind = RedisLink(demoted.url, 5_000)
         record, body, ticket = worker.appended(1)
         lives = Lives(7_200_000, 86_400_000)
-        store = RedisStore(behind, CommittedLists(behind), Relay(behind), lives, OutageMemory())
+        store = RedisStore(
+            behind, CommittedLists(behind), Relay(behind), lives, OutageMemory(7_200_000)
+        )
         entry = store.commit(record, body, NOW_MS).entry
         behind.close()
     worker.keeper.spool.confirm(ticket, record.decision.decision_id, entry)

@@ -1,5 +1,6 @@
 """One request, two answers: both are kept, and the stricter one stands."""
 
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -100,6 +101,30 @@ def asked_until_it_stands(
         return bool(answer == standing)
 
     wait_until(stands, "a retry gets the answer that stands", 30)
+
+
+def test_an_answer_that_another_worker_repeats_is_in_that_one_s_spool_as_well(
+    short_dir: Path, store: RedisProcess, start_two: Callable[..., tuple[Service, Service]]
+) -> None:
+    decided, repeats = start_two()
+    request = a_request()
+    answer = a_stub(decided).ScoreTransfer(request)
+    # As if it had died after Redis had the record, and before its disk had it.
+    decided.stop(signal.SIGKILL)
+    shutil.rmtree(short_dir / "one" / "spool")
+    assert a_stub(repeats).ScoreTransfer(request) == answer
+
+    store.kill()
+    store.restart(empty=True)
+
+    def is_found() -> bool:
+        try:
+            return bool(found(a_stub(repeats), answer.decision_id).decision == answer)
+        except grpc.RpcError:
+            return False
+
+    wait_until(is_found, "it is sent again", 30)
+    assert_recorded([answer], archived_rows(store.url, short_dir / "archive"))
 
 
 @pytest.mark.parametrize("strict_first", [True, False])

@@ -32,7 +32,15 @@ class OutageMemory:
     anew, and the two answers are reconciled.
     """
 
-    def __init__(self, bytes_max: int = _BYTES_MAX) -> None:
+    def __init__(self, window_ms: int, bytes_max: int = _BYTES_MAX) -> None:
+        """Remember nothing yet.
+
+        Args:
+            window_ms: idempotency window; an answer that was given before it is none to a request
+                that comes now.
+            bytes_max: of all answers together.
+        """
+        self._window_ms = window_ms
         self._answers: dict[_Key, _Answer] = {}
         self._bytes = 0
         self._bytes_max = bytes_max
@@ -49,6 +57,10 @@ class OutageMemory:
         )
         key = _key(record.transfer)
         with self._lock:
+            held = self._answers.get(key)
+            ended_ms = decision.decide_time_ms - self._window_ms
+            if held is not None and held.decide_time_ms <= ended_ms:
+                self._bytes -= len(self._answers.pop(key).body)
             held = self._answers.setdefault(key, answer)
             if held is not answer:
                 return None if held.decision_id == answer.decision_id else _stored(held)

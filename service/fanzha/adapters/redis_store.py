@@ -12,6 +12,7 @@ from fanzha.adapters.reads import ANSWER_HEAD, Reads, request_digest, stored_req
 from fanzha.adapters.redis_link import RedisLink
 from fanzha.adapters.redis_lists import CommittedLists
 from fanzha.adapters.relay import Relay
+from fanzha.domain.errors import StoreUnavailableError
 from fanzha.domain.ids import bucket_of, bucket_of_decision, time_ms_of_decision
 from fanzha.domain.outcomes import OutcomeHistory
 from fanzha.domain.record import (
@@ -139,6 +140,21 @@ class RedisStore:
             self._hint(bucket, outbox_id)
         return Committed(entry=reply[1])
 
+    def journaled(self, decision_id: str, deadline_s: float) -> tuple[bytes, bytes] | None:
+        """Return a decision's record, and the id of its journal entry; see the port."""
+        journal = keys.journal(bucket_of_decision(decision_id))
+        try:
+            (entry,) = self._link.run([("GET", keys.recorded(decision_id))], deadline_s=deadline_s)
+            look = ("XRANGE", journal, entry, entry)
+            found = self._link.run([look], deadline_s=deadline_s)[0] if entry else []
+        except StoreUnavailableError:
+            return None
+        for _, flat in found:
+            fields = dict(zip(flat[::2], flat[1::2], strict=True))
+            if fields[b"k"] in _DECISION_KINDS:
+                return fields[b"b"], entry
+        return None
+
     def find_decision(self, decision_id: str) -> DecisionOnRecord | None:
         """Return a decision that Redis holds: its answer, or its record in the journal.
 
@@ -159,10 +175,9 @@ class RedisStore:
         # Entry ids are Redis's own time; clocks may differ by a few seconds.
         start = max(0, time_ms_of_decision(decision_id) - _CLOCKS_APART_MS)
         rows = self._link.run([("XRANGE", journal, start, "+", "COUNT", _JOURNAL_LOOK)])[0]
-        wanted = decision_id.encode()
         for _, flat in reversed(rows):
             fields = dict(zip(flat[::2], flat[1::2], strict=True))
-            if fields[b"k"] in _DECISION_KINDS and wanted in fields[b"b"]:
+            if fields[b"k"] in _DECISION_KINDS and decision_id.encode() in fields[b"b"]:
                 record = decode_record(fields[b"b"])
                 if record.decision.decision_id == decision_id:
                     return on_record(record, reconciled)

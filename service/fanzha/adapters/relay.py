@@ -5,6 +5,7 @@ Each message is applied under a marker, so that a repetition changes nothing. Wh
 one server is away, what concerns it waits in its outboxes, and the others' messages go on.
 """
 
+import logging
 import queue
 import threading
 import time
@@ -16,6 +17,8 @@ from fanzha.adapters.redis_link import Command, RedisLink
 from fanzha.domain.errors import StoreUnavailableError
 from fanzha.domain.ids import BUCKETS, bucket_of
 from fanzha.features.layout import Change
+
+log = logging.getLogger(__name__)
 
 _BATCH = 128
 _SWEEP_S = 1.0
@@ -66,11 +69,14 @@ class Relay:
         next_sweep_s = time.monotonic() + _SWEEP_S
         while True:
             hints = self._take()
-            if hints:
-                self._deliver(self._read(hints))
-            if time.monotonic() >= next_sweep_s and not self._stop.is_set():
-                self._deliver(self._left_behind())
-                next_sweep_s = time.monotonic() + _SWEEP_S
+            try:
+                if hints:
+                    self._deliver(self._read(hints))
+                if time.monotonic() >= next_sweep_s and not self._stop.is_set():
+                    next_sweep_s = time.monotonic() + _SWEEP_S
+                    self._deliver(self._left_behind())
+            except Exception:
+                log.exception("messages to other accounts could not be carried; tried again")
             if self._stop.is_set() and self._hints.empty():
                 return
 
@@ -88,11 +94,12 @@ class Relay:
     def _read(self, hints: list[tuple[int, bytes]]) -> list[_Message]:
         reads: list[Command] = [("XRANGE", keys.outbox(b), i, i) for b, i in hints]
         replies = self._link.try_run(reads)
-        return [
+        read = [
             _message(bucket, rows[0], age_ms=0)
             for (bucket, _), rows in zip(hints, replies, strict=True)
             if _is_there(rows) and rows
         ]
+        return [message for message in read if message is not None]
 
     def _left_behind(self) -> list[_Message]:
         reads: list[Command] = [("TIME",)]
@@ -107,7 +114,7 @@ class Relay:
             if _is_there(rows)
             for row in rows
         ]
-        return [message for message in found if message.age_ms >= _LEFT_BEHIND_MS]
+        return [x for x in found if x is not None and x.age_ms >= _LEFT_BEHIND_MS]
 
     def _deliver(self, messages: list[_Message]) -> None:
         if not messages:
@@ -151,8 +158,13 @@ def _is_there(reply: object) -> bool:
     return not isinstance(reply, StoreUnavailableError)
 
 
-def _message(bucket: int, row: list[Any], *, age_ms: int) -> _Message:
+def _message(bucket: int, row: list[Any], *, age_ms: int) -> _Message | None:
+    """Read a message; one that is none stays where it is, and keeps nobody else's waiting."""
     fields = dict(zip(row[1][::2], row[1][1::2], strict=True))
-    return _Message(
-        bucket, row[0], fields[b"t"], fields[b"o"], fields[b"c"], fields.get(b"l", b""), age_ms
-    )
+    try:
+        subject, kind, change = fields[b"t"], fields[b"o"], fields[b"c"]
+        bucket_of(subject)
+    except (KeyError, IndexError):
+        log.error("%r in the outbox of bucket %d is no message; look at it", row[0], bucket)  # noqa: TRY400 - no bug
+        return None
+    return _Message(bucket, row[0], subject, kind, change, fields.get(b"l", b""), age_ms)

@@ -58,8 +58,17 @@ class ResendingSpool:
         cause = self.file.failure
         return "" if cause is None else f"spool {self.file.folder}: {cause}"
 
-    def append(self, decision_id: str, body: bytes, unmarked: int | None = None) -> int:
+    def append(
+        self,
+        decision_id: str,
+        body: bytes,
+        unmarked: int | None = None,
+        entry: bytes | None = None,
+    ) -> int:
         """Queue a record for the disk; see the port."""
+        if entry is not None:
+            about = bucket_of_decision(decision_id), place_of(entry)
+            return self.file.append(MARKED + decision_id.encode() + body, waits=True, about=about)
         if unmarked is None:
             return self.file.append(RECORD + decision_id.encode() + body, waits=True)
         return self.file.append(

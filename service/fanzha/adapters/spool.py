@@ -20,6 +20,8 @@ from fanzha.adapters.spool_frames import HEAD, SUFFIX, frame, open_segment
 from fanzha.domain.errors import NotRecordedError, SetupError
 
 _LOSSES_MAX: Final = 1_000
+_QUEUED_BYTES_MAX: Final = 64 * 2**20
+"""So much may wait for a disk that takes nothing; beyond, it counts as one that refuses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class SpoolFile:
         self._condition = threading.Condition()
         self._pending: list[_Queued] = []
         self._queued = 0
+        self._queued_bytes = 0
         self._safe = 0
         self._failed: str | None = None
         self._is_full = False
@@ -108,16 +111,20 @@ class SpoolFile:
             about: bucket and journal entry of a record that is confirmed already.
 
         Raises:
-            NotRecordedError: the disk refuses, or the spool is full; later it may not.
+            NotRecordedError: the disk refuses or stands still, or the spool is full; later it may
+                not.
         """
         framed = frame(payload)
         with self._condition:
-            if cause := self.failure or ("the worker is stopping" if self._closing else None):
+            # A note is short, and of a record that is in already.
+            failure = self._failed if settles is not None and not waits else self.failure
+            if cause := failure or ("the worker is stopping" if self._closing else None):
                 raise NotRecordedError(f"the spool cannot be written: {cause}")
             self._queued += 1
             if about is not None:
                 settles = Settles(self._queued, *about)
             self._pending.append(_Queued(framed, waits, settles))
+            self._queued_bytes += len(framed)
             self._condition.notify_all()
             return self._queued
 
@@ -145,9 +152,13 @@ class SpoolFile:
     @property
     def failure(self) -> str | None:
         """Why nothing can be appended, None while it can."""
-        if self._failed is None and self._is_full:
+        if self._failed is not None:
+            return self._failed
+        if self._is_full:
             return f"it holds its bound of {self._limits.bytes_max:,} bytes"
-        return self._failed
+        if self._queued_bytes > _QUEUED_BYTES_MAX:
+            return f"the disk has not taken the last {self._queued_bytes:,} bytes"
+        return None
 
     @property
     def newest(self) -> int:
@@ -204,6 +215,7 @@ class SpoolFile:
             with self._condition:
                 if failed is None:
                     self._safe = upto
+                self._queued_bytes -= sum(len(one.framed) for one in group)
                 self._condition.notify_all()
             if failed is not None:
                 self._refuse(failed)
@@ -214,6 +226,7 @@ class SpoolFile:
         """Refuse what is not on disk, and all that follows, until the disk takes something."""
         with self._condition:
             group, self._pending = self._pending, []
+            self._queued_bytes = 0
             self._failed = cause
             self._lost.append((self._safe, self._queued))
             self._safe = self._queued

@@ -48,6 +48,7 @@ class Contents:
     reports: list[Spooled] = field(default_factory=list)
     confirmed: dict[str, Place] = field(default_factory=dict)
     superseded: set[str] = field(default_factory=set)
+    """Those that were given up, and not answered after that by a retry that found them."""
 
     def states(self, after: "Iterable[Contents]") -> bytearray:
         """Return what each frame is, WAITS, SETTLED or VOID, by the notes here and after it.
@@ -83,6 +84,7 @@ def contents_of(path: Path) -> Contents:
         kind, name = payload[:1], payload[1 : 1 + ID_LENGTH].decode("ascii", "replace")
         if kind in (RECORD, MARKED):
             found.decisions[name] = Spooled(index, at, is_marked=kind == MARKED)
+            found.superseded.discard(name)
         elif kind == DECISION:
             # Of the first version.
             record = decode_record(payload[1:])
@@ -95,6 +97,15 @@ def contents_of(path: Path) -> Contents:
         elif kind == SUPERSEDED:
             found.superseded.add(name)
     return found
+
+
+def superseded_in(segments: Iterable[Contents]) -> set[str]:
+    """Return the decisions that were never answered, by all segments of a worker, oldest first."""
+    superseded: set[str] = set()
+    for contents in segments:
+        superseded -= contents.decisions.keys()
+        superseded |= contents.superseded
+    return superseded
 
 
 def body_at(path: Path, at: int) -> bytes:

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from fanzha.adapters.kept import KeptReport, decode_report
-from fanzha.adapters.spool_contents import Contents, body_at, contents_of
+from fanzha.adapters.spool_contents import Contents, body_at, contents_of, superseded_in
 from fanzha.adapters.spool_frames import SUFFIX, survey, unlocked_segments
 from fanzha.archive.find import archived_decisions, archived_reports
 from fanzha.archive.log import ArchiveLog
@@ -31,7 +31,6 @@ def collect(spool: Path, archive: Place) -> int:
     segments = sorted(spool.glob(f"*{SUFFIX}"))
     if set(unlocked_segments(spool)) < set(segments):
         return 0
-    superseded: set[str] = set()
     looked: list[Contents] = []
     for segment in segments:
         try:
@@ -41,8 +40,8 @@ def collect(spool: Path, archive: Place) -> int:
         except msgspec.DecodeError:
             log.exception("%s holds what this version cannot read, and is kept", segment)
             continue
-        superseded |= contents.superseded
         looked.append(contents)
+    superseded = superseded_in(looked)
     archived = [one for one in looked if _is_archived(one, log_of, superseded)]
     # Notes count for the decisions of other segments, so that all are judged before one goes.
     for contents in archived:

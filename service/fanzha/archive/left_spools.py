@@ -13,7 +13,7 @@ from fanzha.adapters.redis_link import RedisLink
 from fanzha.adapters.redis_lists import CommittedLists
 from fanzha.adapters.redis_store import Lives, RedisStore
 from fanzha.adapters.relay import Relay
-from fanzha.adapters.spool_contents import Contents, body_at, contents_of, record_at
+from fanzha.adapters.spool_contents import Contents, body_at, contents_of, record_at, superseded_in
 from fanzha.adapters.spool_frames import unlocked_segments
 from fanzha.adapters.spool_store import SpoolStore
 from fanzha.archive.collect import has_report
@@ -53,7 +53,9 @@ def commit_left_behind(link: RedisLink, place: Place, folder: Path, sent: set[st
     if not segments:
         return 0
     # The workers that live carry what is left in the outboxes.
-    redis = RedisStore(link, CommittedLists(link), Relay(link), _LIVES, OutageMemory())
+    redis = RedisStore(
+        link, CommittedLists(link), Relay(link), _LIVES, OutageMemory(_LIVES.window_ms)
+    )
     archive = ArchiveLog(place)
     store = SpoolStore(redis, _LIVES, FoundDecisions(redis, place, _CLOCK.now_ms))
     count = _send_decisions(store, redis, archive, segments, sent)
@@ -71,7 +73,7 @@ def _send_decisions(
     sent: set[str],
 ) -> int:
     confirmed = {one for contents in segments for one in contents.confirmed}
-    superseded = {one for contents in segments for one in contents.superseded}
+    superseded = superseded_in(segments)
     held = {
         decision_id: (contents, spooled)
         for contents in segments

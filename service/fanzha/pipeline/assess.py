@@ -66,7 +66,7 @@ class Assessor:
         )
         steps.done("gather")
         if (stored := evidence.stored) is not None:
-            return lambda: stored
+            return self.recorder.repeat(stored, budget.record_by_s)
 
         scored, features = score(transfer, evidence, models.champion, self.zone)
         steps.done("score")

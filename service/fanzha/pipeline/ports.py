@@ -142,6 +142,14 @@ class Journal(Protocol):
         """
         ...
 
+    def journaled(self, decision_id: str, deadline_s: float) -> tuple[bytes, bytes] | None:
+        """Return a decision's record from the journal, and the id of its entry.
+
+        None: the journal holds it no longer, since the archive has it; or it does not answer by
+        `deadline_s`, an instant of the monotonic clock.
+        """
+        ...
+
 
 class Codec(Protocol):
     """Turns records into bytes."""

@@ -1,6 +1,8 @@
 """Puts a decision into two places, spool and store, before it is answered."""
 
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -34,6 +36,32 @@ class Recorder:
     def has_both_places(self, payer: bytes) -> bool:
         """Say whether both took what they were last given; one that did not may have recovered."""
         return self.spool.is_writable and self.journal.is_available(payer)
+
+    def repeat(self, answer: Decision, deadline_s: float) -> Callable[[], Decision]:
+        """Have this worker's spool hold an answer that Redis says was given; return what gives it.
+
+        Who decided may have died, or had to give up, after Redis had the record and before its own
+        disk had it. From now on the answer counts, and must not be in Redis alone. A disk that
+        refuses or is late leaves it there: an error would only have the bank ask again.
+
+        Args:
+            answer: the one that was given.
+            deadline_s: instant of time.monotonic() until which the second place is waited for.
+        """
+        ticket: int | None = None
+        held = self.journal.journaled(answer.decision_id, deadline_s)
+        if held is not None:
+            body, entry = held
+            with suppress(NotRecordedError):
+                ticket = self.spool.append(answer.decision_id, body, entry=entry)
+
+        def given() -> Decision:
+            with suppress(NotRecordedError):
+                if ticket is not None:
+                    self.spool.wait(ticket, deadline_s)
+            return answer
+
+        return given
 
 
 def to_record(
@@ -98,6 +126,7 @@ class Recording:
         self._ticket: int | None = None
         self._journal_entry: bytes | None = None
         self._answer: Decision | None = None
+        self._repeated: Callable[[], Decision] | None = None
         self._begin()
 
     def _begin(self) -> None:
@@ -115,7 +144,8 @@ class Recording:
             return
         if committed.first is not None:
             places.spool.supersede(self._ticket, entry.decision.decision_id)
-            self._answer = _same_body(entry, committed.first)
+            first = _same_body(entry, committed.first)
+            self._repeated = places.repeat(first, self._deadline_s)
         else:
             self._journal_entry = committed.entry
 
@@ -130,6 +160,8 @@ class Recording:
             RequestIdReusedError: another body came first under the same request id.
             NotRecordedError: neither place took it in time.
         """
+        if self._repeated is not None:
+            return self._repeated()
         if self._answer is None:
             is_stored = self._journal_entry is not None
             self._answer = self._stored() if is_stored else self._spool_alone()
@@ -158,7 +190,13 @@ class Recording:
         self._entry = _marked(self._entry)
         decision_id = self._entry.decision.decision_id
         body = self._places.codec.encode(self._entry)
-        self._ticket = self._places.spool.append(decision_id, body, self._ticket)
+        spool, unmarked = self._places.spool, self._ticket
+        try:
+            self._ticket = spool.append(decision_id, body, unmarked)
+        except NotRecordedError:
+            if unmarked is not None and self._journal_entry is None:
+                spool.supersede(unmarked, decision_id)
+            raise
 
     def _spool_alone(self) -> Decision:
         """Redis has not confirmed: nothing is answered before the disk has it."""
@@ -190,8 +228,9 @@ class Recording:
             ) from error
         if committed.first is not None:
             return _same_body(entry, committed.first)
-        if ticket is not None:
-            places.spool.confirm(ticket, entry.decision.decision_id, committed.entry)
+        if self._ticket is not None:
+            # Also where the disk refused the mark: what it took before may lie there some day.
+            places.spool.confirm(self._ticket, entry.decision.decision_id, committed.entry)
         return entry.decision
 
 

@@ -20,7 +20,13 @@ class Spool(Protocol):
         """Whether the disk took what it was last given."""
         ...
 
-    def append(self, decision_id: str, body: bytes, unmarked: int | None = None) -> int:
+    def append(
+        self,
+        decision_id: str,
+        body: bytes,
+        unmarked: int | None = None,
+        entry: bytes | None = None,
+    ) -> int:
         """Queue a record for the disk and return its ticket.
 
         Args:
@@ -28,6 +34,8 @@ class Spool(Protocol):
             body: its record.
             unmarked: ticket of the same decision's record without the mark JOURNAL; given, the
                 decision may be answered on the strength of this record alone.
+            entry: id of its journal entry; given, the store holds the record, and another
+                worker may have given the answer.
 
         Raises:
             NotRecordedError: the disk refuses.

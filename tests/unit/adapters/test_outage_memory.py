@@ -34,7 +34,7 @@ FIRST, SECOND = a_record_of("r-1", "A" * 26), a_record_of("r-1", "B" * 26)
 
 
 def test_the_first_of_two_answers_of_one_worker_is_the_answer() -> None:
-    memory = OutageMemory()
+    memory = OutageMemory(7_200_000)
 
     assert memory.keep(FIRST) is None
     assert memory.keep(FIRST) is None
@@ -43,7 +43,7 @@ def test_the_first_of_two_answers_of_one_worker_is_the_answer() -> None:
 
 
 def test_what_redis_holds_by_now_counts_only_where_redis_cannot_be_asked() -> None:
-    memory = OutageMemory()
+    memory = OutageMemory(7_200_000)
     memory.keep(FIRST)
     memory.settle(FIRST, SECOND.decision)
 
@@ -51,8 +51,19 @@ def test_what_redis_holds_by_now_counts_only_where_redis_cannot_be_asked() -> No
     assert memory.answer(FIRST.transfer, stored(FIRST)) == stored(FIRST)
 
 
+def test_an_answer_of_before_the_window_is_none_to_a_request_of_a_later_outage() -> None:
+    memory = OutageMemory(7_200_000)
+    memory.keep(FIRST)
+    memory.settle(FIRST, FIRST.decision)
+    time_ms = FIRST.decision.decide_time_ms + 7_200_000
+    later = replace(SECOND, decision=replace(SECOND.decision, decide_time_ms=time_ms))
+
+    assert memory.keep(later) is None
+    assert memory.answer(later.transfer, None) == stored(later)
+
+
 def test_another_request_is_not_answered_from_it() -> None:
-    memory = OutageMemory()
+    memory = OutageMemory(7_200_000)
     memory.keep(FIRST)
 
     assert memory.answer(a_record_of("r-2", OTHER_ID).transfer, None) is None
@@ -60,7 +71,7 @@ def test_another_request_is_not_answered_from_it() -> None:
 
 def test_it_is_bounded_and_forgets_the_oldest() -> None:
     size = len(encode(FIRST.decision))
-    memory = OutageMemory(bytes_max=3 * size)
+    memory = OutageMemory(7_200_000, bytes_max=3 * size)
     records = [a_record_of(f"r-{number}", f"{number:026d}") for number in range(5)]
     for record in records:
         memory.keep(record)

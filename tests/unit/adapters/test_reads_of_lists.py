@@ -54,7 +54,7 @@ class World:
     def findings(self, *replies: Any) -> Findings:
         reads = Reads(TRANSFER, Scripts())
         assert len(reads.commands) == len(replies)
-        return reads.findings(list(replies), self.lists, OutageMemory())
+        return reads.findings(list(replies), self.lists, OutageMemory(7_200_000))
 
 
 def an_account(*entries: bytes) -> list[Any]:

@@ -105,6 +105,26 @@ def test_the_spool_recovers_on_a_new_segment(tmp_path: Path) -> None:
     assert b"Dlost" not in kept
 
 
+def test_a_disk_that_stands_still_counts_as_one_that_refuses(tmp_path: Path) -> None:
+    spool = SpoolFile(tmp_path, now_ms)
+    reader, writer = os.pipe()
+    os.dup2(writer, spool._file.fileno())
+    os.close(writer)
+    ticket = spool.append(b"R" * 2**20, waits=True)
+
+    for _ in range(63):
+        spool.append(b"R" * 2**20, waits=True)
+
+    with pytest.raises(NotRecordedError, match="has not taken"):
+        spool.append(b"R" * 2**20, waits=True)
+    spool.append(b"C", settles=Settles(ticket))
+    os.close(reader)
+    while spool.failure is not None:
+        threading.Event().wait(0.05)
+    spool.wait(spool.append(b"Dkept"))
+    spool.close()
+
+
 def test_an_unwritable_folder_is_named_with_the_remedy(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")

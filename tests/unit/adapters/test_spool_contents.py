@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fanzha.adapters.spool_book import SETTLED, VOID, WAITS
-from fanzha.adapters.spool_contents import Contents, body_at, contents_of
+from fanzha.adapters.spool_contents import Contents, body_at, contents_of, superseded_in
 from fanzha.adapters.spool_frames import CONFIRMED, HEAD, MARKED, RECORD, SUPERSEDED, frame
 
 A, B, C, D = (letter * 26 for letter in (b"A", b"B", b"C", b"D"))
@@ -24,6 +24,16 @@ def test_notes_count_here_and_in_the_segments_after(tmp_path: Path) -> None:
     assert first.states([]) == bytes([SETTLED, WAITS, WAITS, WAITS, VOID])
     assert first.states([second, third]) == bytes([SETTLED, VOID, SETTLED, WAITS, VOID])
     assert first.confirmed == {A.decode(): (5, 0)}
+
+
+def test_what_was_given_up_and_then_repeated_from_redis_counts_as_answered(tmp_path: Path) -> None:
+    given_up = [RECORD + A + b"old", SUPERSEDED + A, RECORD + B + b"old", SUPERSEDED + B]
+    first = a_segment(tmp_path, "1", *given_up, MARKED + A + b"old", RECORD + C + b"old")
+    second = a_segment(tmp_path, "2", MARKED + B + b"old", SUPERSEDED + C)
+
+    assert first.states([second]) == bytes([VOID] * 4 + [WAITS, VOID])
+    assert second.states([]) == bytes([WAITS, VOID])
+    assert superseded_in([first, second]) == {C.decode()}
 
 
 def test_a_marked_record_takes_the_place_of_the_unmarked_one(tmp_path: Path) -> None:
