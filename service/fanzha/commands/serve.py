@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fanzha.settings import read_settings
+from fanzha.settings import read_settings, warn_of_unread
 
 if TYPE_CHECKING:
     from fanzha.app import App
@@ -49,7 +49,8 @@ def serve(
     # The service's parts take a second to load; other commands do without them.
     from fanzha.app import App  # noqa: PLC0415
 
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    warn_of_unread()
     settings = read_settings(
         address=address,
         tls_cert=tls_cert,
