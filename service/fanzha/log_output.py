@@ -63,6 +63,5 @@ def write_log(monotonic: Callable[[], float]) -> None:
     """
     handler = logging.StreamHandler()
     handler.addFilter(Repeats(monotonic))
-    logging.basicConfig(
-        level=logging.INFO, format="%(levelname)s %(name)s %(message)s", handlers=[handler]
-    )
+    shape = "%(asctime)s %(levelname)s %(name)s %(message)s"
+    logging.basicConfig(level=logging.INFO, format=shape, handlers=[handler])

@@ -1,7 +1,10 @@
 """Settings of a deployment, and the only reader of the environment (`FANZHA_*`)."""
 
+import logging
+import os
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -11,12 +14,16 @@ from fanzha.domain.currency import CURRENCIES
 from fanzha.domain.errors import SetupError
 from fanzha.secrets.digests import Algorithm
 
+_PREFIX: Final = "FANZHA_"
+
+log = logging.getLogger(__name__)
+
 
 class Settings(BaseSettings):
     """One field a setting, as FANZHA_<NAME>; `fanzha serve` has options for the usual ones."""
 
     model_config = SettingsConfigDict(
-        env_prefix="FANZHA_", frozen=True, extra="forbid", use_attribute_docstrings=True
+        env_prefix=_PREFIX, frozen=True, extra="forbid", use_attribute_docstrings=True
     )
 
     address: str = "127.0.0.1:7443"
@@ -146,8 +153,10 @@ class Settings(BaseSettings):
         parts = ("tls_cert", "tls_key", "tls_client_ca", "roles")
         missing = [name for name in parts if getattr(self, name) is None]
         if missing and len(missing) < len(parts):
+            *first, last = (_variable(name) for name in parts)
             raise ValueError(
-                f"TLS needs all of {', '.join(parts)}; {', '.join(missing)} is missing"
+                f"TLS needs {', '.join(first)} and {last}, or the options of serve; not given: "
+                + ", ".join(f"{_variable(name)} ({_option(name)})" for name in missing)
             )
         return self
 
@@ -155,7 +164,7 @@ class Settings(BaseSettings):
     def _remembers_the_window(self) -> "Settings":
         if self.idempotency_memory_s < self.idempotency_window_s:
             raise ValueError(
-                "idempotency_memory_s must be at least idempotency_window_s: "
+                "FANZHA_IDEMPOTENCY_MEMORY_S must be at least FANZHA_IDEMPOTENCY_WINDOW_S: "
                 "an answer is found by what is remembered"
             )
         return self
@@ -181,12 +190,39 @@ def read_settings(**given: object) -> Settings:
         chosen: dict[str, Any] = {name: x for name, x in given.items() if x is not None}
         return Settings(**chosen)
     except ValidationError as error:
-        faults = "\n".join(f"  {_named(fault['loc'])}: {fault['msg']}" for fault in error.errors())
+        faults = "\n".join(f"  {_named(x['loc'])}{_said(x['msg'])}" for x in error.errors())
         raise SetupError(f"settings that cannot be used:\n{faults}") from error
+
+
+def warn_of_unread() -> None:
+    """Log a warning that names the variables FANZHA_… which nobody reads, such as misspelt ones."""
+    known = {_variable(name) for name in Settings.model_fields} | {"FANZHA_KERNEL_CACHE"}
+    unread = []
+    for name in sorted(os.environ):
+        if name.upper().startswith(_PREFIX) and name.upper() not in known:
+            near = get_close_matches(name.upper(), known, n=1, cutoff=0.85)
+            unread.append(f"{name} ({near[0]} is a setting)" if near else name)
+    if unread:
+        log.warning(
+            "nobody reads %s; docs/reference/settings.md lists the settings", ", ".join(unread)
+        )
+
+
+def _variable(name: str) -> str:
+    return _PREFIX + name.upper()
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _named(place: tuple[int | str, ...]) -> str:
     if not place:
-        return "together"
+        return ""
     name = str(place[0])
-    return f"FANZHA_{name.upper()} (--{name.replace('_', '-')} where serve has it)"
+    return f"{_variable(name)} ({_option(name)} where serve has it): "
+
+
+def _said(message: str) -> str:
+    """Return a fault without the library's own beginning."""
+    return message.removeprefix("Value error, ")

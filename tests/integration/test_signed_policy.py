@@ -82,6 +82,21 @@ def test_a_signed_policy_decides_and_an_altered_one_stops_the_start(
     assert "is not the file that was signed" in told.stdout
 
 
+def test_a_second_person_sees_the_first_and_is_told_of_a_borrowed_key(office: Path) -> None:
+    assert sign(office, "anna").returncode == 0
+
+    shown = fanzha("policy", "show", office / "policy.yaml", "--keys", office / "keys")
+    key = ("--as", "bo", "--key", office / "anna.key")
+    borrowed = fanzha("policy", "sign", office / "policy.yaml", *key)
+    again = sign(office, "anna")
+
+    assert shown.returncode == 1
+    assert "propose by anna at" in shown.stdout
+    assert "one person alone signed" in shown.stdout
+    assert "bo has to approve it with a key of their own" in borrowed.stderr
+    assert "anna proposed" in again.stderr
+
+
 def test_a_policy_with_faults_is_not_signed(office: Path) -> None:
     (office / "policy.yaml").write_text("version: 1\n")
 

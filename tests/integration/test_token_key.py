@@ -59,6 +59,8 @@ def test_a_key_that_is_wrapped_and_rotated_makes_the_same_tokens(
 
     shown = token_key("show", plain)
     token_key("wrap", plain, "--out", wrapped, "--passphrase-file", phrase)
+    unsaid = fanzha("token-key", "rotate", wrapped, "--kek-file", kek)
+    assert "what unwraps it now: --old-kek-file, " in unsaid.stderr
     rotated = token_key("rotate", wrapped, "--old-passphrase-file", phrase, "--kek-file", kek)
     plain.unlink()
     monkeypatch.setenv("FANZHA_TOKEN_KEK_FILE", str(kek))

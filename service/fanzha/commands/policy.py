@@ -18,6 +18,7 @@ from fanzha.policy.signatures import (
     Signature,
     check_signed,
     read_own_file,
+    read_signatures,
     sign_file,
 )
 from fanzha.settings import read_settings
@@ -59,9 +60,7 @@ def sign(
             "kind": kind.value,
             "version": version,
             "sha256": done.sha256,
-            "signed": [
-                f"{each.part.value} by {each.by} at {each.time}" for each in done.signatures
-            ],
+            "signed": _told(done.signatures),
         },
         as_json=as_json,
     )
@@ -84,7 +83,10 @@ def show(
         raise SetupError("name the folder of the trusted keys: --keys, or FANZHA_POLICY_KEYS")
     fault, signatures = "", list[Signature]()
     try:
-        signatures = check_signed(file, content, kind, read_trusted(folder)).signatures
+        # Also those that do not count are shown, so that a second person sees the first.
+        found = read_signatures(file)
+        signatures = [] if found is None else found.signatures
+        check_signed(file, content, kind, read_trusted(folder))
     except NotTrustedError as error:
         fault = str(error)
     _tell(

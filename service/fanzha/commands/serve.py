@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from fanzha.log_output import write_log
-from fanzha.settings import read_settings
+from fanzha.settings import read_settings, warn_of_unread
 
 if TYPE_CHECKING:
     from fanzha.app import App
@@ -54,6 +54,7 @@ def serve(
     from fanzha.app import App  # noqa: PLC0415
 
     write_log(time.monotonic)
+    warn_of_unread()
     settings = read_settings(
         address=address,
         tls_cert=tls_cert,

@@ -13,6 +13,7 @@ from fanzha.secrets.digests import Algorithm
 from fanzha.secrets.opening import wrapper_of
 from fanzha.secrets.private_file import read_private, write_private_once
 from fanzha.secrets.token_key import (
+    KeyFile,
     TokenKey,
     new_key,
     plain_key,
@@ -34,9 +35,11 @@ WrappedKek = Annotated[
     Path | None, typer.Option("--kms-wrapped-kek", help="File of the key that the KMS wrapped.")
 ]
 Passphrase = Annotated[Path | None, typer.Option(help="File of a passphrase.")]
-OldKekFile = Annotated[Path | None, typer.Option(help="The same, as it is wrapped now.")]
-OldKms = Annotated[str | None, typer.Option(help="The same, as it is wrapped now.")]
-OldPassphrase = Annotated[Path | None, typer.Option(help="The same, as it is wrapped now.")]
+OldKekFile = Annotated[Path | None, typer.Option(help="As --kek-file, for what wraps it now.")]
+OldKms = Annotated[str | None, typer.Option(help="As --kms-command, for what wraps it now.")]
+OldPassphrase = Annotated[
+    Path | None, typer.Option(help="As --passphrase-file, for what wraps it now.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -107,7 +110,7 @@ def rotate(
     found = read_key_file(file)
     if not found.is_wrapped:
         raise SetupError(f"{file} is not wrapped; fanzha token-key wrap does it")
-    key = found.unwrap(wrapper_of(old_kek_file, old_kms_command, old_passphrase_file))
+    key = _unwrapped(found, old_kek_file, old_kms_command, old_passphrase_file)
     wrapper = _to_wrap_with(kek_file, kms_command, kms_wrapped_kek, passphrase_file)
     replace_key(file, wrapped_content(key, wrapper))
     _tell(file, key, wrapper.method, as_json=as_json)
@@ -136,7 +139,7 @@ def extend(
     """Make a new key that goes on from an old one, for fanzha rekey. Tokens become others."""
     found = read_key_file(file)
     if found.is_wrapped:
-        old = found.unwrap(wrapper_of(old_kek_file, old_kms_command, old_passphrase_file))
+        old = _unwrapped(found, old_kek_file, old_kms_command, old_passphrase_file)
     else:
         old = plain_key(found.content, plain_algorithm)
     wrapper = _to_wrap_with(kek_file, kms_command, kms_wrapped_kek, passphrase_file)
@@ -164,6 +167,19 @@ def show(
     else:
         key = plain_key(found.content, algorithm)
     _tell(file, key, found.method, as_json=as_json)
+
+
+def _unwrapped(
+    found: KeyFile, kek_file: Path | None, kms_command: str | None, passphrase: Path | None
+) -> TokenKey:
+    """Return a key by what wraps it now. Raises SetupError when that was not given."""
+    wrapper = wrapper_of(kek_file, kms_command, passphrase)
+    if wrapper is None:
+        raise SetupError(
+            f"{found.path} is wrapped by {found.method}; say what unwraps it now: --old-kek-file, "
+            "--old-kms-command or --old-passphrase-file"
+        )
+    return found.unwrap(wrapper)
 
 
 def _to_wrap_with(

@@ -159,7 +159,7 @@ class RoleRequiredError(DeniedError):
 
     def __init__(self, method: str, role: str) -> None:
         """Keep the method and the role it needs."""
-        super().__init__(f"{method} needs the role {role!r}")
+        super().__init__(f"{method} needs the role {role}; the roles file says who has it")
         self.method = method
         self.role = role
 

@@ -209,8 +209,14 @@ def sign_file(
         signatures = found.signatures
     if len(signatures) >= _TWO:
         raise SetupError(f"{path} is signed by two already; fanzha policy show tells by whom")
-    if any(signer.name == each.by or signer.key == each.key for each in signatures):
-        raise SetupError(f"{signer.name} proposed {path}; another person has to approve it")
+    for each in signatures:
+        if signer.key == each.key and signer.name != each.by:
+            raise SetupError(
+                f"{each.by} proposed {path} with this very key; {signer.name} has to approve it "
+                "with a key of their own"
+            )
+        if signer.name == each.by:
+            raise SetupError(f"{signer.name} proposed {path}; another person has to approve it")
     unsigned = Signature(
         part=Part.APPROVE if signatures else Part.PROPOSE,
         by=signer.name,

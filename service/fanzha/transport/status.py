@@ -40,6 +40,8 @@ log = logging.getLogger(__name__)
 DOMAIN = "fanzha"
 _PUSHBACK = "grpc-retry-pushback-ms"
 _NAMED_MAX = 12
+# In the message itself, for those who see nothing else: a stream's refusals, a log, a console.
+_TOLD_MAX = 3
 _RETRY_AFTER = "retry-after-ms"
 _RETRY_AFTER_MS = 100
 _SPREAD = itertools.count(0, 37)
@@ -117,10 +119,12 @@ def _retry_after_ms(error: FanzhaError) -> int:
 
 
 def _summary(faults: tuple[FieldFault, ...]) -> str:
-    """Name the fields; what is wrong with each is in the details."""
-    named = ", ".join(fault.field for fault in faults[:_NAMED_MAX])
+    """Name the fields, and what is wrong with the first; the details have it of each."""
+    told = [f"{fault.field} {fault.description}" for fault in faults[:_TOLD_MAX]]
+    named = ", ".join(fault.field for fault in faults[_TOLD_MAX:_NAMED_MAX])
+    told += [f"also {named}"] if named else []
     more = f" and {len(faults) - _NAMED_MAX} more" if len(faults) > _NAMED_MAX else ""
-    return f"{len(faults)} invalid field(s): {named}{more}"
+    return f"{len(faults)} invalid field(s): {'; '.join(told)}{more}"
 
 
 def _metadata(error: FanzhaError) -> dict[str, str]:
