@@ -21,6 +21,7 @@ from fanzha.adapters.redis_store import Lives, RedisStore
 from fanzha.adapters.relay import Relay
 from fanzha.adapters.spool import SpoolLimits
 from fanzha.adapters.spool_book import place_of
+from fanzha.adapters.spool_frames import RECORD
 from fanzha.adapters.spool_keeper import SpoolKeeper, open_spool
 from fanzha.adapters.spool_store import SpoolStore
 from fanzha.domain.ids import bucket_of, event_id_of_decision, new_decision_id
@@ -232,3 +233,25 @@ def test_a_content_without_the_mark_never_takes_the_place_of_the_answered_one(
     assert found is not None
     assert found.decision == decision
     assert link.run([("XLEN", keys.journal(BUCKET))])[0] == 2
+
+
+def test_a_frame_that_nobody_understands_stops_nobody_and_keeps_its_segment(
+    start_worker: Callable[..., Worker], link: RedisLink, tmp_path: Path
+) -> None:
+    first = start_worker()
+    record, _, _ = first.appended(1)
+    first.keeper.spool.file.append(RECORD + b"!" * 26 + b"body", waits=True)
+    first.keeper.close()
+    (segment,) = tmp_path.glob("*.spool")
+
+    second = start_worker(window_ms=1)
+    second.keeper.start()
+    entry = wait_until(lambda: held(link, record), "the other record is sent", 20)
+    later, body, ticket = second.appended(2)
+    entry = second.store.commit(later, body, NOW_MS).entry
+    second.keeper.spool.confirm(ticket, later.decision.decision_id, entry)
+    own = second.keeper.spool.file.book.active.path
+    link.run([("SET", keys.archived(BUCKET), entry)])
+
+    wait_until(lambda: not own.exists(), "the worker's own segment goes", 20)
+    assert segment.exists()

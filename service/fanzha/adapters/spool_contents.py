@@ -4,9 +4,13 @@ So that a segment can be gone through with little memory: bodies are read again,
 they are needed.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
+
+import msgspec
 
 from fanzha.adapters.codec import decode_record
 from fanzha.adapters.spool_book import SETTLED, VOID, WAITS, Place, place_of
@@ -23,6 +27,9 @@ from fanzha.adapters.spool_frames import (
 )
 from fanzha.domain.record import DecisionRecord
 from fanzha.domain.vocabulary import DegradedPart
+
+_NAME: Final = re.compile(rf"[0-9A-HJKMNP-TV-Z]{{{ID_LENGTH}}}")
+"""What names a decision's bucket, in less time than `is_decision_id` takes for each frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,8 @@ class Contents:
     confirmed: dict[str, Place] = field(default_factory=dict)
     superseded: set[str] = field(default_factory=set)
     """Those that were given up, and not answered after that by a retry that found them."""
+    unreadable: int = 0
+    """Whole frames that this version does not understand: the segment is left to an operator."""
 
     def states(self, after: "Iterable[Contents]") -> bytearray:
         """Return what each frame is, WAITS, SETTLED or VOID, by the notes here and after it.
@@ -82,21 +91,33 @@ def contents_of(path: Path) -> Contents:
     for index, (at, payload) in enumerate(located_frames(path)):
         found.frames = index + 1
         kind, name = payload[:1], payload[1 : 1 + ID_LENGTH].decode("ascii", "replace")
-        if kind in (RECORD, MARKED):
-            found.decisions[name] = Spooled(index, at, is_marked=kind == MARKED)
-            found.superseded.discard(name)
-        elif kind == DECISION:
-            # Of the first version.
-            record = decode_record(payload[1:])
-            is_marked = DegradedPart.JOURNAL in record.decision.degraded
-            found.decisions[record.decision.decision_id] = Spooled(index, at, is_marked)
+        if kind == DECISION:
+            _take_old(found, index, at, payload)
         elif kind == REPORT:
             found.reports.append(Spooled(index, at, is_marked=True))
-        elif kind == CONFIRMED and name:
+        elif _NAME.fullmatch(name) is None:
+            found.unreadable += 1
+        elif kind in (RECORD, MARKED):
+            found.decisions[name] = Spooled(index, at, is_marked=kind == MARKED)
+            found.superseded.discard(name)
+        elif kind == CONFIRMED:
             found.confirmed[name] = place_of(payload[1 + ID_LENGTH :])
         elif kind == SUPERSEDED:
             found.superseded.add(name)
+        else:
+            found.unreadable += 1
     return found
+
+
+def _take_old(found: Contents, index: int, at: int, payload: bytes) -> None:
+    """Take a decision as the first version wrote it."""
+    try:
+        decision = decode_record(payload[1:]).decision
+    except msgspec.DecodeError:
+        found.unreadable += 1
+        return
+    is_marked = DegradedPart.JOURNAL in decision.degraded
+    found.decisions[decision.decision_id] = Spooled(index, at, is_marked)
 
 
 def superseded_in(segments: Iterable[Contents]) -> set[str]:

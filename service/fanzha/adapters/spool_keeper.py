@@ -224,13 +224,17 @@ class SpoolKeeper:
                 "%s had a torn tail of %d bytes after %d whole bytes; it is kept as %s.torn",
                 path, removed, seen.whole_end, path.name,
             )  # fmt: skip
+        if contents.unreadable:
+            log.error(
+                "%s holds %d frames of an unknown form and is kept", path, contents.unreadable
+            )
         if is_damaged := seen.damaged > 0 or seen.tail > 0:
             self._store.counts.damaged_segments += 1
             log.error(
                 "%s has %d damaged bytes among its frames and is kept: look at it before "
                 "removing it", path, seen.damaged + seen.tail
             )  # fmt: skip
-        return contents, seen.size, is_damaged
+        return contents, seen.size, is_damaged or contents.unreadable > 0
 
     def _take_over(
         self,

@@ -51,9 +51,9 @@ def collect(spool: Path, archive: Place) -> int:
 
 def _is_archived(contents: Contents, archive: ArchiveLog, superseded: set[str]) -> bool:
     seen = survey(contents.path)
-    if seen.damaged or not seen.is_cut_off:
+    if seen.damaged or contents.unreadable or not seen.is_cut_off:
         log.error(
-            "%s has damaged bytes among its frames and is kept: look at it before removing it",
+            "%s has damaged or unknown frames and is kept: look at it before removing it",
             contents.path,
         )
         return False

@@ -36,6 +36,14 @@ def test_what_was_given_up_and_then_repeated_from_redis_counts_as_answered(tmp_p
     assert superseded_in([first, second]) == {C.decode()}
 
 
+def test_frames_that_nobody_understands_hide_nothing_and_are_counted(tmp_path: Path) -> None:
+    odd = [RECORD + b"!" * 26 + b"body", RECORD, b"D" + b"old", b"Z" + A, CONFIRMED + b"x" * 26]
+    found = a_segment(tmp_path, "1", *odd, RECORD + B + b"body")
+
+    assert found.unreadable == len(odd)
+    assert found.states([]) == bytes([VOID] * len(odd) + [WAITS])
+
+
 def test_a_marked_record_takes_the_place_of_the_unmarked_one(tmp_path: Path) -> None:
     first = a_segment(tmp_path, "1", RECORD + A + b"old", MARKED + A + b"new", RECORD + B + b"old")
     second = a_segment(tmp_path, "2", MARKED + B + b"new")
