@@ -5,6 +5,7 @@ from datetime import date
 from pathlib import Path
 
 import msgspec
+import pyarrow.parquet as pq
 import pytest
 from tests.integration.test_audit import (
     NOW_MS,
@@ -118,11 +119,13 @@ def keys_of(place: Path) -> TrustedKeys:
     return read_trusted(trusted_folder(place, None))
 
 
-@pytest.mark.parametrize("name", ["extra.parquet", "sub/part-1790000000000-0a0a0a0a.parquet"])
+@pytest.mark.parametrize(
+    "name", ["extra.parquet", "part-zzz.parquet", "sub/part-1790000000000-0a0a0a0a.parquet"]
+)
 def test_a_file_that_no_archiver_would_write_is_found(archive: Path, name: str) -> None:
     strange = parts(archive)[0].parent / name
     strange.parent.mkdir(exist_ok=True)
-    shutil.copy(parts(archive)[0], strange)
+    pq.write_table(pq.ParquetFile(parts(archive)[0]).read().slice(1), strange)
 
     result = verify(archive)
 

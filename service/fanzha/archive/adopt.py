@@ -39,7 +39,6 @@ def adopt(archive: LogWriter, cursors: Cursors | None = None) -> Commit | None:
     paths = part_paths(archive.storage)
     if not paths:
         return None
-    log.warning("%d file(s) from before there was a log are taken into it", len(paths))
     files, of_a_log = [], False
     for path in paths:
         file, is_of_a_log = _entry(archive, path)
@@ -47,6 +46,7 @@ def adopt(archive: LogWriter, cursors: Cursors | None = None) -> Commit | None:
         of_a_log = of_a_log or is_of_a_log
     if of_a_log and cursors is not None:
         _refuse_trimmed(archive, files, cursors())
+    log.warning("%d file(s) that no log named are taken into one", len(paths))
 
     def said() -> dict[str, Any]:
         if archive.head[0]:

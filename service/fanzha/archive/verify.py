@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from fanzha.archive.check_files import FilesCheck
 from fanzha.archive.check_log import LogCheck
@@ -15,6 +16,9 @@ from fanzha.archive.storage import Place
 from fanzha.archive.writer import NOTHING
 from fanzha.domain.errors import SetupError
 from fanzha.signing.keys import read_trusted
+
+_STRANGE: Final = "no archiver gives such a name"
+_STRANGE_MEANS: Final = "somebody put it there; our readers pass over it, and others may not"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +57,9 @@ def verify(
     try:
         if not archive.storage.names(LOG):
             raise SetupError(
-                f"{place} has no log, so that nothing can be checked; fanzha audit adopt takes "
-                "what lies there into one"
+                f"{place} has no log, so that nothing can be checked; if it had one, put it back "
+                "from a copy; if it is from before there was one, or was re-keyed, fanzha audit "
+                "adopt takes what lies there into one"
             )
         log = LogCheck(archive.storage, read_trusted(keys), findings)
         log.run()
@@ -115,7 +120,9 @@ def _check_unnamed(archive: ArchiveLog, log: LogCheck, findings: Findings) -> No
         for block in archive.storage.read_blocks(path):
             sha.update(block)
         original = hashes.get(sha.hexdigest())
-        if original is not None and _is_of_two_archivers(path, original):
+        if original is None and OURS.fullmatch(path.rpartition("/")[2]) is None:
+            findings.fault(path, _STRANGE, _STRANGE_MEANS)
+        elif original is not None and _is_of_two_archivers(path, original):
             findings.note(
                 f"{path} is named by no commit, and its content is that of {original}: an archiver "
                 "was cut off and another did the same round, or somebody put a copy there; readers "
@@ -144,11 +151,7 @@ def _check_strange(archive: ArchiveLog, findings: Findings) -> None:
             path = f"{folder}/{name}"
             # Programs that read folders of Parquet pass over such names.
             if path not in known and not name.startswith((".", "_")):
-                findings.fault(
-                    path,
-                    "no archiver gives such a name",
-                    "somebody put it there; our readers pass over it, and others may not",
-                )
+                findings.fault(path, _STRANGE, _STRANGE_MEANS)
 
 
 def _is_of_two_archivers(path: str, original: str) -> bool:
