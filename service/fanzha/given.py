@@ -90,9 +90,10 @@ def is_loopback(address: str) -> bool:
 
 
 def lock_folder(folder: Path) -> BinaryIO:
-    """Hold the data folder for this process alone."""
+    """Hold the data folder for this process alone; a new one is for its owner alone."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        # A folder that is there already keeps its rights.
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = (folder / "lock").open("ab")
     except OSError as error:
         raise SetupError(

@@ -1,17 +1,24 @@
 """Good inputs to begin from: what real clients, files and records look like."""
 
+import base64
+import json
 from pathlib import Path
 from struct import pack
-from typing import Final
+from typing import Any, Final
 from zlib import crc32
 
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from tests.builders import a_request
+from tests.fuzz.access_targets import AUTHORITY
 from tests.fuzz.records import a_record
 
 from fanzha.adapters.codec import encode
 from fanzha.adapters.spool_frames import CONFIRMED, HEAD, RECORD, frame
 from fanzha.policy.load import DEFAULT_POLICY
 from fanzha.policy.prompts import DEFAULT_PROMPTS
+from fanzha.secrets.digests import Algorithm
+from fanzha.secrets.token_key import new_key, wrapped_content
 
 ROOT: Final = Path(__file__).parents[2]
 _LIST: Final = (
@@ -23,6 +30,37 @@ _LIST: Final = (
 def zlib_frame(payload: bytes) -> bytes:
     """A frame as the first version of the spool wrote it."""
     return pack("<II", len(payload), crc32(payload)) + payload
+
+
+def access_seeds() -> dict[str, list[bytes]]:
+    """Return good inputs of who may come in."""
+    issued = AUTHORITY.issue("fuzz", uris=["spiffe://bank.test/core"], hosts=["core.bank.test"])
+    both = (issued.certificate, AUTHORITY.issued.certificate)
+    certificates = [x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER) for pem in both]
+    claims = {"iss": "sso", "aud": "fanzha", "iat": 1_789_999_990, "exp": 1_790_000_300, "sub": "u"}
+    parts = (json.dumps(x).encode() for x in ({"alg": "EdDSA", "kid": "k1"}, claims))
+    token = b".".join(base64.urlsafe_b64encode(part).rstrip(b"=") for part in parts)
+    text = (ROOT / "docs/reference/roles.md").read_text("utf-8")
+    return {
+        "roles_file": [text.partition("```yaml\n")[2].partition("```")[0].encode()],
+        "client_certificate": certificates,
+        "authorities": certificates,
+        "person_token": [token],
+        "token_key": [wrapped_content(new_key(Algorithm.BLAKE2B), _Zeros()), bytes(32)],
+    }
+
+
+class _Zeros:
+    """Stands for a file of 32 zeros."""
+
+    method = "file"
+
+    def fresh(self) -> tuple[bytes, dict[str, Any]]:
+        return bytes(32), {}
+
+    def key(self, header: dict[str, Any]) -> bytes:
+        del header
+        return bytes(32)
 
 
 def seeds() -> dict[str, list[bytes]]:
@@ -56,6 +94,7 @@ def seeds() -> dict[str, list[bytes]]:
             "id,when,yuan,from,to\n1,2026-11-20 09:31:00,1e9,,\n".encode("utf-16"),
         ],
         "list_file": [_LIST],
+        **access_seeds(),
         "registry": [(ROOT / "models/registry.json").read_bytes()],
         "public_key": [file.read_bytes() for file in (ROOT / "models/keys").glob("*.pub")],
     }

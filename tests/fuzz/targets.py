@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pyarrow as pa
 from google.protobuf.message import DecodeError
+from tests.fuzz.access_targets import ACCESS_TARGETS
 
 from fanzha.adapters.codec import decode, decode_decision, decode_entry, decode_record, encode
 from fanzha.adapters.reads import ANSWER_HEAD, stored_request
@@ -231,7 +232,7 @@ TARGETS: Final[dict[str, Target]] = {
     target.__name__: target
     for target in (
         score_request, other_requests, remark, decision_id, spool, records, journal_entry,
-        policy, prompts, mapping, bank_file, list_file, registry, public_key,
+        policy, prompts, mapping, bank_file, list_file, registry, public_key, *ACCESS_TARGETS,
     )
 }  # fmt: skip
 assert ANSWER_HEAD.size == 72

@@ -10,7 +10,7 @@ from tests.redis_processes import ClusterSet, wait_until
 
 from fanzha.adapters import keys
 from fanzha.adapters.codec import encode
-from fanzha.adapters.redis_link import RedisLink
+from fanzha.adapters.redis_link import Command, RedisLink
 from fanzha.adapters.redis_lists import CommittedLists
 from fanzha.adapters.redis_proposals import PROPOSAL_KIND, RedisProposals
 from fanzha.archive.rebuild_lists import Lists
@@ -214,7 +214,10 @@ def test_a_number_that_redis_forgot_names_no_other_proposal(link: RedisLink) -> 
 
 @pytest.mark.parametrize("name", ["proposal-000041-482913", "proposal-000041"])
 def test_after_a_rebuild_numbers_go_on(link: RedisLink, name: str) -> None:
-    store, lists = a_store(link), Lists(link)
+    def write(commands: list[Command]) -> None:
+        link.run(commands)
+
+    store, lists = a_store(link), Lists(write)
     record = replace(store.propose(ONE, "", entries(1)).record, proposal_id=name)
 
     lists.add(PROPOSAL_KIND, encode(record))

@@ -17,6 +17,7 @@ UNREADABLE: Final = (
     ValueError,
     UnsupportedAlgorithm,
     x509.DuplicateExtension,
+    x509.InvalidVersion,
     x509.UnsupportedGeneralNameType,
 )
 """What reading the parts of a certificate raises that were not written as they should be."""
@@ -42,16 +43,15 @@ def read_certificate(pem: bytes) -> Certificate:
     Raises:
         ValueError: it cannot be read.
     """
-    certificate = x509.load_pem_x509_certificate(pem)
     try:
-        identity = _identity(certificate)
+        certificate = x509.load_pem_x509_certificate(pem)
+        return Certificate(
+            identity=_identity(certificate),
+            fingerprint=certificate.fingerprint(SHA256()).hex(),
+            valid_until_s=certificate.not_valid_after_utc.timestamp(),
+        )
     except UNREADABLE as error:
         raise ValueError(str(error)) from error
-    return Certificate(
-        identity=identity,
-        fingerprint=certificate.fingerprint(SHA256()).hex(),
-        valid_until_s=certificate.not_valid_after_utc.timestamp(),
-    )
 
 
 def _identity(certificate: x509.Certificate) -> str:

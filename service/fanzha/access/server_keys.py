@@ -99,7 +99,7 @@ def _certificates(file: Path, content: bytes, faults: list[str]) -> list[x509.Ce
         return []
     try:
         return x509.load_pem_x509_certificates(content)
-    except ValueError as error:
+    except UNREADABLE as error:
         faults.append(f"{file}: holds no certificate in PEM: {error}")
         return []
 

@@ -5,12 +5,15 @@ anything, and no message holds what was read.
 """
 
 import base64
+import contextlib
 import os
 import shlex
+import signal
 import subprocess
+import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import IO, Any, Final, Protocol
 
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
@@ -124,31 +127,69 @@ class KmsCommand:
         if not wrapped:
             raise SetupError("the KMS needs a wrapped key; name its file with --kms-wrapped-kek")
         try:
-            done = subprocess.run(  # noqa: S603 - the operator's own command
-                shlex.split(self.command),
-                input=wrapped,
-                stdout=subprocess.PIPE,
-                # What it complains about may hold what it was given.
-                stderr=subprocess.DEVNULL,
-                timeout=self.timeout_s,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise SetupError(
-                f"the KMS command gave no key within {self.timeout_s:g} s; look at the KMS, or run "
-                "the command by hand"
-            ) from None
+            code, answer = self._asked(wrapped)
         except (OSError, ValueError, IndexError) as error:
             cause = getattr(error, "strerror", None) or "it names no program"
             raise SetupError(
                 f"the KMS command cannot be run: {cause}; look at FANZHA_TOKEN_KMS_COMMAND"
             ) from None
-        if done.returncode:
+        if code:
             raise SetupError(
-                f"the KMS command ended with {done.returncode} and gave no key; run it by hand to "
+                f"the KMS command ended with {code} and gave no key; run it by hand to "
                 "see what it says"
             )
-        return _of_32(done.stdout, "the KMS command gave", "it has to write the key and no more")
+        return _of_32(answer, "the KMS command gave", "it has to write the key and no more")
+
+    def _asked(self, wrapped: bytes) -> tuple[int, bytes]:
+        """Run the command; return its code, and at most one byte more than it may say.
+
+        Raises:
+            OSError, ValueError, IndexError: it cannot be run.
+            SetupError: it took too long; whatever it started is ended with it.
+        """
+        late = threading.Event()
+        with subprocess.Popen(  # noqa: S603 - the operator's own command
+            shlex.split(self.command),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            # What it complains about may hold what it was given.
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        ) as asked:
+
+            def end() -> None:
+                late.set()
+                _end_group(asked.pid)
+
+            timer = threading.Timer(self.timeout_s, end)
+            timer.start()
+            threading.Thread(target=_feed, args=(asked.stdin, wrapped), daemon=True).start()
+            try:
+                answer = asked.stdout.read(KEY_BYTES + 1) if asked.stdout is not None else b""
+                if len(answer) > KEY_BYTES:
+                    # One that talks without end is not heard out.
+                    _end_group(asked.pid)
+                code = asked.wait()
+            finally:
+                timer.cancel()
+        if late.is_set():
+            raise SetupError(
+                f"the KMS command gave no key within {self.timeout_s:g} s; look at the KMS, or run "
+                "the command by hand"
+            )
+        return 0 if len(answer) > KEY_BYTES else code, answer
+
+
+def _feed(stdin: IO[bytes] | None, content: bytes) -> None:
+    if stdin is not None:
+        # A command that does not want it says so by its code.
+        with contextlib.suppress(OSError), stdin:
+            stdin.write(content)
+
+
+def _end_group(leader: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
 
 
 def read_passphrase(file: Path) -> bytes:
@@ -168,5 +209,6 @@ def read_passphrase(file: Path) -> bytes:
 
 def _of_32(content: bytes, whose: str, remedy: str) -> bytes:
     if len(content) != KEY_BYTES:
-        raise SetupError(f"{whose} {len(content)} bytes, not {KEY_BYTES}; {remedy}")
+        count = len(content) if len(content) <= KEY_BYTES else f"more than {KEY_BYTES}"
+        raise SetupError(f"{whose} {count} bytes, not {KEY_BYTES}; {remedy}")
     return content

@@ -10,6 +10,9 @@ from fanzha.transport.identity import IDENTIFIER, PHONE, Tokens, redacted
 from fanzha.v1 import watchlists_pb2 as watchlists
 
 ENTRIES_MAX = 1_000
+"""Of one message."""
+IMPORT_MAX = 2_000_000
+"""Of one import or proposal: what waits lies in Redis' memory, up to 600 bytes an entry."""
 _FAULTS_MAX = 50
 """So many fit into gRPC's trailing metadata; the last one says how many more there are."""
 _FAULTS_KEPT = 1_000
@@ -21,7 +24,14 @@ Message = watchlists.ImportEntriesRequest | watchlists.ProposeImportRequest
 class EntryReader:
     """Reads entries and notes every fault with the entry's place in the import."""
 
-    def __init__(self, tokens: Tokens, now_ms: int, proposed_by: str, approved_by: str) -> None:
+    def __init__(
+        self,
+        tokens: Tokens,
+        now_ms: int,
+        proposed_by: str,
+        approved_by: str,
+        most: int = IMPORT_MAX,
+    ) -> None:
         """Prepare.
 
         Args:
@@ -29,9 +39,11 @@ class EntryReader:
             now_ms: entries that end before are refused; milliseconds since 1970 UTC.
             proposed_by: who asks for the entries.
             approved_by: who approved them; empty as long as nobody has.
+            most: more entries are refused.
         """
         self.door = Door(tokens)
         self.count = 0
+        self._most = most
         self._now_ms = now_ms
         self._proposed_by = proposed_by
         self._approved_by = approved_by
@@ -51,6 +63,10 @@ class EntryReader:
         """
         for message in messages:
             yield from self._entries(message)
+            if self.count > self._most:
+                more = f"must be at most {self._most:,} at once; send the others apart"
+                self.door.fault("entries", more)
+                break
             if len(self.door.faults) > _FAULTS_KEPT:
                 break
         if not self.count:

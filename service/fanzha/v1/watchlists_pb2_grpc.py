@@ -70,8 +70,8 @@ class WatchlistServiceServicer:
 
     def ProposeImport(self, request_iterator, context):
         """Proposes entries as one change. The first message carries the header, every later one up to 1,000
-        entries. Any invalid entry fails the call with INVALID_ARGUMENT. Nothing takes effect before
-        somebody else approves it; a proposal that nobody decides expires.
+        entries, 2,000,000 in all. Any invalid entry fails the call with INVALID_ARGUMENT. Nothing takes
+        effect before somebody else approves it; a proposal that nobody decides expires.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,8 +37,8 @@ class WatchlistServiceStub:
     def __new__(cls, channel: _aio.Channel) -> WatchlistServiceAsyncStub: ...
     ProposeImport: _grpc.StreamUnaryMultiCallable[_watchlists_pb2.ProposeImportRequest, _watchlists_pb2.ProposeImportResponse]
     """Proposes entries as one change. The first message carries the header, every later one up to 1,000
-    entries. Any invalid entry fails the call with INVALID_ARGUMENT. Nothing takes effect before
-    somebody else approves it; a proposal that nobody decides expires.
+    entries, 2,000,000 in all. Any invalid entry fails the call with INVALID_ARGUMENT. Nothing takes
+    effect before somebody else approves it; a proposal that nobody decides expires.
     """
     ApproveImport: _grpc.UnaryUnaryMultiCallable[_watchlists_pb2.ApproveImportRequest, _watchlists_pb2.ApproveImportResponse]
     """Approves a proposal of somebody else: all of its entries take effect together. An approval that was
@@ -64,8 +64,8 @@ class WatchlistServiceAsyncStub(WatchlistServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ProposeImport: _aio.StreamUnaryMultiCallable[_watchlists_pb2.ProposeImportRequest, _watchlists_pb2.ProposeImportResponse]  # type: ignore[assignment]
     """Proposes entries as one change. The first message carries the header, every later one up to 1,000
-    entries. Any invalid entry fails the call with INVALID_ARGUMENT. Nothing takes effect before
-    somebody else approves it; a proposal that nobody decides expires.
+    entries, 2,000,000 in all. Any invalid entry fails the call with INVALID_ARGUMENT. Nothing takes
+    effect before somebody else approves it; a proposal that nobody decides expires.
     """
     ApproveImport: _aio.UnaryUnaryMultiCallable[_watchlists_pb2.ApproveImportRequest, _watchlists_pb2.ApproveImportResponse]  # type: ignore[assignment]
     """Approves a proposal of somebody else: all of its entries take effect together. An approval that was
@@ -94,8 +94,8 @@ class WatchlistServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_watchlists_pb2.ProposeImportResponse, _abc.Awaitable[_watchlists_pb2.ProposeImportResponse]]:
         """Proposes entries as one change. The first message carries the header, every later one up to 1,000
-        entries. Any invalid entry fails the call with INVALID_ARGUMENT. Nothing takes effect before
-        somebody else approves it; a proposal that nobody decides expires.
+        entries, 2,000,000 in all. Any invalid entry fails the call with INVALID_ARGUMENT. Nothing takes
+        effect before somebody else approves it; a proposal that nobody decides expires.
         """
 
     @_abc_1.abstractmethod

@@ -5,6 +5,7 @@ import json
 import os
 import shlex
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -261,3 +262,33 @@ def test_a_pipe_that_nobody_writes_to_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "key", 0o600)
     with pytest.raises(SetupError, match="is no file"):
         read_key_file(tmp_path / "key")
+
+
+def test_a_kms_that_talks_without_end_is_not_heard_out() -> None:
+    talking = KmsCommand("head -c 100000000000 /dev/zero", b"x" * 60_000)
+    with pytest.raises(SetupError, match="more than 32 bytes, not 32"):
+        talking.fresh()
+
+
+def test_what_a_slow_kms_started_ends_with_it(tmp_path: Path) -> None:
+    left = tmp_path / "pid"
+    script = f"sleep 600 & echo $! > {left}; wait"
+    with pytest.raises(SetupError, match="no key within 1 s"):
+        KmsCommand(shlex.join(["sh", "-c", script]), b"x", 1.0).fresh()
+
+    end = time.monotonic() + 60
+    while is_running(int(left.read_text())):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def is_running(process: int) -> bool:
+    """Whether it is there, and no zombie that nobody has waited for."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text("ascii").split()[2] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_kms_that_reads_nothing_is_believed() -> None:
+    assert KmsCommand("head -c 32 /dev/zero", b"x" * 60_000).fresh()[0] == bytes(32)
