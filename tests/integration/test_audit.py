@@ -173,6 +173,7 @@ def test_the_newest_commit_is_missed_by_a_noted_head_or_by_redis(
 ) -> None:
     drain_more(archive, redis_url)
     head = run("audit", "head", "--archive", archive).stdout.strip()
+    assert json.loads(run("audit", "head", "--archive", archive, "--json").stdout) == {"head": head}
     assert verify(archive, "--head", head, "--redis", redis_url).exit_code == 0
     commits(archive)[-1].unlink()
 
