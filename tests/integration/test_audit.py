@@ -127,6 +127,8 @@ def test_one_flipped_bit_is_found_wherever_it_is(
         result = verify(archive)
 
         assert result.exit_code == 3, (file.name, place)
+        if file.suffix == ".parquet":
+            assert "(as many, and others)" in result.output
         assert str(file.relative_to(archive)) in result.output, (file.name, place)
         file.write_bytes(content)
 
@@ -171,6 +173,7 @@ def test_the_newest_commit_is_missed_by_a_noted_head_or_by_redis(
 ) -> None:
     drain_more(archive, redis_url)
     head = run("audit", "head", "--archive", archive).stdout.strip()
+    assert json.loads(run("audit", "head", "--archive", archive, "--json").stdout) == {"head": head}
     assert verify(archive, "--head", head, "--redis", redis_url).exit_code == 0
     commits(archive)[-1].unlink()
 

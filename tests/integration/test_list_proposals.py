@@ -291,9 +291,12 @@ def test_the_command_line_rejects(bank: Bank, tmp_path: Path) -> None:
     proposal_id = json.loads(proposed.stdout)["proposal_id"]
 
     rejected = said(bank, "wang.fang", "reject", proposal_id, "--comment", "no")
+    proposed = said(bank, "zhang.wei", "propose", str(file), "--json")
+    other = said(bank, "zhang.wei", "reject", json.loads(proposed.stdout)["proposal_id"], "--json")
 
     assert rejected.returncode == 0, rejected.stderr
     assert "nothing of it took effect" in rejected.stdout
+    assert json.loads(other.stdout)["state"] == "rejected"
 
 
 def test_the_command_line_names_the_rows_that_the_service_refuses(

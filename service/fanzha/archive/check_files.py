@@ -76,7 +76,11 @@ class FilesCheck:
                 f"its content is that of {others[0]}"
                 if others
                 else f"its bytes are not those that commit {stated.commit} names "
-                f"({size} rather than {stated.entry.bytes})"
+                + (
+                    f"({size} bytes rather than {stated.entry.bytes})"
+                    if size != stated.entry.bytes
+                    else "(as many, and others)"
+                )
             )
             means = (
                 "files were exchanged"

@@ -158,13 +158,14 @@ def _tell_findings(found: Findings, *, as_json: bool) -> None:
 
 
 @audit.command()
-def head(archive: ArchivePlace) -> None:
+def head(archive: ArchivePlace, as_json: AsJson = False) -> None:  # noqa: FBT002 - a flag
     """Print the newest commit as NUMBER:HASH, to be noted where nobody can change it."""
     log = ArchiveLog(standing_archive(archive))
     log.files()
     if not log.head[0]:
         raise SetupError(f"{log.storage.name} has no commit yet; fanzha archive makes the first")
-    typer.echo(f"{log.head[0]}:{log.head[1]}")
+    noted = f"{log.head[0]}:{log.head[1]}"
+    typer.echo(json.dumps({"head": noted}) if as_json else noted)
 
 
 @audit.command()
@@ -176,6 +177,7 @@ def close(
     ] = 6.0,
     key: KeyFile = None,
     name: Name = None,
+    as_json: AsJson = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Make the signed manifests of days that are over, or of one day now."""
     log = _writer(archive, key, name)
@@ -184,7 +186,8 @@ def close(
         close_due(log, closing, _day_of(day))
     except OSError as error:
         raise SetupError(f"cannot write the archive {archive}: {error}") from error
-    typer.echo(f"closed {closing.closed} day(s)")
+    closed = closing.closed
+    typer.echo(json.dumps({"days_closed": closed}) if as_json else f"closed {closed} day(s)")
 
 
 @audit.command("adopt")

@@ -83,8 +83,8 @@ def refuse_bad_rows(
         raise SetupError(f"{file} has a header and no rows; there is nothing to import")
     more = checked.bad - len(checked.first)
     shown = "\n".join([*checked.first, *([f"  and {more:,} more"] if more else [])])
-    place = f"they are in {rejects}" if rejects else "write them to a file with --rejects"
-    remedy = ", or import the other rows with --skip-bad-rows" if checked.good else ": none is good"
+    place = f"they are in {rejects}" if rejects else "--rejects FILE writes them to a file"
+    remedy = ", or import the other rows with --skip-bad-rows" if checked.good else ""
     raise SetupError(
         f"{file}: {checked.bad:,} bad row(s), nothing was imported (row 1 is the first after the "
         f"header):\n{shown}\n{place}; mend them{remedy}"

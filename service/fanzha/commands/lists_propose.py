@@ -100,10 +100,15 @@ def reject(
     tls_ca: TlsCa = None,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
+    as_json: AsJson = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Reject a proposal, or take back your own."""
     with _service(address, ClientTls(tls_ca, tls_cert, tls_key)) as stub:
-        stub.RejectImport(wire.RejectImportRequest(proposal_id=proposal, comment=comment))
+        asked = wire.RejectImportRequest(proposal_id=proposal, comment=comment)
+        rejected = stub.RejectImport(asked).proposal
+    if as_json:
+        typer.echo(json.dumps(_plain(rejected)))
+        return
     typer.echo(f"{proposal}: rejected; nothing of it took effect")
 
 

@@ -129,9 +129,10 @@ def _row(number: int, header: list[str], cells: list[str], now: datetime) -> Csv
 
 
 def _word(words: dict[str, W], text: str, name: str, faults: list[str]) -> W | None:
-    if text not in words:
+    found = words.get(text.lower())
+    if found is None:
         faults.append(f"{name} must be one of {', '.join(words)}")
-    return words.get(text)
+    return found
 
 
 def _check_identifier(text: str, kind: WatchlistKind, faults: list[str]) -> None:

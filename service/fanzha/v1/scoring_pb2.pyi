@@ -105,7 +105,9 @@ class _DegradedPartEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Degraded
     DEGRADED_PART_MODEL: _DegradedPart.ValueType  # 4
     """The model: rules and lists only."""
     DEGRADED_PART_JOURNAL: _DegradedPart.ValueType  # 5
-    """The record in Redis: the decision is in the worker's spool and is sent on later."""
+    """One of the two places of the record: the decision is on the worker's disk alone, and is sent on
+    later, or in Redis alone.
+    """
     DEGRADED_PART_POLICY: _DegradedPart.ValueType  # 6
     """The policy's rules: its score thresholds and the lists only."""
 
@@ -123,7 +125,9 @@ DEGRADED_PART_LISTS: DegradedPart.ValueType  # 3
 DEGRADED_PART_MODEL: DegradedPart.ValueType  # 4
 """The model: rules and lists only."""
 DEGRADED_PART_JOURNAL: DegradedPart.ValueType  # 5
-"""The record in Redis: the decision is in the worker's spool and is sent on later."""
+"""One of the two places of the record: the decision is on the worker's disk alone, and is sent on
+later, or in Redis alone.
+"""
 DEGRADED_PART_POLICY: DegradedPart.ValueType  # 6
 """The policy's rules: its score thresholds and the lists only."""
 Global___DegradedPart: _TypeAlias = DegradedPart  # noqa: Y015
@@ -523,7 +527,10 @@ class Versions(_message.Message):
     policy_version: _builtins.str
     """Version stated in the policy file."""
     lists_version: _builtins.str
-    """Version of the watchlists that were looked up. Empty when they could not be read."""
+    """Version of the watchlists that were looked up, for example "lists-000012"; "none" when none is in
+    effect; with "+copy.34s" when the worker's own copy answered, so many seconds old. Empty when they
+    could not be read.
+    """
     service_version: _builtins.str
     """Version of the service."""
     def __init__(
