@@ -24,6 +24,7 @@ MAY_IMPORT = {
         "fanzha.checked_yaml",
         "fanzha.domain",
         "fanzha.file_shape",
+        "fanzha.secrets",
         "pydantic",
     },
     "signing": {"cryptography", "fanzha.domain", "fanzha.secrets", "fanzha.signing"},

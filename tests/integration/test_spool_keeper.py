@@ -137,6 +137,25 @@ def test_what_a_demoted_master_went_on_confirming_is_sent_again(
     wait_until(lambda: held(link, record), "it is sent again", 20)
 
 
+def test_what_comes_to_the_spool_just_after_a_look_with_an_entry_of_before_is_sent_again(
+    start_worker: Callable[..., Worker], link: RedisLink, redis_url: str
+) -> None:
+    worker = start_worker()
+    worker.keeper.start()
+    wait_until(lambda: not worker.keeper._unsure, "it has looked for the first time")
+    record, body, _ = worker.appended(1)
+    entry = worker.store.commit(record, body, NOW_MS).entry
+    begin_anew(redis_url)
+    looked = worker.records.counts.lineage_changes
+    worker.keeper.lineage_changed(frozenset(range(256)), True)
+    wait_until(lambda: worker.records.counts.lineage_changes > looked, "it looks", 20)
+    wait_until(lambda: not worker.keeper._unsure, "it has looked")
+    late, body, ticket = worker.appended(2)
+    worker.keeper.spool.confirm(ticket, late.decision.decision_id, entry)
+
+    wait_until(lambda: held(link, late), "it is sent again", 20)
+
+
 def test_a_cursor_of_another_past_drops_nothing(
     start_worker: Callable[..., Worker], link: RedisLink, redis_url: str
 ) -> None:

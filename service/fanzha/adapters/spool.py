@@ -17,6 +17,7 @@ from typing import BinaryIO, Final
 
 from fanzha.adapters.spool_book import NOWHERE, Place, SegmentBook
 from fanzha.adapters.spool_frames import HEAD, SUFFIX, frame, open_segment
+from fanzha.disk import make_folder
 from fanzha.domain.errors import NotRecordedError, SetupError
 
 _LOSSES_MAX: Final = 1_000
@@ -82,7 +83,7 @@ class SpoolFile:
         self._lost: deque[tuple[int, int]] = deque(maxlen=_LOSSES_MAX)
         self._closing = False
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             self.others_bytes = sum(x.stat().st_size for x in folder.glob(f"*{SUFFIX}"))
             self._file = self._open_segment()
             self._begin(self._file)

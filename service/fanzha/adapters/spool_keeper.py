@@ -35,6 +35,9 @@ log = logging.getLogger(__name__)
 _POLL_S: Final = 2.0
 _FREE_SHARE: Final = 10
 """Of the disk a tenth stays free of segments that the archive holds."""
+_STRAGGLERS_S: Final = 5.0
+"""So long after a look the records are looked for once more. What another process confirmed just
+before it was left may reach the spool just after the look, as if it were safe."""
 _AHEAD: Final = 4
 """So many segments after one are looked through for notes about it."""
 
@@ -63,6 +66,9 @@ class SpoolKeeper:
         self._moved: queue.SimpleQueue[frozenset[int]] = queue.SimpleQueue()
         self._unsure: set[int] = set(range(BUCKETS))
         """Buckets whose records have to be looked for before a cursor of theirs is believed."""
+        self._looked: set[int] = set()
+        """Buckets that were looked through after a change, and are once more at this time."""
+        self._again_s = 0.0
         self._is_all_sent = False
         """Whether segments hold no record that waits, except those that the queue holds."""
         self._older = self._segments_of_others()
@@ -122,9 +128,16 @@ class SpoolKeeper:
             self._spool.has_overflowed = False
             self._unsure = set(range(BUCKETS))
             self._is_all_sent = False
+        is_again = not self._unsure and bool(self._looked) and time.monotonic() >= self._again_s
+        if is_again:
+            self._unsure, self._looked = self._looked, set()
         if self._unsure:
+            buckets = set(self._unsure)
             if not self._verify():
                 return
+            if not is_again:
+                self._looked |= buckets
+                self._again_s = time.monotonic() + _STRAGGLERS_S
             cursors = self._store.cursors()
             self._compare(cursors)
         if not self._unsure:
