@@ -123,15 +123,25 @@ class Keeper:
             now_s = time.monotonic()
             if poll_s and now_s >= next_poll_s:
                 self._wanted, next_poll_s = True, now_s + poll_s
-            if self._wanted and now_s >= self._not_before_s:
-                self._refresh()
-            for node in self.snapshot.nodes if self.snapshot is not None else ():
-                breaker = node.breaker
-                if not breaker.is_closed:
-                    if time.monotonic() >= breaker.probe_due_s:
-                        self._probe(node)
-                elif node.wanted:
-                    self._fill(node)
+            try:
+                self._look(now_s)
+            except Exception:
+                # Without this thread an open breaker would stay open for good.
+                log.exception("the servers of Redis could not be looked after; tried again")
+                self._wake.set()
+                time.sleep(_PAUSE_MAX_S)
+
+    def _look(self, now_s: float) -> None:
+        """Learn who serves what where that is due, probe open breakers, open spare connections."""
+        if self._wanted and now_s >= self._not_before_s:
+            self._refresh()
+        for node in self.snapshot.nodes if self.snapshot is not None else ():
+            breaker = node.breaker
+            if not breaker.is_closed:
+                if time.monotonic() >= breaker.probe_due_s:
+                    self._probe(node)
+            elif node.wanted:
+                self._fill(node)
 
     def _idle_s(self, next_poll_s: float) -> float | None:
         """Return how long there is nothing to do, None when until somebody calls."""
