@@ -9,7 +9,6 @@ so that a service at its limit still says that it lives.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final, ParamSpec, TypeVar
 
 import grpc
@@ -25,7 +24,6 @@ from fanzha.domain.errors import (
 from fanzha.transport.admission import Admission
 from fanzha.transport.patience import Patience
 from fanzha.transport.status import abort, to_failure
-from fanzha.transport.watching import Watch
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -105,7 +103,7 @@ class Intake(grpc.GenericRpcHandler):
 
         Args:
             lane: for methods whose request is one message.
-            streams: for methods whose request is a stream.
+            streams: for methods whose request or answer is a stream.
             may: asked with a method's full name before a call's message is read; ends those of
                 who may not. None: everybody may.
         """
@@ -117,8 +115,7 @@ class Intake(grpc.GenericRpcHandler):
         if handler.response_streaming:
             work: Any = _Talk(handler.stream_stream, lane)
             if not handler.request_streaming:
-                read = _strict(read)
-                work = Watch(handler.unary_stream, partial(_received, lane), lane)
+                work, read = _Tell(handler.unary_stream, lane), _strict(read)
             self._others[name] = grpc.stream_stream_rpc_method_handler(work, read, write)
             return
         work = handler.stream_unary if handler.request_streaming else handler.unary_unary
@@ -157,7 +154,8 @@ class Registrar:
     def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Any]) -> None:
         """Add the methods of a service."""
         for name, handler in handlers.items():
-            lane = self._streams if handler.request_streaming else self._lane
+            is_stream = handler.request_streaming or handler.response_streaming
+            lane = self._streams if is_stream else self._lane
             self._intake.add(f"/{service}/{name}", handler, lane, self._may or _everybody)
 
 
@@ -226,6 +224,18 @@ class _Talk:
 
     def __call__(self, requests: Iterator[object], context: grpc.ServicerContext) -> object:
         return self._work(_in_time(requests, context, self._lane.patience), context)
+
+
+class _Tell:
+    """A method with one message that answers with a stream, such as watching the health."""
+
+    def __init__(self, work: Callable[[Any, grpc.ServicerContext], Any], lane: Lane) -> None:
+        self._work = work
+        self._lane = lane
+        self.experimental_thread_pool = lane
+
+    def __call__(self, requests: Iterator[object], context: grpc.ServicerContext) -> object:
+        return self._work(_received(self._lane, requests, context), context)
 
 
 def _in_time(

@@ -125,7 +125,7 @@ class Server:
         self.admission = Admission(limits, time.monotonic)
         of_streams = Limits(streams_max, streams_max, limits.target_s, limits.wait_max_s)
         self._patiences = [Patience(3 * limits.threads, time.monotonic)]
-        self._patiences += [Patience(_STALLED_MAX, time.monotonic) for _ in range(2)]
+        self._patiences += [Patience(_STALLED_MAX, time.monotonic) for _ in range(3)]
         # Who waits for a turn, or for a client's message, holds a thread but does no work.
         calls = Lane("call", 4 * limits.threads, self.admission, self._patiences[0])
         streams = Lane(
@@ -146,7 +146,11 @@ class Server:
         outcomes_pb2_grpc.add_OutcomeServiceServicer_to_server(servicers.outcomes, ours)
         watchlists_pb2_grpc.add_WatchlistServiceServicer_to_server(servicers.watchlists, ours)
         self._health = WatchedHealth()
-        beside: Any = intake.on(others, others)
+        # Who watches holds a thread all the while.
+        watches = Lane(
+            "watch", _OTHER_CALLS_MAX, Admission(few, time.monotonic), self._patiences[3]
+        )
+        beside: Any = intake.on(others, watches)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, beside)
         if entrance.has_reflection:
             reflection.enable_server_reflection(
