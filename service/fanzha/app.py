@@ -35,7 +35,6 @@ from fanzha.domain.record import ListImportRecord, ModelChangeRecord, ModelRole
 from fanzha.features.kernel_cache import KERNEL_CACHE
 from fanzha.given import (
     check_settings,
-    is_loopback,
     lock_folder,
     policy_of,
     prompts_of,
@@ -48,7 +47,7 @@ from fanzha.pipeline.ports import Clock
 from fanzha.pipeline.record import Recorder
 from fanzha.pipeline.shadow import Shadows
 from fanzha.pipeline.validate import Rules
-from fanzha.settings import Settings
+from fanzha.settings import Settings, is_loopback
 from fanzha.transport.admission import Limits
 from fanzha.transport.authorise import LocalAdmin
 from fanzha.transport.guard import Guard

@@ -1,7 +1,6 @@
 """What a worker is given before it is built: settings that fit, files, keys, a folder."""
 
 import fcntl
-import ipaddress
 from pathlib import Path
 from typing import BinaryIO
 from zoneinfo import ZoneInfo
@@ -13,7 +12,7 @@ from fanzha.policy.prompts import DEFAULT_PROMPTS, PromptCatalogue, load_prompts
 from fanzha.policy.signatures import Kind, read_own_file
 from fanzha.secrets.opening import open_token_key, wrapper_of
 from fanzha.secrets.token_key import TokenKey
-from fanzha.settings import Settings
+from fanzha.settings import Settings, is_loopback
 from fanzha.signing.keys import read_trusted
 
 
@@ -72,21 +71,6 @@ def token_key_of(settings: Settings) -> TokenKey:
         settings.token_algorithm,
         is_near=is_loopback(settings.address),
     )
-
-
-def is_loopback(address: str) -> bool:
-    """Say whether only this machine reaches an address."""
-    if address.startswith("unix:"):
-        return True
-    host, _, port = address.rpartition(":")
-    if not port.isdecimal():
-        return False
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def lock_folder(folder: Path) -> BinaryIO:

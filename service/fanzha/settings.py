@@ -1,5 +1,6 @@
 """Settings of a deployment, and the only reader of the environment (`FANZHA_*`)."""
 
+import ipaddress
 import logging
 import os
 from difflib import get_close_matches
@@ -226,3 +227,18 @@ def _named(place: tuple[int | str, ...]) -> str:
 def _said(message: str) -> str:
     """Return a fault without the library's own beginning."""
     return message.removeprefix("Value error, ")
+
+
+def is_loopback(address: str) -> bool:
+    """Say whether only this machine reaches an address."""
+    if address.startswith("unix:"):
+        return True
+    host, _, port = address.rpartition(":")
+    if not port.isdecimal():
+        return False
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

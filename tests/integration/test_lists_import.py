@@ -166,6 +166,16 @@ def test_a_service_that_is_not_there_is_told(tmp_path: Path) -> None:
     assert "--address" in message
 
 
+@pytest.mark.parametrize("address", ["192.0.2.7:50051", "fanzha.bank.example:50051"])
+def test_accounts_are_not_sent_in_the_clear(tmp_path: Path, address: str) -> None:
+    file = a_csv(tmp_path, an_entry("621700-9"))
+
+    message = refusal(file, address)
+
+    assert f"{address} is not on loopback" in message
+    assert "--tls-cert" in message
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

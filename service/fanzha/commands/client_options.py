@@ -12,6 +12,7 @@ import grpc
 import typer
 
 from fanzha.domain.errors import SetupError
+from fanzha.settings import is_loopback
 
 Address = Annotated[str, typer.Option(help="host:port of the service.")]
 TlsCa = Annotated[
@@ -56,6 +57,11 @@ def connected(address: str, tls: ClientTls) -> Iterator[grpc.Channel]:
 def _channel(address: str, tls: ClientTls) -> grpc.Channel:
     files = (tls.ca, tls.key, tls.certificate)
     if not any(files):
+        if not is_loopback(address):
+            raise SetupError(
+                f"{address} is not on loopback: what is sent there names accounts; give --tls-ca, "
+                "--tls-cert and --tls-key, or run the command on the service's own machine"
+            )
         return grpc.insecure_channel(address)
     if not all(files):
         raise SetupError("TLS needs all of --tls-ca, --tls-cert and --tls-key")
