@@ -33,7 +33,7 @@ demo-fast: $(READY) ## The same, small, in about a minute; last line is JSON
 
 .PHONY: test
 test: $(READY) ## Run all tests
-	@$(BIN)/python -m pytest -n 3 --dist loadfile
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: bench
 bench: $(READY) ## Measure speed side by side with its floors; last line is JSON

@@ -18,6 +18,7 @@ from fanzha.adapters.embedded_redis import EmbeddedRedis
 from fanzha.adapters.redis_link import RedisLink
 from fanzha.domain.ids import BUCKETS
 
+pytest_plugins = ["tests.spread"]
 ROOT = Path(__file__).parents[1]
 
 # A busy machine must not show as overload, in no service that a test starts.

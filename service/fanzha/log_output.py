@@ -2,13 +2,15 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 PERIOD_S: Final = 10.0
 """The period in which a statement is written so often at most, in seconds."""
 WRITTEN_MAX: Final = 20
+SPARSE: Final[Mapping[str, object]] = {"is_sparse": True}
+"""`extra` of a statement that limits itself, and says something else each time."""
 
 
 @dataclass(slots=True)
@@ -38,6 +40,8 @@ class Repeats(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether a record is written."""
+        if getattr(record, "is_sparse", False):
+            return True
         now_s = self._monotonic()
         with self._lock:
             said = self._said.setdefault((record.pathname, record.lineno), _Said(now_s))

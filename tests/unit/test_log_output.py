@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fanzha.log_output import PERIOD_S, WRITTEN_MAX, Repeats
+from fanzha.log_output import PERIOD_S, SPARSE, WRITTEN_MAX, Repeats
 
 
 class Lines(logging.Handler):
@@ -70,6 +70,15 @@ def test_the_next_period_tells_how_many_were_left_out(
     away(log, 8)
 
     assert lines == ["Redis is away: 7 (and 1,234 more of these since)", "Redis is away: 8"]
+
+
+def test_a_statement_that_limits_itself_is_always_written(
+    log: logging.Logger, lines: list[str]
+) -> None:
+    for number in range(3 * WRITTEN_MAX):
+        log.warning("denied: client %d", number, extra=SPARSE)
+
+    assert lines == [f"denied: client {number}" for number in range(3 * WRITTEN_MAX)]
 
 
 def test_what_is_rare_is_always_written(log: logging.Logger, lines: list[str], time: Time) -> None:

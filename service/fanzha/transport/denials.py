@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from fanzha.log_output import SPARSE
+
 log = logging.getLogger(__name__)
 
 _AGAIN_S: Final = 60.0
@@ -47,6 +49,7 @@ class Denials:
             log.warning(
                 "denied: %s to %s: %s (%d so far)",
                 _on_one_line(denial.caller), denial.method, denial.cause, count,
+                extra=SPARSE,
             )  # fmt: skip
 
     def counts(self) -> dict[Denial, int]:

@@ -83,7 +83,7 @@ def test_one_person_is_not_enough_and_signs_once(office: Office) -> None:
         office.read()
     with pytest.raises(SetupError, match="another person"):
         office.sign(office.anna)
-    with pytest.raises(SetupError, match="another person"):
+    with pytest.raises(SetupError, match="with a key of their own"):
         office.sign(Signer("anna again", office.anna.private))
 
 
