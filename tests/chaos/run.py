@@ -115,6 +115,7 @@ def _judge(stage: Stage, windows: Sequence[Window], result: Result, say: Say) ->
     say("waiting until all is quiet")
     time.sleep(1.5)
     quiet_s = time.monotonic()
+    stage.wait_until_whole(_QUIET_S)
     stage.find({call.decision_id for call in stage.calls() if call.kind == DECISION}, _QUIET_S)
     quiet_s = time.monotonic() - quiet_s
     for client in stage.clients:
