@@ -161,6 +161,11 @@ def journal_entry(data: bytes) -> None:
     fields = {b"k": _KINDS[data[0] % len(_KINDS)], b"a": data[1:17], b"b": data[45:]}
     if data[1] & 1:
         fields |= {b"s": b"%d" % data[2], b"o": b"%d" % (data[3] % 12), b"c": data[4:44]}
+    # What no service writes.
+    if data[1] & 14 == 14:
+        fields |= {b"s": data[4:8], b"c": data[4 : 4 + data[2]], b"a": data[1 : 1 + data[3] % 20]}
+    if data[1] & 48 == 48:
+        del fields[b"k"]
     row = to_row(data[2], "1790000000000-0", fields)
     day_of(row)
     to_table([row])
