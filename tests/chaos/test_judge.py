@@ -185,6 +185,17 @@ def test_of_a_reconciled_pair_the_stricter_has_to_stand() -> None:
     }
 
     assert list(judged([*calls, milder], rows).violations) == ["contradicted"]
+    anew = an_answer("D3", at_s=120, attempt="after", parts=(JOURNAL,))
+    kept = [*rows, a_row(anew, "conflict")]
+    assert judged([*calls, anew], kept).violations == {}
+    assert list(
+        judged(
+            [*calls, replace(anew, response=an_answer("D3").response)],
+            [*rows, a_row(an_answer("D3"), "conflict")],
+        ).violations
+    ) == ["contradicted"]
+    again = replace(anew, sent_s=121, ended_s=121.1)
+    assert list(judged([*calls, anew, again], kept).violations) == ["contradicted"]
     assert list(judge(calls, rows, known, [CALM]).violations) == ["contradicted"]
     for response in known.values():
         response.reconciled_to = "D2"
