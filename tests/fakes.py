@@ -1,6 +1,7 @@
 """What the pipeline's ports ask for, in plain Python: nothing outside the process is needed."""
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -132,6 +133,15 @@ class MemorySpool:
 
     def wait(self, ticket: int, deadline_s: float | None) -> bool:
         return not self.is_late
+
+    def tell(
+        self,
+        ticket: int,
+        deadline_s: float,
+        ready: Callable[[], None],
+        late: Callable[[], None],
+    ) -> None:
+        (ready if self.wait(ticket, deadline_s) else late)()
 
     def confirm(self, ticket: int, decision_id: str, entry: bytes) -> None: ...
 

@@ -25,8 +25,8 @@ from fanzha.adapters.redis_lists import CommittedLists, import_entries
 from fanzha.adapters.redis_proposals import RedisProposals
 from fanzha.adapters.redis_store import Lives, RedisStore
 from fanzha.adapters.relay import Relay
-from fanzha.adapters.spool import SpoolLimits
 from fanzha.adapters.spool_keeper import open_spool
+from fanzha.adapters.spool_queue import SpoolLimits
 from fanzha.adapters.spool_store import SpoolStore
 from fanzha.archive.decisions import FoundDecisions
 from fanzha.domain.errors import StoreUnavailableError

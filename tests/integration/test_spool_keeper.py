@@ -19,10 +19,10 @@ from fanzha.adapters.redis_link import RedisLink
 from fanzha.adapters.redis_lists import CommittedLists
 from fanzha.adapters.redis_store import Lives, RedisStore
 from fanzha.adapters.relay import Relay
-from fanzha.adapters.spool import SpoolLimits
 from fanzha.adapters.spool_book import place_of
 from fanzha.adapters.spool_frames import RECORD
 from fanzha.adapters.spool_keeper import SpoolKeeper, open_spool
+from fanzha.adapters.spool_queue import SpoolLimits
 from fanzha.adapters.spool_store import SpoolStore
 from fanzha.domain.ids import bucket_of, event_id_of_decision, new_decision_id
 from fanzha.domain.record import DecisionRecord

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Final
 
 from fanzha.adapters.kept import encode_report
-from fanzha.adapters.spool import Settles, SpoolFile
+from fanzha.adapters.spool import SpoolFile
 from fanzha.adapters.spool_book import place_of
-from fanzha.adapters.spool_frames import CONFIRMED, MARKED, RECORD, REPORT, SUPERSEDED
+from fanzha.adapters.spool_frames import MARKED, RECORD, REPORT, SUPERSEDED
+from fanzha.adapters.spool_queue import Settles
 from fanzha.adapters.spool_store import SpoolStore
 from fanzha.domain.errors import NotRecordedError, StoreUnavailableError
 from fanzha.domain.ids import bucket_of_decision
@@ -88,23 +89,32 @@ class ResendingSpool:
 
     def wait(self, ticket: int, deadline_s: float | None) -> bool:
         """Return whether the record is on disk; see the port."""
-        return self.file.wait(ticket, deadline_s)
+        return self.file.tickets.wait(ticket, deadline_s)
 
     def confirm(self, ticket: int, decision_id: str, entry: bytes) -> None:
         """Note that the store holds the decision; see the port."""
+        name = decision_id.encode()
         settles = Settles(ticket, bucket_of_decision(decision_id), place_of(entry))
-        self._note(CONFIRMED + decision_id.encode() + entry, settles)
+        is_known = self.file.book.settle(settles.ticket, settles.bucket, settles.place)
+        # On disk it only saves asking the store after a restart: it goes with what comes next.
+        self.file.note(name + bytes((len(entry),)) + entry, None if is_known else settles)
 
     def supersede(self, ticket: int, decision_id: str) -> None:
         """Note that the decision is not answered; see the port."""
-        self._note(SUPERSEDED + decision_id.encode(), Settles(ticket))
-
-    def _note(self, payload: bytes, settles: Settles) -> None:
         try:
-            self.file.append(payload, settles=settles)
+            self.file.append(SUPERSEDED + decision_id.encode(), settles=Settles(ticket))
         except NotRecordedError:
-            # On disk it only saves asking the store after a restart.
-            self.file.book.settle(settles.ticket, settles.bucket, settles.place)
+            self.file.book.settle(ticket)
+
+    def tell(
+        self,
+        ticket: int,
+        deadline_s: float,
+        ready: Callable[[], None],
+        late: Callable[[], None],
+    ) -> None:
+        """Have a function called when `wait` would not wait any more; see the port."""
+        self.file.tickets.tell(ticket, deadline_s, ready, late)
 
     def send_later(self, ticket: int, record: DecisionRecord, body: bytes) -> StoredRequest | None:
         """Keep the record for the store until it is reachable again; see the port."""

@@ -11,43 +11,20 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from fanzha.adapters.spool_book import NOWHERE, Place, SegmentBook
-from fanzha.adapters.spool_frames import HEAD, SUFFIX, frame, open_segment
+from fanzha.adapters.spool_book import Place, SegmentBook
+from fanzha.adapters.spool_frames import CONFIRMED_MANY, HEAD, SUFFIX, frame, open_segment
+from fanzha.adapters.spool_queue import Queued, Settles, SpoolLimits
+from fanzha.adapters.spool_tickets import SpoolTickets
 from fanzha.disk import make_folder
 from fanzha.domain.errors import NotRecordedError, SetupError
 
-_LOSSES_MAX: Final = 1_000
+_NOTES_S: Final = 1.0
+"""So long notes wait for something to go with."""
 _QUEUED_BYTES_MAX: Final = 64 * 2**20
 """So much may wait for a disk that takes nothing; beyond, it counts as one that refuses."""
-
-
-@dataclass(frozen=True, slots=True)
-class SpoolLimits:
-    """How big the spool may become, in bytes and seconds."""
-
-    segment_bytes: int = 64 * 2**20
-    segment_s: float = 60.0
-    bytes_max: int = 4 * 2**30
-
-
-@dataclass(frozen=True, slots=True)
-class Settles:
-    """The record that a frame is about: it waits no longer once the frame is on disk."""
-
-    ticket: int
-    bucket: int = -1
-    place: Place = NOWHERE
-
-
-@dataclass(frozen=True, slots=True)
-class _Queued:
-    framed: bytes
-    waits: bool
-    settles: Settles | None
 
 
 class SpoolFile:
@@ -72,15 +49,17 @@ class SpoolFile:
         """Size of the segments in the folder that the book does not know yet."""
         self.limits = self._limits = limits or SpoolLimits()
         self._now_ms = now_ms
-        self._condition = threading.Condition()
-        self._pending: list[_Queued] = []
+        lock = threading.RLock()
+        self._comes = threading.Condition(lock)
+        self._rotated = threading.Condition(lock)
+        self.tickets = SpoolTickets()
+        self._notes: deque[tuple[bytes, Settles | None]] = deque()
+        self._pending: list[Queued] = []
         self._queued = 0
         self._queued_bytes = 0
-        self._safe = 0
         self._failed: str | None = None
         self._is_full = False
         self._rotate_after = -1
-        self._lost: deque[tuple[int, int]] = deque(maxlen=_LOSSES_MAX)
         self._closing = False
         try:
             make_folder(folder)
@@ -116,7 +95,7 @@ class SpoolFile:
                 not.
         """
         framed = frame(payload)
-        with self._condition:
+        with self._comes:
             # A note is short, and of a record that is in already.
             failure = self._failed if settles is not None and not waits else self.failure
             if cause := failure or ("the worker is stopping" if self._closing else None):
@@ -124,31 +103,19 @@ class SpoolFile:
             self._queued += 1
             if about is not None:
                 settles = Settles(self._queued, *about)
-            self._pending.append(_Queued(framed, waits, settles))
+            self._pending.append(Queued(framed, waits, () if settles is None else (settles,)))
             self._queued_bytes += len(framed)
-            self._condition.notify_all()
+            self._comes.notify()
             return self._queued
 
-    def wait(self, ticket: int, deadline_s: float | None = None) -> bool:
-        """Return whether the ticket's payload is on disk; False: not before the deadline.
+    def note(self, confirmed: bytes, settles: Settles | None) -> None:
+        """Keep a note about a confirmed record for the next time that something is written.
 
         Args:
-            ticket: what `append` returned.
-            deadline_s: instant of time.monotonic(); None waits for ever.
-
-        Raises:
-            NotRecordedError: the disk refused it.
+            confirmed: one decision as a frame of kind CONFIRMED_MANY holds it.
+            settles: the record, where the book does not know it yet.
         """
-        with self._condition:
-            while True:
-                if any(after < ticket <= upto for after, upto in self._lost):
-                    raise NotRecordedError("the spool could not be written")
-                if ticket <= self._safe:
-                    return True
-                left_s = None if deadline_s is None else deadline_s - time.monotonic()
-                if left_s is not None and left_s <= 0:
-                    return False
-                self._condition.wait(left_s)
+        self._notes.append((confirmed, settles))
 
     @property
     def failure(self) -> str | None:
@@ -168,29 +135,31 @@ class SpoolFile:
 
     def rotate(self) -> bool:
         """Have everything that is queued now in closed segments; return whether that is so."""
-        with self._condition:
+        with self._rotated:
             self._rotate_after = upto = self._queued
-            self._condition.notify_all()
+            self._comes.notify()
             while self._rotate_after >= 0 and self._failed is None and not self._closing:
-                self._condition.wait(1.0)
-            return self._failed is None and self._safe >= upto
+                self._rotated.wait(1.0)
+            return self._failed is None and self.tickets.safe >= upto
 
     def look_for_room(self) -> None:
         """Take up writing again when enough segments have gone; end the segment when not."""
         held = self.book.bytes_held() + self.others_bytes
-        with self._condition:
+        with self._comes:
             was_full, self._is_full = self._is_full, held >= self._limits.bytes_max
             if self._is_full and not was_full:
                 # What is still being written can go only once it is closed.
                 self._rotate_after = self._queued
-            self._condition.notify_all()
+            self._comes.notify()
 
     def close(self) -> None:
         """Write what is queued and close the segment."""
-        with self._condition:
+        with self._comes:
             self._closing = True
-            self._condition.notify_all()
+            self._comes.notify()
+            self._rotated.notify_all()
         self._thread.join(timeout=10)
+        self.tickets.close()
         self._file.close()
 
     def _open_segment(self) -> BinaryIO:
@@ -198,58 +167,70 @@ class SpoolFile:
         return open_segment(self.folder / name)
 
     def _begin(self, file: BinaryIO) -> None:
-        self.book.begin(Path(file.name), self._safe + 1, len(HEAD))
+        self.book.begin(Path(file.name), self.tickets.safe + 1, len(HEAD))
 
     def _work(self) -> None:
         while True:
-            with self._condition:
+            with self._comes:
                 while not (self._pending or self._closing or self._is_due()):
-                    self._condition.wait(self._limits.segment_s)
-                if self._closing and not self._pending:
+                    came = self._comes.wait(min(self._limits.segment_s, _NOTES_S))
+                    if self._notes and not came:
+                        # Nothing comes that they could go with.
+                        break
+                if self._closing and not (self._pending or self._notes):
                     return
+                self._take_notes()
                 group, self._pending = self._pending, []
                 upto = self._queued
             failed = self._write(b"".join(one.framed for one in group)) if group else None
             if failed is None and group:
                 self.book.wrote([one.waits for one in group], self._file.tell())
             self._settle(group)
-            with self._condition:
-                if failed is None:
-                    self._safe = upto
+            with self._comes:
                 self._queued_bytes -= sum(len(one.framed) for one in group)
-                self._condition.notify_all()
             if failed is not None:
                 self._refuse(failed)
-            elif self._is_due():
+                continue
+            self.tickets.wrote(upto)
+            if self._is_due():
                 self._rotate()
+
+    def _take_notes(self) -> None:
+        """Put the notes that are there behind what is about to be written, in one frame."""
+        notes = [self._notes.popleft() for _ in range(len(self._notes))]
+        if notes:
+            self._queued += 1
+            framed = frame(CONFIRMED_MANY + b"".join(note for note, _ in notes))
+            settles = tuple(one for _, one in notes if one is not None)
+            self._pending.append(Queued(framed, waits=False, settles=settles))
+            self._queued_bytes += len(framed)
 
     def _refuse(self, cause: str) -> None:
         """Refuse what is not on disk, and all that follows, until the disk takes something."""
-        with self._condition:
+        with self._comes:
             group, self._pending = self._pending, []
             self._queued_bytes = 0
             self._failed = cause
-            self._lost.append((self._safe, self._queued))
-            self._safe = self._queued
-            self._condition.notify_all()
+            self._rotated.notify_all()
+            self.tickets.refused(self._queued)
         self._settle(group)
         self._recover()
 
-    def _settle(self, group: list[_Queued]) -> None:
+    def _settle(self, group: list[Queued]) -> None:
         # Also when a note was refused: it only saves asking Redis after a restart.
         for one in group:
-            if one.settles is not None:
-                self.book.settle(one.settles.ticket, one.settles.bucket, one.settles.place)
+            for settles in one.settles:
+                self.book.settle(settles.ticket, settles.bucket, settles.place)
 
     def _is_due(self) -> bool:
         """Say whether the segment is to end; an empty one never is."""
         active = self.book.active
-        is_asked = 0 <= self._rotate_after <= self._safe
+        is_asked = 0 <= self._rotate_after <= self.tickets.safe
         if not active.waiting:
             if is_asked:
-                with self._condition:
+                with self._rotated:
                     self._rotate_after = -1
-                    self._condition.notify_all()
+                    self._rotated.notify_all()
             return False
         is_old = time.monotonic() - active.began_s >= self._limits.segment_s
         return is_asked or is_old or active.size >= self._limits.segment_bytes
@@ -267,10 +248,10 @@ class SpoolFile:
         done, self._file = self._file, fresh
         self._begin(fresh)
         done.close()
-        with self._condition:
+        with self._rotated:
             self._rotate_after = -1
             self._failed = None
-            self._condition.notify_all()
+            self._rotated.notify_all()
 
     def _write(self, data: bytes) -> str | None:
         try:
@@ -285,10 +266,10 @@ class SpoolFile:
     def _recover(self) -> None:
         """Try a new segment every second until the disk takes one or the worker ends."""
         while True:
-            with self._condition:
+            with self._comes:
                 if self._closing:
                     return
-                self._condition.wait(timeout=1.0)
+                self._comes.wait(timeout=1.0)
             with suppress(OSError):
                 # What was not answered must not look as if it were.
                 os.ftruncate(self._file.fileno(), self.book.active.size)

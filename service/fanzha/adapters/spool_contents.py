@@ -16,6 +16,7 @@ from fanzha.adapters.codec import decode_record
 from fanzha.adapters.spool_book import SETTLED, VOID, WAITS, Place, place_of
 from fanzha.adapters.spool_frames import (
     CONFIRMED,
+    CONFIRMED_MANY,
     DECISION,
     ID_LENGTH,
     MARKED,
@@ -102,11 +103,26 @@ def contents_of(path: Path) -> Contents:
             found.superseded.discard(name)
         elif kind == CONFIRMED:
             found.confirmed[name] = place_of(payload[1 + ID_LENGTH :])
+        elif kind == CONFIRMED_MANY:
+            _take_confirmed(found, payload)
         elif kind == SUPERSEDED:
             found.superseded.add(name)
         else:
             found.unreadable += 1
     return found
+
+
+def _take_confirmed(found: Contents, payload: bytes) -> None:
+    """Take a note about many decisions; what does not add up in it is left out."""
+    at = 1
+    while at < len(payload):
+        name = payload[at : at + ID_LENGTH].decode("ascii", "replace")
+        start = at + ID_LENGTH + 1
+        at = start + payload[start - 1] if start <= len(payload) else len(payload) + 1
+        if at > len(payload) or _NAME.fullmatch(name) is None:
+            found.unreadable += 1
+            return
+        found.confirmed[name] = place_of(payload[start:at])
 
 
 def _take_old(found: Contents, index: int, at: int, payload: bytes) -> None:

@@ -21,10 +21,11 @@ import msgspec
 
 from fanzha.adapters.clock import SystemClock
 from fanzha.adapters.resend import ResendingSpool
-from fanzha.adapters.spool import SpoolFile, SpoolLimits
+from fanzha.adapters.spool import SpoolFile
 from fanzha.adapters.spool_book import WAITS, Place, Segment
 from fanzha.adapters.spool_contents import Contents, contents_of, record_at
 from fanzha.adapters.spool_frames import SUFFIX, cut_torn, survey
+from fanzha.adapters.spool_queue import SpoolLimits
 from fanzha.adapters.spool_store import Cursor, SpoolStore
 from fanzha.adapters.spool_verify import Verifier
 from fanzha.domain.errors import StoreUnavailableError

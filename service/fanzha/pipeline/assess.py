@@ -1,6 +1,5 @@
 """The story of one transfer: validate, gather, score, decide, record."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import tzinfo
 
@@ -8,6 +7,7 @@ from fanzha.domain.decision import Decision
 from fanzha.domain.ids import bucket_of, new_decision_id
 from fanzha.domain.transfer import TransferDraft
 from fanzha.domain.vocabulary import DegradedPart
+from fanzha.pipeline.answer import Answer
 from fanzha.pipeline.budget import Budget
 from fanzha.pipeline.decide import decide
 from fanzha.pipeline.explain import explainer
@@ -20,8 +20,6 @@ from fanzha.pipeline.validate import Rules, validate
 from fanzha.policy.policy import Policy
 from fanzha.policy.prompts import PromptCatalogue
 from fanzha.telemetry import Steps
-
-Answer = Callable[[], Decision]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +45,13 @@ class Assessor:
         Raises:
             InvalidFieldsError, RequestIdReusedError, NotRecordedError.
         """
-        return self.begin(draft, budget)()
+        return self.begin(draft, budget).finish()
 
     def begin(self, draft: TransferDraft, budget: Budget) -> Answer:
-        """Judge one attempt; the call that is returned waits for the record and gives the decision.
+        """Judge one attempt; what is returned gives the decision once it is on record.
 
-        So a batch waits for the disk once, not once an item. Raises as `assess` does, both here and
-        in the returned call.
+        So nobody has to wait for the disk on a thread. Raises as `assess` does, both here and when
+        the answer is finished.
         """
         self.clock.observe(draft.transfer.create_time_ms)
         now_ms, steps = self.clock.now_ms(), Steps()
@@ -97,4 +95,4 @@ class Assessor:
         entry = to_record(
             transfer, evidence, scored, decided.decision, decided.shadow_reasons, shadow, steps.us
         )
-        return Recording(entry, self.recorder, now_ms, budget.record_by_s).finish
+        return Recording(entry, self.recorder, now_ms, budget.record_by_s)

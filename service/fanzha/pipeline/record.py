@@ -15,6 +15,7 @@ from fanzha.domain.scored import Scored
 from fanzha.domain.transfer import Transfer
 from fanzha.domain.vocabulary import DegradedPart
 from fanzha.features.facts import UTC_OFFSET_S
+from fanzha.pipeline.answer import Repeated
 from fanzha.pipeline.changes import changes_of
 from fanzha.pipeline.ports import Codec, Journal, StoredRequest
 from fanzha.pipeline.spool_ports import Spool
@@ -37,8 +38,8 @@ class Recorder:
         """Say whether both took what they were last given; one that did not may have recovered."""
         return self.spool.is_writable and self.journal.is_available(payer)
 
-    def repeat(self, answer: Decision, deadline_s: float) -> Callable[[], Decision]:
-        """Have this worker's spool hold an answer that Redis says was given; return what gives it.
+    def repeat(self, answer: Decision, deadline_s: float) -> Repeated:
+        """Have this worker's spool hold an answer that Redis says was given, and give it then.
 
         Who decided may have died, or had to give up, after Redis had the record and before its own
         disk had it. From now on the answer counts, and must not be in Redis alone. A disk that
@@ -54,14 +55,7 @@ class Recorder:
             body, entry = held
             with suppress(NotRecordedError):
                 ticket = self.spool.append(answer.decision_id, body, entry=entry)
-
-        def given() -> Decision:
-            with suppress(NotRecordedError):
-                if ticket is not None:
-                    self.spool.wait(ticket, deadline_s)
-            return answer
-
-        return given
+        return Repeated(answer, self.spool, ticket, deadline_s)
 
 
 def to_record(
@@ -126,7 +120,7 @@ class Recording:
         self._ticket: int | None = None
         self._journal_entry: bytes | None = None
         self._answer: Decision | None = None
-        self._repeated: Callable[[], Decision] | None = None
+        self._repeated: Repeated | None = None
         self._begin()
 
     def _begin(self) -> None:
@@ -149,6 +143,17 @@ class Recording:
         else:
             self._journal_entry = committed.entry
 
+    def when_ready(self, ready: Callable[[], None], late: Callable[[], None]) -> None:
+        """Have one of two functions called; see `Answer`."""
+        if self._repeated is not None:
+            self._repeated.when_ready(ready, late)
+        elif self._answer is not None or self._ticket is None:
+            ready()
+        else:
+            # Without the store the disk alone holds it: then it is waited for longer.
+            until_s = self._until_s if self._journal_entry is None else self._deadline_s
+            self._places.spool.tell(self._ticket, until_s, ready, late)
+
     def finish(self) -> Decision:
         """Return the decision to answer, once it is on record.
 
@@ -161,7 +166,7 @@ class Recording:
             NotRecordedError: neither place took it in time.
         """
         if self._repeated is not None:
-            return self._repeated()
+            return self._repeated.finish()
         if self._answer is None:
             is_stored = self._journal_entry is not None
             self._answer = self._stored() if is_stored else self._spool_alone()

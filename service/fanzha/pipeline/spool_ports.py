@@ -1,5 +1,6 @@
 """What the pipeline needs of the worker's own file."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from fanzha.domain.record import (
@@ -51,6 +52,23 @@ class Spool(Protocol):
 
         Raises:
             NotRecordedError: the disk refused it.
+        """
+        ...
+
+    def tell(
+        self,
+        ticket: int,
+        deadline_s: float,
+        ready: Callable[[], None],
+        late: Callable[[], None],
+    ) -> None:
+        """Have a function called once `wait` would not wait any more, so that no thread has to.
+
+        Args:
+            ticket: what `append` returned.
+            deadline_s: instant of time.monotonic().
+            ready: called when the record is on disk, or the disk refused it; must be quick.
+            late: called instead when neither was so before the deadline; must be quick.
         """
         ...
 

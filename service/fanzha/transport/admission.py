@@ -11,8 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from fanzha.domain.errors import OverloadedError
-
 _CUT: Final = 0.85
 _PAUSE_S: Final = 0.1
 """After a cut, calls taken in before it must leave before their wait says something new."""
@@ -45,7 +43,6 @@ class Admission:
         self._limits = limits
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._turns = threading.BoundedSemaphore(limits.threads)
         self._limit = float(limits.calls_max)
         self._in = 0
         self._cut_at = float("-inf")
@@ -83,30 +80,23 @@ class Admission:
         with self._lock:
             self._in -= 1
 
-    def wait_for_turn(self, waited_s: float) -> None:
-        """Return when the call may be worked on; who returned must call `end_turn`.
+    def is_in_time(self, waited_s: float) -> bool:
+        """Say whether a call whose turn has come is still worth it; counts the refusal if not.
 
         Args:
-            waited_s: how long it waited for a thread already, in seconds.
-
-        Raises:
-            OverloadedError: its turn came too late.
+            waited_s: how long it waited for its turn, in seconds.
         """
-        began = self._monotonic()
-        rest = self._limits.wait_max_s - waited_s
-        got = rest > 0 and self._turns.acquire(timeout=rest)
-        self._learn(waited_s + self._monotonic() - began)
-        if not got:
-            with self._lock:
-                self.refused += 1
-            raise OverloadedError("the service is at its limit; try again after a pause")
-
-    def end_turn(self) -> None:
-        """Let the next call have its turn."""
-        self._turns.release()
+        self._learn(waited_s)
+        if waited_s < self._limits.wait_max_s:
+            return True
+        with self._lock:
+            self.refused += 1
+        return False
 
     def _learn(self, waited_s: float) -> None:
         limits = self._limits
+        if waited_s <= limits.target_s and self._limit >= limits.calls_max:
+            return
         with self._lock:
             if waited_s <= limits.target_s:
                 self._limit = min(float(limits.calls_max), self._limit + 1 / self._limit)

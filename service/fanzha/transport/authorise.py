@@ -1,9 +1,8 @@
 """Who may call what: one table, checked on every call; what is not in it is denied."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
-
-import grpc
+from typing import Any, Final, Protocol
 
 from fanzha.access.rates import Bucket
 from fanzha.access.roles import Role
@@ -71,10 +70,22 @@ class Caller:
         )
 
 
+class CallContext(Protocol):
+    """What may be asked of a call: of one of the library's, and of one of ours."""
+
+    def auth_context(self) -> Mapping[str, Any]:
+        """Return what the transport knows of the client, such as its certificate; bytes."""
+        ...
+
+    def invocation_metadata(self) -> Iterable[tuple[str, str | bytes]] | None:
+        """Return what the client sent beside its message."""
+        ...
+
+
 class Callers(Protocol):
     """Finds out who calls."""
 
-    def identify(self, context: grpc.ServicerContext) -> Caller:
+    def identify(self, context: CallContext) -> Caller:
         """Return the caller of a call.
 
         Raises:
@@ -88,7 +99,7 @@ class LocalAdmin:
 
     _CALLER = Caller("local", frozenset({Role.LOCAL}))
 
-    def identify(self, context: grpc.ServicerContext) -> Caller:  # noqa: ARG002 - meets Callers
+    def identify(self, context: CallContext) -> Caller:  # noqa: ARG002 - meets Callers
         """Return the local admin."""
         return self._CALLER
 

@@ -4,14 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-import grpc
-
 from fanzha.access.bearer import Person, TokenIssuer
 from fanzha.access.certificate import Certificate, read_certificate
 from fanzha.access.clients import Client, Clients
 from fanzha.access.rates import Bucket, Buckets
 from fanzha.domain.errors import NotAuthenticatedError
-from fanzha.transport.authorise import Caller
+from fanzha.transport.authorise import CallContext, Caller
 
 _PEM: Final = "x509_pem_cert"
 _AUTHORIZATION: Final = "authorization"
@@ -38,7 +36,7 @@ class CertifiedCallers:
         self._certificates: dict[bytes, Certificate] = {}
         self._persons: dict[tuple[str, int], tuple[TokenIssuer, Person]] = {}
 
-    def identify(self, context: grpc.ServicerContext) -> Caller:
+    def identify(self, context: CallContext) -> Caller:
         """Return the caller of a call; without an entry in the roles it has a name and no role.
 
         Raises:
@@ -121,7 +119,7 @@ class CertifiedCallers:
         return known[1]
 
 
-def _token(context: grpc.ServicerContext) -> str | None:
+def _token(context: CallContext) -> str | None:
     """Return the token that a call carries, None without one.
 
     Raises:

@@ -1,9 +1,9 @@
-"""How calls come in: there is room for them, or they are refused before they cost anything.
+"""How streams come in, and health and reflection: over the library's own server.
 
-gRPC's own thread asks here for the handler of each call. A call that finds no room gets one that
-refuses, on a thread of its own, with a hint when to try again. The others get one that waits for
-the message, then for their turn, and then does the work. Health and reflection have threads apart,
-so that a service at its limit still says that it lives.
+gRPC's own thread asks here for the handler of each call. A stream that finds no room gets one that
+refuses, on a thread of its own, with a hint when to try again. Health and reflection have threads
+apart, so that a service at its limit still says that it lives. Unary methods of ours go another
+way: `direct.py`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,33 +14,18 @@ from typing import Any, Final, ParamSpec, TypeVar
 import grpc
 from google.protobuf.message import DecodeError
 
-from fanzha.domain.errors import (
-    FanzhaError,
-    FieldFault,
-    InvalidFieldsError,
-    OverloadedError,
-    StoppingError,
-)
+from fanzha.domain.errors import FanzhaError, OverloadedError, StoppingError
 from fanzha.transport.admission import Admission
+from fanzha.transport.direct import MALFORMED, MESSAGE_WAIT_S, DirectCalls
 from fanzha.transport.patience import Patience
 from fanzha.transport.status import abort, to_failure
 
 P = ParamSpec("P")
 T = TypeVar("T")
-May = Callable[[str, grpc.ServicerContext], None]
 
 _MALFORMED: Final = object()
-_ERROR: Final = InvalidFieldsError(
-    (
-        FieldFault(
-            "request", "is no protobuf message of this method; check the client's proto files"
-        ),
-    )
-)
 _FULL: Final = OverloadedError("the service is at its limit; try again after a pause")
 _STOPPING: Final = StoppingError("this worker is being stopped; another one answers")
-MESSAGE_WAIT_S: Final = 2.0
-"""So long a call's message may take after the call."""
 NEXT_MESSAGE_WAIT_S: Final = 30.0
 """So long a stream's next message may take."""
 
@@ -70,23 +55,19 @@ class Lane(ThreadPoolExecutor):
 
 @dataclass(frozen=True, slots=True)
 class _Method:
-    """One method: who works, on which lane, and how its messages are read and written."""
+    """One method that the lane bounds: who works, and how its messages are read and written."""
 
-    name: str
     work: Callable[[Any, grpc.ServicerContext], Any]
     lane: Lane
     read: Callable[[bytes], object]
     write: Callable[[Any], bytes]
     is_stream: bool
-    may: May
-    """Ends a call that its caller may not make."""
 
 
 class Intake(grpc.GenericRpcHandler):
     """Gives gRPC the handler of each call of the methods that were added."""
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        self._monotonic = monotonic
+    def __init__(self) -> None:
         self._methods: dict[str, _Method] = {}
         self._others: dict[str, Any] = {}
         one = ThreadPoolExecutor(1, thread_name_prefix="refuse")
@@ -98,19 +79,17 @@ class Intake(grpc.GenericRpcHandler):
         """Take nothing more in: say so, rather than have gRPC cancel what it has not looked at."""
         self._is_stopping = True
 
-    def on(self, lane: Lane, streams: Lane, may: May | None = None) -> "Registrar":
+    def on(self, unary: "Lane | DirectCalls", streams: Lane) -> "Registrar":
         """Return what stands for a server while generated code adds its methods.
 
         Args:
-            lane: for methods whose request is one message.
+            unary: for methods whose request and answer are one message each.
             streams: for methods whose request or answer is a stream.
-            may: asked with a method's full name before a call's message is read; ends those of
-                who may not. None: everybody may.
         """
-        return Registrar(self, lane, streams, may)
+        return Registrar(self, unary, streams)
 
-    def add(self, name: str, handler: Any, lane: Lane, may: May) -> None:  # noqa: ANN401 - a named tuple of grpc
-        """Add a method under its full name, such as /fanzha.v1.ScoringService/ScoreTransfer."""
+    def add(self, name: str, handler: Any, lane: Lane) -> None:  # noqa: ANN401 - a named tuple of grpc
+        """Add a method under its full name, such as /grpc.health.v1.Health/Check."""
         read, write = handler.request_deserializer, handler.response_serializer
         if handler.response_streaming:
             work: Any = _Talk(handler.stream_stream, lane)
@@ -119,9 +98,7 @@ class Intake(grpc.GenericRpcHandler):
             self._others[name] = grpc.stream_stream_rpc_method_handler(work, read, write)
             return
         work = handler.stream_unary if handler.request_streaming else handler.unary_unary
-        self._methods[name] = _Method(
-            name, work, lane, _strict(read), write, handler.request_streaming, may
-        )
+        self._methods[name] = _Method(work, lane, _strict(read), write, handler.request_streaming)
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:  # noqa: ANN401
         """Return the handler of a call that has just come in; None: not ours."""
@@ -134,19 +111,17 @@ class Intake(grpc.GenericRpcHandler):
         # A stream may be silent for a while; what it holds is its place among the streams.
         if not lane.admission.has_room(0 if method.is_stream else lane.patience.stalled):
             return self._full
-        call = _Call(method, self._monotonic)
         # Also where the request is one message: so the wait for it is ours, and can be ended.
-        return grpc.stream_unary_rpc_method_handler(call, method.read, method.write)
+        return grpc.stream_unary_rpc_method_handler(_Call(method), method.read, method.write)
 
 
 class Registrar:
     """Stands for a server while generated code registers the methods of a service."""
 
-    def __init__(self, intake: Intake, lane: Lane, streams: Lane, may: May | None) -> None:
+    def __init__(self, intake: Intake, unary: Lane | DirectCalls, streams: Lane) -> None:
         self._intake = intake
-        self._lane = lane
+        self._unary = unary
         self._streams = streams
-        self._may = may
 
     def add_generic_rpc_handlers(self, handlers: Iterable[object]) -> None:
         """Ignore: the same handlers come by name."""
@@ -154,13 +129,13 @@ class Registrar:
     def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Any]) -> None:
         """Add the methods of a service."""
         for name, handler in handlers.items():
-            is_stream = handler.request_streaming or handler.response_streaming
-            lane = self._streams if is_stream else self._lane
-            self._intake.add(f"/{service}/{name}", handler, lane, self._may or _everybody)
-
-
-def _everybody(_: str, __: grpc.ServicerContext) -> None:
-    """Let everybody in."""
+            full = f"/{service}/{name}"
+            if handler.request_streaming or handler.response_streaming:
+                self._intake.add(full, handler, self._streams)
+            elif isinstance(self._unary, DirectCalls):
+                self._unary.add(full, handler)
+            else:
+                self._intake.add(full, handler, self._unary)
 
 
 def _strict(read: Callable[[bytes], object]) -> Callable[[bytes], object]:
@@ -178,31 +153,18 @@ def _strict(read: Callable[[bytes], object]) -> Callable[[bytes], object]:
 class _Call:
     """One call on its way through its lane."""
 
-    __slots__ = ("_arrived_s", "_method", "_monotonic", "_patience", "experimental_thread_pool")
+    __slots__ = ("_method", "experimental_thread_pool")
 
-    def __init__(self, method: _Method, monotonic: Callable[[], float]) -> None:
+    def __init__(self, method: _Method) -> None:
         self._method = method
-        self._monotonic = monotonic
-        self._arrived_s = monotonic()
         self.experimental_thread_pool = method.lane
 
     def __call__(self, requests: Iterator[object], context: grpc.ServicerContext) -> object:
-        waited_s = self._monotonic() - self._arrived_s
         method = self._method
         if method.is_stream:
             sent = _in_time(requests, context, method.lane.patience)
             return method.work(_well_formed(sent), context)
-        method.may(method.name, context)
-        request = _received(method.lane, requests, context)
-        admission = method.lane.admission
-        try:
-            admission.wait_for_turn(waited_s)
-        except OverloadedError as error:
-            abort(context, to_failure(error))
-        try:
-            return method.work(request, context)
-        finally:
-            admission.end_turn()
+        return method.work(_received(method.lane, requests, context), context)
 
 
 def _received(lane: Lane, requests: Iterator[object], context: grpc.ServicerContext) -> object:
@@ -210,7 +172,7 @@ def _received(lane: Lane, requests: Iterator[object], context: grpc.ServicerCont
     with lane.patience.waiting(context, MESSAGE_WAIT_S):
         request = next(requests, _MALFORMED)
     if request is _MALFORMED:
-        abort(context, to_failure(_ERROR))
+        abort(context, to_failure(MALFORMED))
     return request
 
 
@@ -253,7 +215,7 @@ def _in_time(
 def _well_formed(requests: Iterator[object]) -> Iterator[object]:
     for request in requests:
         if request is _MALFORMED:
-            raise _ERROR
+            raise MALFORMED
         yield request
 
 

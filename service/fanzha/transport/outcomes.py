@@ -38,29 +38,29 @@ class OutcomeServicer(outcomes_pb2_grpc.OutcomeServiceServicer):
         self, request: outcomes.ReportExecutionRequest, context: grpc.ServicerContext
     ) -> outcomes.ReportExecutionResponse:
         """Take what the bank did with the money."""
-        with self._guard.call(_SERVICE + "ReportExecution", context) as caller:
-            door = Door(self._tokens)
-            report = ExecutionRecord(
-                decision_id=request.decision_id,
-                status=door.choice(ExecutionStatus, request.status, "status"),
-                execute_time_ms=(
-                    door.time_ms(request.execute_time, "execute_time")
-                    if request.HasField("execute_time")
-                    else 0
-                ),
-                record_time_ms=self._clock.now_ms(),
-                caller=caller.name,
-            )
-            changed = self._reporter.report_execution(report, tuple(door.faults))
-            return outcomes.ReportExecutionResponse(changed=changed)
+        caller = self._guard.let_in(context)
+        door = Door(self._tokens)
+        report = ExecutionRecord(
+            decision_id=request.decision_id,
+            status=door.choice(ExecutionStatus, request.status, "status"),
+            execute_time_ms=(
+                door.time_ms(request.execute_time, "execute_time")
+                if request.HasField("execute_time")
+                else 0
+            ),
+            record_time_ms=self._clock.now_ms(),
+            caller=caller.name,
+        )
+        changed = self._reporter.report_execution(report, tuple(door.faults))
+        return outcomes.ReportExecutionResponse(changed=changed)
 
     def RecordOutcome(  # noqa: N802 - named by the proto
         self, request: outcomes.RecordOutcomeRequest, context: grpc.ServicerContext
     ) -> outcomes.RecordOutcomeResponse:
         """Take what one transfer turned out to be."""
-        with self._guard.call(_SERVICE + "RecordOutcome", context) as caller:
-            is_new = self._record(request.outcome, caller.name)
-            return outcomes.RecordOutcomeResponse(recorded=is_new)
+        caller = self._guard.let_in(context)
+        is_new = self._record(request.outcome, caller.name)
+        return outcomes.RecordOutcomeResponse(recorded=is_new)
 
     def RecordOutcomes(  # noqa: N802 - named by the proto
         self,
@@ -70,7 +70,7 @@ class OutcomeServicer(outcomes_pb2_grpc.OutcomeServiceServicer):
         """Take many outcomes; each is judged alone."""
         answer = outcomes.RecordOutcomesResponse()
         ticket: int | None = None
-        with self._guard.call(_SERVICE + "RecordOutcomes", context) as caller:
+        with self._guard.stream(_SERVICE + "RecordOutcomes", context) as caller:
             method = _SERVICE + "RecordOutcomes"
             allowed = self._guard.while_allowed(method, context, request_iterator)
             for index, request in enumerate(allowed):
@@ -102,31 +102,31 @@ class OutcomeServicer(outcomes_pb2_grpc.OutcomeServiceServicer):
         self, request: outcomes.WithdrawOutcomeRequest, context: grpc.ServicerContext
     ) -> outcomes.WithdrawOutcomeResponse:
         """Take an outcome back."""
-        with self._guard.call(_SERVICE + "WithdrawOutcome", context) as caller:
-            door = Door(self._tokens)
-            withdrawal = WithdrawalRecord(
-                outcome_id=request.outcome_id,
-                decision_id=request.decision_id,
-                source=door.choice(OutcomeSource, request.source, "source"),
-                reason=door.remark(request.reason, "reason"),
-                report_time_ms=(
-                    door.time_ms(request.report_time, "report_time")
-                    if request.HasField("report_time")
-                    else 0
-                ),
-                record_time_ms=self._clock.now_ms(),
-                caller=caller.name,
-            )
-            withdrawn = self._reporter.withdraw_outcome(withdrawal, tuple(door.faults))
-            return outcomes.WithdrawOutcomeResponse(withdrawn=withdrawn)
+        caller = self._guard.let_in(context)
+        door = Door(self._tokens)
+        withdrawal = WithdrawalRecord(
+            outcome_id=request.outcome_id,
+            decision_id=request.decision_id,
+            source=door.choice(OutcomeSource, request.source, "source"),
+            reason=door.remark(request.reason, "reason"),
+            report_time_ms=(
+                door.time_ms(request.report_time, "report_time")
+                if request.HasField("report_time")
+                else 0
+            ),
+            record_time_ms=self._clock.now_ms(),
+            caller=caller.name,
+        )
+        withdrawn = self._reporter.withdraw_outcome(withdrawal, tuple(door.faults))
+        return outcomes.WithdrawOutcomeResponse(withdrawn=withdrawn)
 
     def ListOutcomes(  # noqa: N802 - named by the proto
         self, request: outcomes.ListOutcomesRequest, context: grpc.ServicerContext
     ) -> outcomes.ListOutcomesResponse:
         """List a decision's outcomes, and what stands."""
-        with self._guard.call(_SERVICE + "ListOutcomes", context):
-            history = self._reporter.list_outcomes(request.decision_id)
-            return to_list(history, self._base_currency)
+        self._guard.let_in(context)
+        history = self._reporter.list_outcomes(request.decision_id)
+        return to_list(history, self._base_currency)
 
     def _record(self, outcome: outcomes.Outcome, caller: str) -> bool:
         is_new, ticket = self._begin(outcome, caller)

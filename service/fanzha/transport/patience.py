@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, Protocol
 
-_TICK_S: Final = 0.02
+_TICK_S: Final = 0.1
 _STALLED_S: Final = 0.5
 """An honest client's message comes with its call, or a round trip later."""
 
@@ -48,12 +48,21 @@ class Patience:
     @contextmanager
     def waiting(self, call: Cancellable, limit_s: float) -> Iterator[None]:
         """Wait for the client within; the call is ended when it takes longer than the limit."""
-        number, now = next(self._numbers), self._monotonic()
-        self._waiting[number] = (now, now + limit_s, call)
+        number = self.begin(call, limit_s)
         try:
             yield
         finally:
-            self._waiting.pop(number, None)
+            self.end(number)
+
+    def begin(self, call: Cancellable, limit_s: float) -> int:
+        """Begin to wait for a call's client, at most so many seconds; return the wait's name."""
+        number, now = next(self._numbers), self._monotonic()
+        self._waiting[number] = (now, now + limit_s, call)
+        return number
+
+    def end(self, wait: int) -> None:
+        """Say that the client did what was waited for, or that it does not count any more."""
+        self._waiting.pop(wait, None)
 
     def close(self) -> None:
         """End the thread."""

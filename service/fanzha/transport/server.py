@@ -1,4 +1,4 @@
-"""The gRPC server: synchronous, a small pool of threads, each with its own Redis connection."""
+"""The gRPC server: a few threads, each with its own Redis connection."""
 
 import os
 import resource
@@ -14,6 +14,7 @@ from grpc_reflection.v1alpha import reflection
 
 from fanzha.domain.errors import SetupError
 from fanzha.transport.admission import Admission, Limits
+from fanzha.transport.direct import DirectCalls
 from fanzha.transport.guard import Guard
 from fanzha.transport.intake import Intake, Lane
 from fanzha.transport.outcomes import OutcomeServicer
@@ -124,15 +125,17 @@ class Server:
         """
         self.admission = Admission(limits, time.monotonic)
         of_streams = Limits(streams_max, streams_max, limits.target_s, limits.wait_max_s)
+        # Who waits for its message holds a place among the calls, but no thread.
         self._patiences = [Patience(3 * limits.threads, time.monotonic)]
         self._patiences += [Patience(_STALLED_MAX, time.monotonic) for _ in range(3)]
-        # Who waits for a turn, or for a client's message, holds a thread but does no work.
-        calls = Lane("call", 4 * limits.threads, self.admission, self._patiences[0])
+        self._calls = DirectCalls(
+            servicers.guard, self.admission, self._patiences[0], limits.threads, time.monotonic
+        )
         streams = Lane(
             "stream", streams_max, Admission(of_streams, time.monotonic), self._patiences[1]
         )
-        self._lanes = (calls, streams)
-        self._intake = intake = Intake(time.monotonic)
+        self._admissions = (self.admission, streams.admission)
+        self._intake = intake = Intake()
         # A service at its limit still says that it lives.
         few = Limits(_OTHER_THREADS, _OTHER_CALLS_MAX, limits.target_s, _OTHER_WAIT_S)
         others = Lane("other", _OTHER_CALLS_MAX, Admission(few, time.monotonic), self._patiences[2])
@@ -141,7 +144,7 @@ class Server:
         bounds = (*_age(entrance.connection_age_s), *_connections())
         self._server = grpc.server(rest, options=(*_TRANSPORT, *bounds))
         self._server.add_generic_rpc_handlers((intake,))
-        ours: Any = intake.on(calls, streams, servicers.guard.may)
+        ours: Any = intake.on(self._calls, streams)
         scoring_pb2_grpc.add_ScoringServiceServicer_to_server(servicers.scoring, ours)
         outcomes_pb2_grpc.add_OutcomeServiceServicer_to_server(servicers.outcomes, ours)
         watchlists_pb2_grpc.add_WatchlistServiceServicer_to_server(servicers.watchlists, ours)
@@ -156,11 +159,13 @@ class Server:
             reflection.enable_server_reflection(
                 (*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), beside
             )
+        self._calls.join(self._server)
         self.port = _bind(self._server, entrance)
 
     def start(self) -> None:
         """Begin to serve and report as healthy."""
         self._server.start()
+        self._calls.start()
         for service in ("", *_SERVICES):
             self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
 
@@ -180,10 +185,13 @@ class Server:
         self._health.enter_graceful_shutdown()
         time.sleep(notice_s)
         self._intake.stop()
+        self._calls.stop()
         end = time.monotonic() + grace_s
-        while any(lane.admission.calls for lane in self._lanes) and time.monotonic() < end:
+        while any(one.calls for one in self._admissions) and time.monotonic() < end:
             time.sleep(_LOOK_S)
+        self._calls.stop_asking()
         self._server.stop(_LAST_S).wait()
+        self._calls.close()
         for patience in self._patiences:
             patience.close()
 

@@ -154,8 +154,8 @@ def to_call_error(failure: Failure) -> scoring.CallError:
     )
 
 
-def abort(context: grpc.ServicerContext, failure: Failure) -> None:
-    """End a call with a failure's status and details. Never returns."""
+def to_status(failure: Failure) -> grpc.Status:
+    """Return a failure as the status that a call ends with, with its details."""
     details = [Packed()]
     details[0].Pack(
         error_details_pb2.ErrorInfo(
@@ -187,4 +187,9 @@ def abort(context: grpc.ServicerContext, failure: Failure) -> None:
         # Clients with a retry policy keep to the first by themselves (gRFC A6).
         hints = [(name, str(failure.retry_after_ms)) for name in (_PUSHBACK, _RETRY_AFTER)]
         status = status._replace(trailing_metadata=(*status.trailing_metadata, *hints))
-    context.abort_with_status(status)
+    return status  # type: ignore[no-any-return]
+
+
+def abort(context: grpc.ServicerContext, failure: Failure) -> None:
+    """End a call with a failure's status and details. Never returns."""
+    context.abort_with_status(to_status(failure))

@@ -50,7 +50,7 @@ class WatchlistServicer(watchlists_pb2_grpc.WatchlistServiceServicer):
         context: grpc.ServicerContext,
     ) -> watchlists.ImportEntriesResponse:
         """Bring entries into effect as one change, on the word of two names."""
-        with self._guard.call(_SERVICE + "ImportEntries", context):
+        with self._guard.stream(_SERVICE + "ImportEntries", context):
             header = self._header(next(request_iterator, None))
             reader = EntryReader(
                 self._tokens, self._clock.now_ms(), header.proposed_by, header.approved_by
@@ -66,7 +66,7 @@ class WatchlistServicer(watchlists_pb2_grpc.WatchlistServiceServicer):
     ) -> watchlists.ProposeImportResponse:
         """Keep entries until somebody else approves them."""
         method = _SERVICE + "ProposeImport"
-        with self._guard.call(method, context) as caller:
+        with self._guard.stream(method, context) as caller:
             messages = self._guard.while_allowed(method, context, request_iterator)
             first = next(messages, None)
             if first is None or first.WhichOneof("part") != "header":
@@ -80,35 +80,35 @@ class WatchlistServicer(watchlists_pb2_grpc.WatchlistServiceServicer):
         self, request: watchlists.ApproveImportRequest, context: grpc.ServicerContext
     ) -> watchlists.ApproveImportResponse:
         """Bring somebody else's proposal into effect."""
-        with self._guard.call(_SERVICE + "ApproveImport", context) as caller:
-            proposal = self._proposals.find(_id(request.proposal_id))
-            approver = caller.actor
-            check_four_eyes(request.proposal_id, proposal.record.proposer, approver)
-            count, version = self._proposals.approve(request.proposal_id, approver)
-            return watchlists.ApproveImportResponse(imported_count=count, lists_version=version)
+        caller = self._guard.let_in(context)
+        proposal = self._proposals.find(_id(request.proposal_id))
+        approver = caller.actor
+        check_four_eyes(request.proposal_id, proposal.record.proposer, approver)
+        count, version = self._proposals.approve(request.proposal_id, approver)
+        return watchlists.ApproveImportResponse(imported_count=count, lists_version=version)
 
     def RejectImport(  # noqa: N802 - named by the proto
         self, request: watchlists.RejectImportRequest, context: grpc.ServicerContext
     ) -> watchlists.RejectImportResponse:
         """Reject a proposal, or take back one's own."""
-        with self._guard.call(_SERVICE + "RejectImport", context) as caller:
-            comment = _comment(request.comment, "comment")
-            rejected = self._proposals.reject(_id(request.proposal_id), caller.actor, comment)
-            return watchlists.RejectImportResponse(proposal=to_wire(rejected))
+        caller = self._guard.let_in(context)
+        comment = _comment(request.comment, "comment")
+        rejected = self._proposals.reject(_id(request.proposal_id), caller.actor, comment)
+        return watchlists.RejectImportResponse(proposal=to_wire(rejected))
 
     def ListProposals(  # noqa: N802 - named by the proto
         self, request: watchlists.ListProposalsRequest, context: grpc.ServicerContext
     ) -> watchlists.ListProposalsResponse:
         """Show proposals, the newest first."""
-        with self._guard.call(_SERVICE + "ListProposals", context):
-            waiting = (ListProposalState.PENDING, ListProposalState.APPLYING)
-            return watchlists.ListProposalsResponse(
-                proposals=[
-                    to_wire(proposal)
-                    for proposal in self._proposals.newest()
-                    if not request.pending_only or proposal.state in waiting
-                ]
-            )
+        self._guard.let_in(context)
+        waiting = (ListProposalState.PENDING, ListProposalState.APPLYING)
+        return watchlists.ListProposalsResponse(
+            proposals=[
+                to_wire(proposal)
+                for proposal in self._proposals.newest()
+                if not request.pending_only or proposal.state in waiting
+            ]
+        )
 
     def _header(self, first: watchlists.ImportEntriesRequest | None) -> ListImportRecord:
         if first is None or first.WhichOneof("part") != "header":

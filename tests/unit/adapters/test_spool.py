@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from fanzha.adapters.spool import Settles, SpoolFile, SpoolLimits
+from fanzha.adapters.spool import SpoolFile
 from fanzha.adapters.spool_frames import HEAD, frame, read_frames, unlocked_segments
+from fanzha.adapters.spool_queue import Settles, SpoolLimits
 from fanzha.domain.errors import NotRecordedError, SetupError
 
 
@@ -19,7 +20,7 @@ def now_ms() -> int:
 def test_what_was_waited_for_is_in_the_file(tmp_path: Path) -> None:
     spool = SpoolFile(tmp_path, now_ms)
 
-    spool.wait(spool.append(b"Dfirst"))
+    spool.tickets.wait(spool.append(b"Dfirst"))
 
     (segment,) = tmp_path.glob("*.spool")
     assert list(read_frames(segment)) == [b"Dfirst"]
@@ -31,7 +32,7 @@ def test_writers_share_one_file_without_mixing_frames(tmp_path: Path) -> None:
 
     def write(name: int) -> None:
         for number in range(50):
-            spool.wait(spool.append(f"D{name}-{number}".encode()))
+            spool.tickets.wait(spool.append(f"D{name}-{number}".encode()))
 
     writers = [threading.Thread(target=write, args=(name,)) for name in range(8)]
     for writer in writers:
@@ -68,16 +69,16 @@ def test_a_segment_in_use_is_left_alone(tmp_path: Path) -> None:
 def test_a_disk_that_refuses_is_told_to_everyone_who_waits(tmp_path: Path) -> None:
     spool = SpoolFile(tmp_path, now_ms)
     good = spool.append(b"Dgood")
-    spool.wait(good)
+    spool.tickets.wait(good)
     full = os.open("/dev/full", os.O_WRONLY)
     os.dup2(full, spool._file.fileno())
     os.close(full)
 
     ticket = spool.append(b"Dlost")
     with pytest.raises(NotRecordedError):
-        spool.wait(ticket)
+        spool.tickets.wait(ticket)
 
-    spool.wait(good)
+    spool.tickets.wait(good)
     assert spool.failure is not None
     with pytest.raises(NotRecordedError):
         spool.append(b"Drefused")
@@ -91,14 +92,14 @@ def test_the_spool_recovers_on_a_new_segment(tmp_path: Path) -> None:
     os.close(full)
     lost = spool.append(b"Dlost")
     with pytest.raises(NotRecordedError):
-        spool.wait(lost)
+        spool.tickets.wait(lost)
     while spool.failure is not None:
         threading.Event().wait(0.05)
 
-    spool.wait(spool.append(b"Dkept"))
+    spool.tickets.wait(spool.append(b"Dkept"))
 
     with pytest.raises(NotRecordedError):
-        spool.wait(lost)
+        spool.tickets.wait(lost)
     spool.close()
     kept = [x for path in tmp_path.glob("*.spool") for x in read_frames(path)]
     assert b"Dkept" in kept
@@ -121,7 +122,7 @@ def test_a_disk_that_stands_still_counts_as_one_that_refuses(tmp_path: Path) -> 
     os.close(reader)
     while spool.failure is not None:
         threading.Event().wait(0.05)
-    spool.wait(spool.append(b"Dkept"))
+    spool.tickets.wait(spool.append(b"Dkept"))
     spool.close()
 
 
@@ -137,9 +138,9 @@ def test_segments_end_by_size_and_by_age(tmp_path: Path) -> None:
     spool = SpoolFile(tmp_path, now_ms, SpoolLimits(segment_bytes=200, segment_s=0.1))
 
     for number in range(10):
-        spool.wait(spool.append(b"x" * 60 + b"%d" % number))
+        spool.tickets.wait(spool.append(b"x" * 60 + b"%d" % number))
     by_size = len(spool.book.closed())
-    spool.wait(spool.append(b"last"))
+    spool.tickets.wait(spool.append(b"last"))
     while len(spool.book.closed()) == by_size:
         threading.Event().wait(0.02)
 
@@ -151,7 +152,7 @@ def test_segments_end_by_size_and_by_age(tmp_path: Path) -> None:
 def test_a_ticket_names_its_frame_in_whatever_segment_it_came_to_lie(tmp_path: Path) -> None:
     spool = SpoolFile(tmp_path, now_ms, SpoolLimits(segment_bytes=100))
     tickets = [spool.append(b"R%d" % number * 10, waits=True) for number in range(50)]
-    spool.wait(tickets[-1])
+    spool.tickets.wait(tickets[-1])
     assert spool.rotate()
     assert spool.book.waiting_count() == 50
 
@@ -175,7 +176,7 @@ def test_a_full_spool_refuses_until_there_is_room(tmp_path: Path) -> None:
     held = 0
     while spool.failure is None:
         held = spool.append(b"x" * 200)
-        spool.wait(held)
+        spool.tickets.wait(held)
         spool.look_for_room()
     with pytest.raises(NotRecordedError, match="2,000 bytes"):
         spool.append(b"refused")
@@ -185,7 +186,7 @@ def test_a_full_spool_refuses_until_there_is_room(tmp_path: Path) -> None:
         spool.book.drop(segment)
     spool.look_for_room()
 
-    assert spool.wait(spool.append(b"kept"))
+    assert spool.tickets.wait(spool.append(b"kept"))
     spool.close()
 
 
@@ -197,7 +198,7 @@ def test_a_late_disk_is_told_at_the_deadline(
     monkeypatch.setattr(os, "fdatasync", lambda _: may_go.wait(20))
     ticket = spool.append(b"slow")
 
-    assert not spool.wait(ticket, time.monotonic() + 0.05)
+    assert not spool.tickets.wait(ticket, time.monotonic() + 0.05)
     may_go.set()
-    assert spool.wait(ticket, time.monotonic() + 20)
+    assert spool.tickets.wait(ticket, time.monotonic() + 20)
     spool.close()
