@@ -115,7 +115,7 @@ def made_ms(decision_id: str) -> int | None:
     """Return the time in a decision's id, in milliseconds; None where it is no such id."""
     try:
         return time_ms_of_decision(decision_id) if len(decision_id) == _ID_LENGTH else None
-    except KeyError:
+    except ValueError:
         return None
 
 

@@ -1,7 +1,6 @@
 """The answer: a decision that a teller can explain and an auditor can rebuild."""
 
-from dataclasses import dataclass
-
+from fanzha.domain.light import light_dataclass
 from fanzha.domain.vocabulary import AlertLevel, DecisionKind, DegradedPart, FraudType
 
 ALERT_LEVEL = {
@@ -12,7 +11,7 @@ ALERT_LEVEL = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class HeadScore:
     """The answer to one of the model's questions.
 
@@ -25,7 +24,7 @@ class HeadScore:
     points: int
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Score:
     """What the model says.
 
@@ -42,7 +41,7 @@ class Score:
     """Whether the payer's account is a mule's; None: the model cannot tell."""
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class FraudTypeGuess:
     """If the transfer is fraud, how probable this type is, 0 to 1."""
 
@@ -50,7 +49,7 @@ class FraudTypeGuess:
     probability: float
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Reason:
     """One reason. An empty customer text keeps the reason from the customer."""
 
@@ -61,7 +60,7 @@ class Reason:
     customer_en: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class PromptText:
     """A prompt's words in one language (BCP 47: "zh-CN" or "en"); at most three questions."""
 
@@ -72,7 +71,7 @@ class PromptText:
     questions: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Prompt:
     """The words to show and say, by fraud type and channel."""
 
@@ -82,7 +81,7 @@ class Prompt:
     texts: tuple[PromptText, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Notice:
     """What must be told with every restriction (反电信网络诈骗法 art. 32)."""
 
@@ -95,7 +94,7 @@ class Notice:
     documents_en: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Versions:
     """What the decision stands on. Empty: the part was missing."""
 
@@ -105,7 +104,7 @@ class Versions:
     service: str
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Decision:
     """The answer to one attempt. Times are milliseconds since 1970 UTC."""
 

@@ -1,15 +1,15 @@
 """What is known about a transfer when it is judged. Missing parts are values, not exceptions."""
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
 from fanzha.domain.decision import Decision
+from fanzha.domain.light import light_dataclass
 from fanzha.domain.transfer import LINK_COUNT
 from fanzha.domain.vocabulary import WatchlistGrade, WatchlistKind
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class AccountState:
     """History of one account, as packed by `fanzha.features.layout`.
 
@@ -30,7 +30,7 @@ class AccountState:
     """Exact totals by local hour and day, newest first."""
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class LinkState:
     """Accounts seen with one device, phone or person, as packed by `fanzha.features.layout`."""
 
@@ -55,7 +55,7 @@ class ListSubject(IntEnum):
     DEVICE = 7
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class WatchlistEntry:
     """One entry of a watchlist or of the verified biller registry, in effect within its validity.
 
@@ -74,7 +74,7 @@ class WatchlistEntry:
     approved_by: str
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class ListHit:
     """A list entry in effect that names a part of the transfer."""
 
@@ -82,7 +82,7 @@ class ListHit:
     entry: WatchlistEntry
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Evidence:
     """Everything that `gather` could find."""
 

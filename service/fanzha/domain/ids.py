@@ -10,7 +10,16 @@ from datetime import UTC, date, datetime
 BUCKETS = 256
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_VALUES = {character: value for value, character in enumerate(_ALPHABET)}
+_PAIRS = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
+"""Two characters by the 10 bits that they stand for."""
+_SHIFTS = tuple(range(120, -1, -10))
+_CHARACTERS = frozenset(_ALPHABET)
+_DIGITS = bytes(
+    b"0123456789abcdefghijklmnopqrstuv"[_ALPHABET.index(chr(code))] if chr(code) in _ALPHABET
+    else ord("!")
+    for code in range(256)
+)  # fmt: skip
+"""To the digits of base 32 that `int` reads; what is none of the alphabet becomes none of them."""
 _ID_LENGTH = 26
 _RANDOM_BYTES = 9
 TIME_MS_MAX = 4_102_444_800_000
@@ -32,18 +41,12 @@ def new_decision_id(time_ms: int, bucket: int, randomness: bytes) -> str:
 
     """
     raw = (time_ms << 80) | (bucket << 72) | int.from_bytes(randomness[:_RANDOM_BYTES])
-    characters = [""] * _ID_LENGTH
-    for position in range(_ID_LENGTH - 1, -1, -1):
-        characters[position] = _ALPHABET[raw & 31]
-        raw >>= 5
-    return "".join(characters)
+    return "".join([_PAIRS[raw >> shift & 1023] for shift in _SHIFTS])
 
 
 def _raw(decision_id: str) -> int:
-    raw = 0
-    for character in decision_id:
-        raw = (raw << 5) | _VALUES[character]
-    return raw
+    """Return the bits of an id or of a part of one. Raises ValueError where it is none."""
+    return int(decision_id.encode().translate(_DIGITS), 32)
 
 
 def is_decision_id(text: str) -> bool:
@@ -51,7 +54,7 @@ def is_decision_id(text: str) -> bool:
     return (
         len(text) == _ID_LENGTH
         and text[0] in "01234567"
-        and all(character in _VALUES for character in text)
+        and _CHARACTERS.issuperset(text)
         and _raw(text) >> 80 < TIME_MS_MAX
     )
 
@@ -74,7 +77,9 @@ def day_of_decision(decision_id: str) -> date:
 
 def event_id_of_decision(decision_id: str) -> int:
     """Return the event's id in rings: the id's last 8 random bytes as a signed 64-bit integer."""
-    return int.from_bytes((_raw(decision_id) & (2**64 - 1)).to_bytes(8), signed=True)
+    # The last 13 characters hold 65 bits.
+    last = _raw(decision_id[-13:]) & (2**64 - 1)
+    return last - 2**64 if last >> 63 else last
 
 
 def counterparty_of(token: bytes) -> int:

@@ -1,11 +1,12 @@
 """What the journal holds: decisions with all they stood on, and everything that happened after."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Final
 
 from fanzha.domain.decision import Decision, Score
 from fanzha.domain.evidence import ListHit, WatchlistEntry
+from fanzha.domain.light import light_dataclass
 from fanzha.domain.transfer import Transfer
 from fanzha.domain.vocabulary import (
     ExecutionStatus,
@@ -18,7 +19,7 @@ from fanzha.domain.vocabulary import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class DecisionRecord:
     """One decision with its full inputs.
 
@@ -50,7 +51,7 @@ class DecisionRecord:
     """Time taken by each step so far, in microseconds."""
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Subject:
     """What a later report needs to know of a decision's transfer.
 
@@ -63,7 +64,7 @@ class Subject:
     payer_change: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Reconciled:
     """What became of two answers to one request."""
 
@@ -73,7 +74,7 @@ class Reconciled:
     """Whether the two answers differed."""
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class DecisionOnRecord(Subject):
     """A decision found again, with what a later report needs to know of its transfer."""
 
@@ -82,7 +83,7 @@ class DecisionOnRecord(Subject):
     """Given when its request was answered twice."""
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class ReconciliationRecord:
     """Two workers answered one request during an outage, or Redis forgot the first answer.
 
@@ -99,7 +100,7 @@ class ReconciliationRecord:
     record_time_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class ExecutionRecord:
     """What the bank did with the money of one decision. Times are milliseconds since 1970 UTC."""
 
@@ -111,7 +112,7 @@ class ExecutionRecord:
     """The client that said so, as the roles file names it; empty in records of before."""
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class OutcomeRecord:
     """What a transfer turned out to be. Times are milliseconds since 1970 UTC."""
 
@@ -128,7 +129,7 @@ class OutcomeRecord:
     """The client that said so, as the roles file names it; empty in records of before."""
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class WithdrawalRecord:
     """An outcome was taken back. Times are milliseconds since 1970 UTC."""
 
@@ -142,7 +143,7 @@ class WithdrawalRecord:
     """The client that said so, as the roles file names it; empty in records of before."""
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Actor:
     """Who did something, as their certificate or token showed it."""
 
@@ -160,7 +161,7 @@ class Actor:
 NOBODY: Final = Actor("")
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class ListImportRecord:
     """One change of the watchlists, by two people."""
 
@@ -180,7 +181,7 @@ class ListImportRecord:
     """Number of the commit, in the record of one; the lists' version is named by the first."""
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class ListCount:
     """How many entries of a kind and grade a proposal holds."""
 
@@ -189,7 +190,7 @@ class ListCount:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class ListProposalRecord:
     """A change of the watchlists that waits for its second person, who decides on it.
 
@@ -204,7 +205,7 @@ class ListProposalRecord:
     expire_time_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class ListVerdictRecord:
     """What the second person said about a proposal, or the first who took it back."""
 
@@ -215,7 +216,7 @@ class ListVerdictRecord:
     record_time_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class ListProposal:
     """A proposal and what became of it."""
 
@@ -235,7 +236,7 @@ class ModelRole(StrEnum):
     """It scores beside the champion, without any effect."""
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class StateRebuildRecord:
     """A bucket of an empty Redis was filled from the archive; see `fanzha.features.rebuilt`."""
 
@@ -248,7 +249,7 @@ class StateRebuildRecord:
     record_time_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class ModelChangeRecord:
     """A model that a worker serves changed. Empty: none."""
 

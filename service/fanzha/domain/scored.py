@@ -1,11 +1,10 @@
 """What the kernel and the model say about one transfer."""
 
-from dataclasses import dataclass
-
 from fanzha.domain.decision import Score
+from fanzha.domain.light import light_dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Scored:
     """Input and output of the kernel, and the model's score.
 

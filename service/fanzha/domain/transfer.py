@@ -1,9 +1,10 @@
 """One attempt to move money, as it flows behind the door: tokens instead of identifiers."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import Final
 
 from fanzha.domain.errors import FieldFault
+from fanzha.domain.light import light_dataclass
 from fanzha.domain.vocabulary import (
     Channel,
     CustomerSegment,
@@ -17,7 +18,7 @@ AMOUNT_MINOR_MAX = 10**15
 """Largest amount in minor units: 10 trillion yuan. Keeps every sum over a ring below 2**63."""
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Party:
     """One side of a transfer. Tokens are 16 bytes; None and UNSPECIFIED mean unknown."""
 
@@ -35,7 +36,7 @@ class Party:
     anti_fraud_app: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Session:
     """What the channel knows about device and session. None means unknown."""
 
@@ -48,11 +49,13 @@ class Session:
     limit_just_raised: bool | None = None
 
 
+NO_SESSION: Final = Session()
+"""Nothing is known of any."""
 SESSION_FLAGS: Final = tuple(field.name for field in fields(Session) if field.name != "device")
 """What the channel knows as yes or no."""
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Transfer:
     """One attempt. Only `pipeline.validate` hands it on as valid.
 
@@ -107,7 +110,7 @@ def link_tokens(transfer: Transfer) -> tuple[bytes | None, ...]:
     return device, payer.phone, payer.person, payee.phone, payee.person
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class TransferDraft:
     """A transfer as it came through the door, not yet judged valid.
 

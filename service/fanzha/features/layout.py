@@ -184,10 +184,15 @@ _LINK_ROW = Struct("<3q")
 
 def link_row(seen: bytes, account: int) -> tuple[int, int, int] | None:
     """Return what a link's memory holds of an account, None when it does not know it."""
-    for row in _LINK_ROW.iter_unpack(seen):
-        if row[LINK_ACCOUNT] == account:
-            return row[LINK_ACCOUNT], row[LINK_FIRST], row[LINK_MULE_SINCE]
-    return None
+    number = account.to_bytes(8, "little", signed=True)
+    at = seen.find(number)
+    while at % _LINK_ROW.size:
+        # The same bytes across two columns, or nothing more.
+        if at < 0:
+            return None
+        at = seen.find(number, at + 1)
+    row: tuple[int, int, int] = _LINK_ROW.unpack_from(seen, at)
+    return row
 
 
 def has_news(seen: bytes, account: int, mule_since_ms: int) -> bool:
@@ -200,6 +205,8 @@ def has_news(seen: bytes, account: int, mule_since_ms: int) -> bool:
 
 def known_as_mule(reports: bytes) -> int:
     """Return since when (ms) a ring of reports names its account as a mule's, 0 for never."""
+    if not reports:
+        return 0
     since = [
         record[REPORT_TIME]
         for record in _RECORD.iter_unpack(reports)

@@ -1,10 +1,9 @@
 """What a decision leaves behind: an attempt, a receipt, sightings of accounts with their links."""
 
-from dataclasses import dataclass
-
 from fanzha.domain.decision import Decision
-from fanzha.domain.evidence import AccountState, Evidence
+from fanzha.domain.evidence import AccountState, Evidence, LinkState
 from fanzha.domain.ids import counterparty_of, event_id_of_decision
+from fanzha.domain.light import light_dataclass
 from fanzha.domain.transfer import LINKS_OF_PAYER, Party, Transfer, link_tokens
 from fanzha.domain.vocabulary import PartyType
 from fanzha.features.layout import (
@@ -19,7 +18,7 @@ Sightings = tuple[tuple[bytes, bytes], ...]
 """Tokens of links, and the SIGHTING that each is to take."""
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Changes:
     """Changes of histories, packed by `fanzha.features.layout`; empty where there is no payee."""
 
@@ -51,39 +50,38 @@ def changes_of(
     payee_type = payee.type if payee is not None else PartyType.UNSPECIFIED
     payee_number = counterparty_of(payee.account) if payee is not None and has_payee else 0
     attempt = pack_event(*event, payee_number, flags(payee_type))
-    first, after = slice(0, LINKS_OF_PAYER), slice(LINKS_OF_PAYER, None)
-    of_payer = _sightings(transfer, evidence, payer, evidence.payer, first, event_id)
+    links = tuple(zip(link_tokens(transfer), evidence.links, strict=True))
+    sighting = (event_id, transfer.create_time_ms)
+    of_payer = _sightings(links[:LINKS_OF_PAYER], payer, evidence.payer, *sighting)
     if payee is None or not has_payee:
         return Changes(attempt, b"", of_payer, ())
     receipt = pack_event(*event, counterparty_of(payer.account), flags(payer.type))
-    of_payee = _sightings(transfer, evidence, payee, evidence.payee, after, event_id)
+    of_payee = _sightings(links[LINKS_OF_PAYER:], payee, evidence.payee, *sighting)
     return Changes(attempt, receipt, of_payer, of_payee)
 
 
 def _sightings(
-    transfer: Transfer,
-    evidence: Evidence,
+    links: tuple[tuple[bytes | None, LinkState | None], ...],
     party: Party,
     state: AccountState | None,
-    which: slice,
     event_id: int,
+    time_ms: int,
 ) -> Sightings:
     """Return sightings for those links that do not know the account, or not what it is known as.
 
     Most transfers need none: a link learns of an account once, and a crowd's link of mules alone.
     """
-    given = [
-        (token, link)
-        for token, link in zip(link_tokens(transfer)[which], evidence.links[which], strict=True)
-        if token is not None
-    ]
+    given = {token: link for token, link in links if token is not None}
     if not given:
         return ()
     account = counterparty_of(party.account)
     mule_since, seq = (0, 0) if state is None else (known_as_mule(state.reports), state.seq)
-    change = pack_link(event_id, transfer.create_time_ms, mule_since, account, seq)
-    return tuple(
-        (token, change)
-        for token, link in dict(given).items()
+    untold = [
+        token
+        for token, link in given.items()
         if link is None or has_news(link.seen, account, mule_since)
-    )
+    ]
+    if not untold:
+        return ()
+    change = pack_link(event_id, time_ms, mule_since, account, seq)
+    return tuple([(token, change) for token in untold])

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-
-import numpy as np
+from struct import Struct
+from typing import Final
 
 from fanzha.domain.decision import Decision, Score
 from fanzha.domain.errors import NotRecordedError, RequestIdReusedError, StoreUnavailableError
@@ -20,6 +20,7 @@ from fanzha.pipeline.changes import changes_of
 from fanzha.pipeline.ports import Codec, Journal, StoredRequest
 from fanzha.pipeline.spool_ports import Spool
 
+_FACT: Final = Struct("<q")
 NO_STATE = -1
 """Sequence of a state that was not seen."""
 
@@ -68,7 +69,7 @@ def to_record(
     step_us: dict[str, int],
 ) -> DecisionRecord:
     """Return the record of a decision with everything that it stood on and leaves behind."""
-    utc_offset_s = int(np.frombuffer(scored.facts, np.int64)[UTC_OFFSET_S])
+    (utc_offset_s,) = _FACT.unpack_from(scored.facts, UTC_OFFSET_S * _FACT.size)
     changes = changes_of(transfer, evidence, decision, utc_offset_s)
     return DecisionRecord(
         transfer=transfer,
@@ -78,7 +79,7 @@ def to_record(
         vector=scored.vector,
         payer_seq=_seq(evidence.payer),
         payee_seq=_seq(evidence.payee),
-        link_seqs=tuple(_seq(link) for link in evidence.links),
+        link_seqs=tuple([_seq(link) for link in evidence.links]),
         payer_change=changes.payer,
         payee_change=changes.payee,
         payer_sightings=changes.payer_sightings,

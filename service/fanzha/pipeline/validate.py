@@ -27,19 +27,6 @@ class Rules:
     base_currency: str = "CNY"
 
 
-class _Faults:
-    """Collects faults; the first one of a field stands for it."""
-
-    def __init__(self, faults: tuple[FieldFault, ...]) -> None:
-        self.all = list(faults)
-        self._named = {fault.field for fault in faults}
-
-    def check(self, field: str, rule: str, *, valid: bool) -> None:
-        if not valid and field not in self._named:
-            self._named.add(field)
-            self.all.append(FieldFault(field, rule))
-
-
 def validate(draft: TransferDraft, rules: Rules, now_ms: int) -> Transfer:
     """Return the draft's transfer when it is valid.
 
@@ -52,98 +39,127 @@ def validate(draft: TransferDraft, rules: Rules, now_ms: int) -> Transfer:
         InvalidFieldsError: with all faults, the door's first.
     """
     transfer = draft.transfer
-    faults = _Faults(draft.faults)
-    faults.check("request_id", ID_RULE, valid=ID.match(transfer.request_id) is not None)
-    faults.check("transfer.transfer_id", ID_RULE, valid=ID.match(transfer.transfer_id) is not None)
-    faults.check("transfer.kind", "must be given", valid=transfer.kind != TransferKind.UNSPECIFIED)
-    faults.check("transfer.channel", "must be given", valid=transfer.channel != Channel.UNSPECIFIED)
-    faults.check(
-        "transfer.create_time",
-        "must be given, from 7 days before to 10 minutes after the service's clock",
-        valid=now_ms - PAST_MS_MAX <= transfer.create_time_ms <= now_ms + FUTURE_MS_MAX,
-    )
+    faults = list(draft.faults)
+    if not ID.match(transfer.request_id):
+        faults.append(FieldFault("request_id", ID_RULE))
+    if not ID.match(transfer.transfer_id):
+        faults.append(FieldFault("transfer.transfer_id", ID_RULE))
+    if transfer.kind == TransferKind.UNSPECIFIED:
+        faults.append(FieldFault("transfer.kind", "must be given"))
+    if transfer.channel == Channel.UNSPECIFIED:
+        faults.append(FieldFault("transfer.channel", "must be given"))
+    if not now_ms - PAST_MS_MAX <= transfer.create_time_ms <= now_ms + FUTURE_MS_MAX:
+        faults.append(
+            FieldFault(
+                "transfer.create_time",
+                "must be given, from 7 days before to 10 minutes after the service's clock",
+            )
+        )
     _check_amounts(draft, rules, faults)
     _check_parties(transfer, faults)
-    faults.check(
-        "transfer.branch_id", PLACE_RULE, valid=PLACE.match(transfer.branch_id) is not None
-    )
-    faults.check(
-        "transfer.terminal_id", PLACE_RULE, valid=PLACE.match(transfer.terminal_id) is not None
-    )
-    if faults.all:
-        raise InvalidFieldsError(tuple(faults.all))
+    if not PLACE.match(transfer.branch_id):
+        faults.append(FieldFault("transfer.branch_id", PLACE_RULE))
+    if not PLACE.match(transfer.terminal_id):
+        faults.append(FieldFault("transfer.terminal_id", PLACE_RULE))
+    if faults:
+        raise InvalidFieldsError(_first_of_each_field(draft.faults, faults))
     return transfer
 
 
-def _check_amounts(draft: TransferDraft, rules: Rules, faults: _Faults) -> None:
+def _first_of_each_field(
+    doors: tuple[FieldFault, ...], faults: list[FieldFault]
+) -> tuple[FieldFault, ...]:
+    """Return the door's faults, and of the others the first of each field that has none yet."""
+    named = {fault.field for fault in doors}
+    kept = list(doors)
+    for fault in faults[len(doors) :]:
+        if fault.field not in named:
+            named.add(fault.field)
+            kept.append(fault)
+    return tuple(kept)
+
+
+def _check_amounts(draft: TransferDraft, rules: Rules, faults: list[FieldFault]) -> None:
     transfer, base = draft.transfer, rules.base_currency
-    faults.check(
-        "transfer.amount.currency_code",
-        "must be an ISO 4217 code in use, three upper-case letters",
-        valid=transfer.currency in CURRENCIES,
-    )
-    faults.check(
-        "transfer.amount.minor_units",
-        f"must be 1 to {AMOUNT_MINOR_MAX}",
-        valid=0 < transfer.amount_minor <= AMOUNT_MINOR_MAX,
-    )
+    if transfer.currency not in CURRENCIES:
+        faults.append(
+            FieldFault(
+                "transfer.amount.currency_code",
+                "must be an ISO 4217 code in use, three upper-case letters",
+            )
+        )
+    if not 0 < transfer.amount_minor <= AMOUNT_MINOR_MAX:
+        faults.append(FieldFault("transfer.amount.minor_units", f"must be 1 to {AMOUNT_MINOR_MAX}"))
     if draft.base_amount_currency:
-        faults.check(
-            "transfer.base_amount.currency_code",
-            f"must be {base}, the base currency of this deployment",
-            valid=draft.base_amount_currency == base,
-        )
-        faults.check(
-            "transfer.base_amount.minor_units",
-            f"must be 1 to {AMOUNT_MINOR_MAX}, and equal to amount when both are in {base}",
-            valid=0 < transfer.base_amount_minor <= AMOUNT_MINOR_MAX
-            and (transfer.currency != base or transfer.base_amount_minor == transfer.amount_minor),
-        )
-    else:
-        faults.check(
-            "transfer.base_amount",
-            f"must be given in {base} when amount is in another currency",
-            valid=transfer.currency == base or transfer.currency not in CURRENCIES,
+        _check_base_amount(draft, base, faults)
+    elif transfer.currency != base and transfer.currency in CURRENCIES:
+        faults.append(
+            FieldFault(
+                "transfer.base_amount",
+                f"must be given in {base} when amount is in another currency",
+            )
         )
     if transfer.balance_before_minor is not None:
-        faults.check(
-            "transfer.balance_before.currency_code",
-            f"must be {base}, the base currency of this deployment",
-            valid=draft.balance_currency == base,
+        if draft.balance_currency != base:
+            faults.append(
+                FieldFault(
+                    "transfer.balance_before.currency_code",
+                    f"must be {base}, the base currency of this deployment",
+                )
+            )
+        if not 0 <= transfer.balance_before_minor <= AMOUNT_MINOR_MAX:
+            faults.append(
+                FieldFault(
+                    "transfer.balance_before.minor_units", f"must be 0 to {AMOUNT_MINOR_MAX}"
+                )
+            )
+
+
+def _check_base_amount(draft: TransferDraft, base: str, faults: list[FieldFault]) -> None:
+    transfer = draft.transfer
+    if draft.base_amount_currency != base:
+        faults.append(
+            FieldFault(
+                "transfer.base_amount.currency_code",
+                f"must be {base}, the base currency of this deployment",
+            )
         )
-        faults.check(
-            "transfer.balance_before.minor_units",
-            f"must be 0 to {AMOUNT_MINOR_MAX}",
-            valid=0 <= transfer.balance_before_minor <= AMOUNT_MINOR_MAX,
+    is_equal = transfer.base_amount_minor == transfer.amount_minor
+    if not 0 < transfer.base_amount_minor <= AMOUNT_MINOR_MAX or (
+        transfer.currency == base and not is_equal
+    ):
+        faults.append(
+            FieldFault(
+                "transfer.base_amount.minor_units",
+                f"must be 1 to {AMOUNT_MINOR_MAX}, and equal to amount when both are in {base}",
+            )
         )
 
 
-def _check_parties(transfer: Transfer, faults: _Faults) -> None:
+def _check_parties(transfer: Transfer, faults: list[FieldFault]) -> None:
     payer, payee = transfer.payer, transfer.payee
-    faults.check("transfer.payer.account", "must be given", valid=payer.account != b"")
+    if not payer.account:
+        faults.append(FieldFault("transfer.payer.account", "must be given"))
     _check_party(payer, "transfer.payer", transfer, faults)
     if payee is None or not payee.account:
-        faults.check(
-            "transfer.payee.account",
-            "must be given for a TRANSFER, a LOAN_PAYOUT and a DEPOSIT_BREAK",
-            valid=transfer.kind not in KINDS_WITH_PAYEE,
-        )
-    else:
-        faults.check(
-            "transfer.payee.account",
-            "must not be the payer's account",
-            valid=payee.account != payer.account,
-        )
+        if transfer.kind in KINDS_WITH_PAYEE:
+            faults.append(
+                FieldFault(
+                    "transfer.payee.account",
+                    "must be given for a TRANSFER, a LOAN_PAYOUT and a DEPOSIT_BREAK",
+                )
+            )
+    elif payee.account == payer.account:
+        faults.append(FieldFault("transfer.payee.account", "must not be the payer's account"))
     if payee is not None:
         _check_party(payee, "transfer.payee", transfer, faults)
 
 
-def _check_party(party: Party, field: str, transfer: Transfer, faults: _Faults) -> None:
-    faults.check(f"{field}.account_ref", _REF_RULE, valid=_REF.match(party.account_ref) is not None)
-    if party.open_day is not None:
-        # One day of grace: the date is the bank's local one, the time is UTC.
-        faults.check(
-            f"{field}.opening.open_date",
-            "must not lie after the transfer's day",
-            valid=party.open_day <= transfer.create_time_ms // _DAY_MS + 1,
+def _check_party(party: Party, field: str, transfer: Transfer, faults: list[FieldFault]) -> None:
+    if not _REF.match(party.account_ref):
+        faults.append(FieldFault(f"{field}.account_ref", _REF_RULE))
+    # One day of grace: the date is the bank's local one, the time is UTC.
+    if party.open_day is not None and party.open_day > transfer.create_time_ms // _DAY_MS + 1:
+        faults.append(
+            FieldFault(f"{field}.opening.open_date", "must not lie after the transfer's day")
         )

@@ -5,7 +5,7 @@ Every way in uses this module: RPCs, list imports, files. Nothing behind it sees
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from fanzha.secrets.chain import Successor, body_succession, succession
 from fanzha.secrets.digests import Digest, keyed_digest
@@ -21,7 +21,11 @@ _IN_TEXT = re.compile(rf"{_FIGURE}(?:[\W_]*{_FIGURE}){{6,}}[Xx]?")
 _IDENTIFIER_MAX = 128
 _TELLING_LENGTH = 7
 """Shorter identifiers name nobody by themselves, and turn up in other names by chance."""
-_PUNCTUATION = {code: None for code in range(128) if not chr(code).isalnum()}
+_LOWER = bytes(ord(chr(code).lower()) if code < 128 else code for code in range(256))
+_BETWEEN = "\n"
+"""Stands between texts that are searched together."""
+_PUNCTUATION = bytes(code for code in range(128) if not chr(code).isalnum())
+_PUNCTUATION_BUT_BETWEEN = _PUNCTUATION.replace(_BETWEEN.encode(), b"")
 # Bounded before the sign: else a long text without one takes quadratic time.
 _MAIL = re.compile(r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")
 
@@ -94,10 +98,13 @@ def redacted(text: str, identifiers: Iterable[str] = ()) -> str:
         identifiers: raw ones that came with it: however they look, they are taken out too.
     """
     plain = unicodedata.normalize("NFKC", text)
-    for raw in telling(identifiers):
-        if raw in _unspelled(plain):
+    told = telling(identifiers)
+    kept = _unspelled(plain) if told else ""
+    for raw in told:
+        if raw in kept:
             spelled = r"[\W_]*".join(map(re.escape, raw))
             plain = re.sub(spelled, "[redacted]", plain, flags=re.IGNORECASE)
+            kept = _unspelled(plain)
     return _MAIL.sub("[redacted]", _IN_TEXT.sub("[redacted]", plain))
 
 
@@ -106,9 +113,26 @@ def telling(identifiers: Iterable[str]) -> tuple[str, ...]:
 
     Longer ones than any that is taken are left out: Unicode's forms take quadratic time to make.
     """
-    likely = (raw for raw in identifiers if raw and len(raw) <= _IDENTIFIER_MAX)
-    plain = (_unspelled(raw).removeprefix("86") for raw in likely)
-    return tuple(raw for raw in plain if len(raw) >= _TELLING_LENGTH)
+    likely = [raw for raw in identifiers if raw and len(raw) <= _IDENTIFIER_MAX]
+    together = _unspelled_together(_BETWEEN.join(likely), len(likely))
+    plain = map(_unspelled, likely) if together is None else together.split(_BETWEEN)
+    bare = [raw.removeprefix("86") for raw in plain]
+    return tuple([raw for raw in bare if len(raw) >= _TELLING_LENGTH])
+
+
+def none_tells(names: Collection[str], told: tuple[str, ...]) -> bool:
+    """Say whether `tells` is false of every name, by one look at all of them.
+
+    Where that takes a closer look (wide letters, a mail's sign), the answer is no.
+    """
+    joined = _BETWEEN.join(names)
+    together = _unspelled_together(joined, len(names))
+    if together is None or "@" in joined:
+        return False
+    for raw in told:  # noqa: SIM110 - in every call; `any` would cost more than what it asks
+        if raw in together:
+            return False
+    return True
 
 
 def tells(name: str, told: tuple[str, ...]) -> bool:
@@ -125,6 +149,16 @@ def tells(name: str, told: tuple[str, ...]) -> bool:
 def _unspelled(text: str) -> str:
     """Return a text without what spelling may vary: width, case, blanks, punctuation."""
     if text.isascii():
-        return text.lower().translate(_PUNCTUATION)
+        return text.encode().translate(_LOWER, _PUNCTUATION).decode()
     folded = unicodedata.normalize("NFKC", text).casefold()
     return "".join(character for character in folded if character.isalnum())
+
+
+def _unspelled_together(joined: str, count: int) -> str | None:
+    """Return `_unspelled` of so many texts at once, joined by `_BETWEEN` as they are.
+
+    None: they are not plain enough for it, and each has to be looked at by itself.
+    """
+    if not joined.isascii() or joined.count(_BETWEEN) >= max(1, count):
+        return None
+    return joined.encode().translate(_LOWER, _PUNCTUATION_BUT_BETWEEN).decode()

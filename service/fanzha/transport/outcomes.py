@@ -9,7 +9,7 @@ from fanzha.domain.record import ExecutionRecord, OutcomeRecord, WithdrawalRecor
 from fanzha.domain.vocabulary import ExecutionStatus, FraudType, OutcomeSource, OutcomeType
 from fanzha.pipeline.aftermath import Reporter
 from fanzha.pipeline.ports import Clock
-from fanzha.transport.convert import Door
+from fanzha.transport.door import Door
 from fanzha.transport.guard import Guard
 from fanzha.transport.identity import Tokens
 from fanzha.transport.outcome_list import to_list

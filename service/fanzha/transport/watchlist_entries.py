@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from fanzha.domain.errors import FieldFault, InvalidFieldsError
 from fanzha.domain.evidence import WatchlistEntry
 from fanzha.domain.vocabulary import WatchlistGrade, WatchlistKind
-from fanzha.transport.convert import Door
+from fanzha.transport.door import Door
 from fanzha.transport.identity import IDENTIFIER, PHONE, Tokens, redacted
 from fanzha.v1 import watchlists_pb2 as watchlists
 

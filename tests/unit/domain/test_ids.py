@@ -50,3 +50,12 @@ def test_texts_of_another_length_are_no_ids(text: str) -> None:
 )
 def test_other_texts_are_no_ids(text: str) -> None:
     assert not ids.is_decision_id(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["I" * 26, "0" * 25 + "_", " " + "0" * 25, "0" * 25 + "a", "０" * 26, "é" * 26]
+)
+def test_what_is_no_id_is_in_no_bucket(text: str) -> None:
+    """`int` would read some of them."""
+    with pytest.raises(ValueError, match="invalid literal"):
+        ids.bucket_of_decision(text)
