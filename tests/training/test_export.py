@@ -1,5 +1,7 @@
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -41,11 +43,55 @@ def a_booster(*, base_score: float = 0.02, trees: int = 60, rows: int = 2000) ->
     return xgb.train(parameters, xgb.DMatrix(vectors, label=label), trees)
 
 
+def a_stump(
+    threshold: float, covers: tuple[float, float, float], *, default_left: bool
+) -> xgb.Booster:
+    """Return a booster of one split of the third feature."""
+    booster = a_booster(trees=1, base_score=0.5)
+    stored = json.loads(bytes(booster.save_raw(raw_format="json")))
+    (tree,) = stored["learner"]["gradient_booster"]["model"]["trees"]
+    tree |= {
+        "left_children": [1, -1, -1], "right_children": [2, -1, -1],
+        "parents": [2**31 - 1, 0, 0], "split_indices": [2, 0, 0], "split_type": [0, 0, 0],
+        "split_conditions": [threshold, -0.25, 0.75], "default_left": [int(default_left), 0, 0],
+        "base_weights": [0.0, -0.25, 0.75], "loss_changes": [1.0, 0.0, 0.0],
+        "sum_hessian": list(covers),
+    }  # fmt: skip
+    tree["tree_param"] |= {"num_nodes": "3"}
+    return xgb.Booster(model_file=bytearray(json.dumps(stored).encode()))
+
+
 def some_vectors(rows: int) -> np.ndarray:
     rng = np.random.default_rng(6)
     vectors = rng.normal(size=(rows, len(FEATURES))).astype(np.float32)
     vectors[rng.random(vectors.shape) < 0.3] = np.nan
     return vectors
+
+
+def attributes(graph: onnx.ModelProto) -> dict[str, onnx.AttributeProto]:
+    """Return the attributes of the graph's first trees."""
+    trees = next(node for node in graph.graph.node if node.op_type == "TreeEnsembleRegressor")
+    return {item.name: item for item in trees.attribute}
+
+
+def without_missing(booster: xgb.Booster) -> onnx.ModelProto:
+    """Return the booster's graph, where missing values never count as the lowest."""
+    graph = to_onnx([booster])
+    places = attributes(graph)["nodes_featureids"].ints
+    for node, place in enumerate(places):
+        block, feature = divmod(place, len(FEATURES))
+        places[node] = block // 2 * 2 * len(FEATURES) + feature
+    return graph
+
+
+def with_less_or_equal(booster: xgb.Booster) -> onnx.ModelProto:
+    """Return the booster's graph, where a value on a threshold goes the other way."""
+    graph = to_onnx([booster])
+    modes = attributes(graph)["nodes_modes"].strings
+    for node, mode in enumerate(modes):
+        if mode != b"LEAF":
+            modes[node] = b"BRANCH_LEQ"
+    return graph
 
 
 class TestGraph:
@@ -98,6 +144,34 @@ class TestGraph:
 
         assert (run_graph(session, vectors)[:, 0] == margins(booster, vectors)).all()
 
+    def test_every_way_of_asking_occurs(self) -> None:
+        """Each with missing values, and on thresholds, in the tests above."""
+        found = attributes(to_onnx([a_booster()]))
+        inner = [
+            place
+            for place, mode in zip(
+                found["nodes_featureids"].ints, found["nodes_modes"].strings, strict=True
+            )
+            if mode != b"LEAF"
+        ]
+
+        assert {place // len(FEATURES) for place in inner} == {0, 1, 2, 3}
+
+    @pytest.mark.parametrize("threshold", [-1.0, -0.0, 0.0, 1e-40, 2.5, 1e38])
+    def test_the_busier_branch_is_asked_for_the_other_way_round(self, threshold: float) -> None:
+        """Whatever the values are: next to the threshold, zero of either sign, missing."""
+        border = np.float32(threshold)
+        near = [np.nextafter(border, np.float32(way)) for way in (-np.inf, np.inf)]
+        values = np.array([*near, border, -border, 0.0, -0.0, 1e-45, np.nan])
+        vectors = np.full((len(values), len(FEATURES)), np.nan, np.float32)
+        vectors[:, 2] = values
+        for covers, default_left in product([(3.0, 2.0, 1.0), (3.0, 1.0, 2.0)], [False, True]):
+            learner = a_stump(threshold, covers, default_left=default_left)
+
+            session = open_graph(to_onnx([learner]).SerializeToString(), "graph")
+
+            assert (run_graph(session, vectors)[:, 0] == margins(learner, vectors)).all()
+
     def test_bytes_are_the_same_every_time(self) -> None:
         booster = a_booster()
 
@@ -135,31 +209,18 @@ class TestGolden:
         ]
         assert sum(on_threshold) >= 48
 
-    @pytest.mark.parametrize(
-        ("attribute", "value"),
-        [("nodes_missing_value_tracks_true", 0), ("nodes_modes", b"BRANCH_LEQ")],
-    )
-    def test_betray_a_graph_that_is_a_little_wrong(self, attribute: str, value: object) -> None:
+    @pytest.mark.parametrize("broken", [without_missing, with_less_or_equal])
+    def test_betray_a_graph_that_is_a_little_wrong(
+        self, broken: Callable[[xgb.Booster], onnx.ModelProto]
+    ) -> None:
         booster = a_booster()
-        graph = broken(booster, attribute, value)
+        graph = broken(booster)
         golden = golden_of([booster], None, some_vectors(64), 1, np.array([-1.0, 0.5]))
 
         session = open_graph(graph.SerializeToString(), "graph")
 
         with pytest.raises(ModelRefusedError, match="disagree on"):
             check_parity(session, golden.vectors, golden.margins)
-
-
-def broken(booster: xgb.Booster, attribute: str, value: object) -> onnx.ModelProto:
-    """Return the booster's graph with one attribute of all inner nodes set to a value."""
-    graph = to_onnx([booster])
-    found = {item.name: item for item in graph.graph.node[0].attribute}
-    changed = found[attribute]
-    values = changed.strings if isinstance(value, bytes) else changed.ints
-    for node, mode in enumerate(found["nodes_modes"].strings):
-        if mode != b"LEAF":
-            values[node] = value
-    return graph
 
 
 class TestExport:
@@ -248,7 +309,7 @@ class TestExport:
         with pytest.raises(ModelRefusedError, match="nothing is published"):
             export(
                 model, tmp_path, "fraud", "1", command="",
-                convert=lambda boosters: broken(boosters[0], "nodes_missing_value_tracks_true", 0),
+                convert=lambda boosters: without_missing(boosters[0]),
             )  # fmt: skip
 
         assert not list(tmp_path.iterdir())

@@ -1,13 +1,16 @@
 """Writes XGBoost's trees as an ONNX graph that gives raw margins, and runs such graphs.
 
-The graph has one TreeEnsembleRegressor, summed, without post-transform: ONNX Runtime's LOGISTIC
+Each output has one TreeEnsembleRegressor, summed, without post-transform: ONNX Runtime's LOGISTIC
 returns exactly 0 for low margins (onnxruntime issue 26281), so sigmoid and calibration are done in
 float64 by the caller. Everything that could change from run to run is pinned: the same trees give
 the same bytes.
+
+The nodes are written so that ONNX Runtime walks them fast, see `_Column` and ADR 0008.
 """
 
 import json
 from collections.abc import Sequence
+from enum import IntEnum
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 import xgboost as xgb
-from onnx import ModelProto, TensorProto, checker, helper
+from onnx import ModelProto, NodeProto, TensorProto, checker, helper
 
 from fanzha.domain.errors import ModelRefusedError, SetupError
 from fanzha.features.manifest import FEATURES
@@ -31,6 +34,21 @@ _PRODUCER = "fanzha-training"
 _BATCH_ROWS = 1 << 14
 _NO_CHILD = -1
 _OBJECTIVES = ("binary:logistic", "multi:softprob")
+_WIDE = "features_four_ways"
+_LOWEST = "lowest"
+_ATTRIBUTES = (
+    "nodes_treeids",
+    "nodes_nodeids",
+    "nodes_featureids",
+    "nodes_values",
+    "nodes_modes",
+    "nodes_truenodeids",
+    "nodes_falsenodeids",
+    "target_treeids",
+    "target_nodeids",
+    "target_ids",
+    "target_weights",
+)
 
 
 def to_onnx(boosters: Sequence[xgb.Booster]) -> ModelProto:
@@ -42,25 +60,31 @@ def to_onnx(boosters: Sequence[xgb.Booster]) -> ModelProto:
         SetupError: a booster is of another kind.
 
     """
-    learners = [checked_learner(booster) for booster in boosters]
-    outputs = sum(len(base_margins(learner)) for learner in learners)
+    ensembles = [each for booster in boosters for each in _ensembles(checked_learner(booster))]
+    names = [f"{OUTPUT_NAME}_{number}" for number in range(len(ensembles))]
     graph = helper.make_graph(
         [
-            helper.make_node(
-                "TreeEnsembleRegressor",
-                [INPUT_NAME],
-                [OUTPUT_NAME],
-                name="trees",
-                domain="ai.onnx.ml",
-                n_targets=outputs,
-                aggregate_function="SUM",
-                post_transform="NONE",
-                **_nodes(learners),
-            )
+            *_widened(),
+            *(
+                helper.make_node(
+                    "TreeEnsembleRegressor",
+                    [_WIDE],
+                    [name],
+                    name=name,
+                    domain="ai.onnx.ml",
+                    n_targets=1,
+                    aggregate_function="SUM",
+                    post_transform="NONE",
+                    **columns,
+                )
+                for name, columns in zip(names, ensembles, strict=True)
+            ),
+            helper.make_node("Concat", names, [OUTPUT_NAME], name=OUTPUT_NAME, axis=1),
         ],
         GRAPH_NAME,
         [helper.make_tensor_value_info(INPUT_NAME, TensorProto.FLOAT, [None, len(FEATURES)])],
-        [helper.make_tensor_value_info(OUTPUT_NAME, TensorProto.FLOAT, [None, outputs])],
+        [helper.make_tensor_value_info(OUTPUT_NAME, TensorProto.FLOAT, [None, len(ensembles)])],
+        initializer=[helper.make_tensor(_LOWEST, TensorProto.FLOAT, [1], [-np.inf])],
     )
     model = helper.make_model(
         graph,
@@ -133,70 +157,94 @@ def base_margins(learner: dict[str, Any]) -> list[np.float32]:
     return stated if len(stated) == classes else stated * classes
 
 
-def _nodes(learners: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the attributes of all nodes; XGBoost goes left where x < threshold.
+class _Column(IntEnum):
+    """Where the trees find a feature: four blocks, each as long as the features.
+
+    ONNX Runtime's loop over nodes is fastest when none needs to know of missing values, and when
+    the branch that most rows take is the one where the condition is false. `x < threshold` is
+    false for most rows where the right branch is the busier one; where the left one is,
+    `-x < the float after -threshold` asks the same the other way round. A missing value makes both
+    conditions false, and, as minus infinity, true.
+    """
+
+    AS_IS = 0
+    MISSING_IS_LOWEST = 1
+    TURNED = 2
+    TURNED_MISSING_IS_LOWEST = 3
+
+
+def _widened() -> list[NodeProto]:
+    """Return nodes that make the blocks of `_Column` from the features."""
+    return [
+        helper.make_node("IsNaN", [INPUT_NAME], ["missing"]),
+        helper.make_node("Neg", [INPUT_NAME], ["turned"]),
+        helper.make_node("Where", ["missing", _LOWEST, INPUT_NAME], ["missing_is_lowest"]),
+        helper.make_node("Where", ["missing", _LOWEST, "turned"], ["turned_missing_is_lowest"]),
+        helper.make_node(
+            "Concat",
+            [INPUT_NAME, "missing_is_lowest", "turned", "turned_missing_is_lowest"],
+            [_WIDE],
+            axis=1,
+        ),
+    ]
+
+
+def _ensembles(learner: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return for each output of a booster the attributes of its trees' nodes.
 
     The base margin is added to the leaves of an output's first tree. XGBoost starts its float32 sum
     from it, ONNX Runtime would add it at the end; with 200 trees that alone made differences of
     1.6e-5. In the same order both give the same margin to the last bit.
     """
-    columns: dict[str, list[Any]] = {
-        name: []
-        for name in (
-            "nodes_treeids",
-            "nodes_nodeids",
-            "nodes_featureids",
-            "nodes_values",
-            "nodes_modes",
-            "nodes_truenodeids",
-            "nodes_falsenodeids",
-            "nodes_missing_value_tracks_true",
-            "target_treeids",
-            "target_nodeids",
-            "target_ids",
-            "target_weights",
-        )
-    }
-    first_output = tree_id = 0
-    for learner in learners:
-        starts = base_margins(learner)
-        model = learner["gradient_booster"]["model"]
-        begun: set[int] = set()
-        for tree, output in zip(model["trees"], model["tree_info"], strict=True):
-            start = np.float32(0) if output in begun else starts[output]
-            begun.add(output)
-            _add_tree(columns, tree, tree_id, first_output + output, start)
-            tree_id += 1
-        first_output += len(starts)
-    return columns
+    starts = base_margins(learner)
+    ensembles: list[dict[str, list[Any]]] = [{name: [] for name in _ATTRIBUTES} for _ in starts]
+    begun: set[int] = set()
+    model = learner["gradient_booster"]["model"]
+    for tree_id, (tree, output) in enumerate(zip(model["trees"], model["tree_info"], strict=True)):
+        start = np.float32(0) if output in begun else starts[output]
+        begun.add(output)
+        _add_tree(ensembles[output], tree, tree_id, start)
+    return ensembles
 
 
 def _add_tree(
-    columns: dict[str, list[Any]],
-    tree: dict[str, Any],
-    tree_id: int,
-    output: int,
-    start: np.float32,
+    columns: dict[str, list[Any]], tree: dict[str, Any], tree_id: int, start: np.float32
 ) -> None:
     """Add the nodes of a tree; `start` is added to its leaves."""
     for node, left in enumerate(tree["left_children"]):
         leaf = left == _NO_CHILD
-        value = float(tree["split_conditions"][node])
         columns["nodes_treeids"].append(tree_id)
         columns["nodes_nodeids"].append(node)
-        columns["nodes_featureids"].append(0 if leaf else int(tree["split_indices"][node]))
-        columns["nodes_values"].append(0.0 if leaf else value)
         columns["nodes_modes"].append("LEAF" if leaf else "BRANCH_LT")
-        columns["nodes_truenodeids"].append(0 if leaf else left)
-        columns["nodes_falsenodeids"].append(0 if leaf else tree["right_children"][node])
-        columns["nodes_missing_value_tracks_true"].append(
-            0 if leaf else int(tree["default_left"][node])
-        )
+        feature, value, if_true, if_false = (0, 0.0, 0, 0) if leaf else _branch(tree, node)
+        columns["nodes_featureids"].append(feature)
+        columns["nodes_values"].append(value)
+        columns["nodes_truenodeids"].append(if_true)
+        columns["nodes_falsenodeids"].append(if_false)
         if leaf:
             columns["target_treeids"].append(tree_id)
             columns["target_nodeids"].append(node)
-            columns["target_ids"].append(output)
-            columns["target_weights"].append(float(np.float32(value) + start))
+            columns["target_ids"].append(0)
+            columns["target_weights"].append(
+                float(np.float32(tree["split_conditions"][node]) + start)
+            )
+
+
+def _branch(tree: dict[str, Any], node: int) -> tuple[int, float, int, int]:
+    """Return an inner node as place of its value, threshold, node if below it, node if not.
+
+    XGBoost goes left where x < threshold, and where x is missing and left is the default.
+    """
+    left, right = int(tree["left_children"][node]), int(tree["right_children"][node])
+    feature, default_left = int(tree["split_indices"][node]), bool(tree["default_left"][node])
+    threshold, cover = np.float32(tree["split_conditions"][node]), tree["sum_hessian"]
+    # The float after -0 is subnormal, and processors can be told to take those for 0.
+    if cover[left] > cover[right] and threshold != 0:
+        turned = np.nextafter(-threshold, np.float32(np.inf))
+        column = _Column.TURNED if default_left else _Column.TURNED_MISSING_IS_LOWEST
+        return feature + column * len(FEATURES), float(turned), right, left
+    column = _Column.MISSING_IS_LOWEST if default_left else _Column.AS_IS
+    return feature + column * len(FEATURES), float(threshold), left, right
 
 
 def open_graph(content: bytes, name: Path | str) -> ort.InferenceSession:
