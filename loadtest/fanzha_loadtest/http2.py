@@ -9,6 +9,7 @@ import ssl
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from struct import Struct
 from typing import Final
 
@@ -18,8 +19,8 @@ UNAVAILABLE: Final = 14
 """gRPC's status codes that this client makes up itself: no status came, the connection broke."""
 
 Done = Callable[[int, int, bytes, bytes], None]
-"""Told of each call that ended: its number, gRPC status, message (b"" without one), and the block of
-headers that came last (trailers; as they were on the wire)."""
+"""Told of each call that ended: its number, gRPC status, message (b"" without one), and the block
+of headers that came last, as it was on the wire."""
 
 _PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _DATA, _HEADERS, _RST, _SETTINGS, _PING, _GOAWAY, _WINDOW, _CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
@@ -31,6 +32,14 @@ _NUMBER = Struct(">I")
 _GRPC_HEAD = Struct(">BI")
 _RECEIVE_BYTES: Final = 2**18
 _OPEN_S: Final = 10.0
+
+
+def client_context(ca: Path, certificate: Path, key: Path) -> ssl.SSLContext:
+    """Return what a connection with a client certificate needs; files in PEM."""
+    context = ssl.create_default_context(cafile=str(ca))
+    context.load_cert_chain(certificate, key)
+    context.set_alpn_protocols(["h2"])
+    return context
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,12 +206,16 @@ class Connection:
             call = self._under_way.get(stream)
             if call is not None:
                 call[1].extend(payload)
-        elif kind == _WINDOW:
-            if stream == 0:
-                self._window += _NUMBER.unpack(payload)[0]
-                self._put_waiting()
         elif kind == _RST:
             self._end(stream, b"")
+        else:
+            self._control(kind, flags, stream, payload)
+
+    def _control(self, kind: int, flags: int, stream: int, payload: bytearray) -> None:
+        """Take a frame that is about the connection, not about one call."""
+        if kind == _WINDOW and stream == 0:
+            self._window += _NUMBER.unpack(payload)[0]
+            self._put_waiting()
         elif kind == _SETTINGS:
             self._settings(flags, payload)
         elif kind == _PING and not flags & _ACK:
