@@ -41,6 +41,9 @@ class FixedModel:
     def score(self, vector: npt.NDArray[np.float32]) -> Score:
         return Score(margin=0.0, probability=0.5, points=self._points, model_version="fixed/1")
 
+    def scores(self, vectors: npt.NDArray[np.float32]) -> list[Score]:
+        return [self.score(vector) for vector in vectors]
+
     def reasons(self, vector: npt.NDArray[np.float32], head: Head) -> tuple[Reason, ...]:
         del vector, head
         return ()

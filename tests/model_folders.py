@@ -62,7 +62,7 @@ def make_slow(folder: Path, signer: Signer) -> None:
     model = onnx.load(folder / "model.onnx")
     width, graph = model.graph.input[0].type.tensor_type.shape.dim[1].dim_value, model.graph
     name, margin = graph.input[0].name, graph.output[0].name
-    graph.node[0].output[0] = "fast"
+    graph.node[-1].output[0] = "fast"
     for tensor, array in (
         ("first", np.zeros((width, 1000), np.float32)),
         ("more", np.zeros((1000, 1000), np.float32)),
@@ -88,7 +88,7 @@ def make_fail_above(folder: Path, signer: Signer, amount_minor: int) -> None:
     model = onnx.load(folder / "model.onnx")
     graph = model.graph
     name, margin = graph.input[0].name, graph.output[0].name
-    graph.node[0].output[0] = "good"
+    graph.node[-1].output[0] = "good"
     for tensor, array in (
         ("first", np.array([FEATURE_INDEX["amount_minor"]], np.int64)),
         ("limit", np.array([amount_minor], np.float32)),

@@ -4,6 +4,7 @@ UNKNOWN stands for everything that the caller did not say; flags are 0 or 1; enu
 numbers, with UNSPECIFIED as UNKNOWN. Training fills the same columns from tables, by name.
 """
 
+from struct import Struct
 from typing import Final
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy.typing as npt
 
 from fanzha.domain.evidence import ListHit, ListSubject
 from fanzha.domain.ids import counterparty_of
-from fanzha.domain.transfer import Party, Session, Transfer
+from fanzha.domain.transfer import Party, Transfer
 from fanzha.domain.vocabulary import WatchlistKind
 
 UNKNOWN: Final = -(2**63)
@@ -88,37 +89,40 @@ is the gravest watchlist grade in effect, 0 for none, UNKNOWN when lists could n
     CONTACT_LIST_GRADE,
 ) = range(len(FACTS))
 
-_NO_PARTY = Party(account=b"")
-_CONTACT_SUBJECTS = (
-    ListSubject.PAYER_PHONE,
-    ListSubject.PAYEE_PHONE,
-    ListSubject.PAYER_PERSON,
-    ListSubject.PAYEE_PERSON,
-    ListSubject.DEVICE,
+_PACKED: Final = Struct(f"<{len(FACTS)}q")
+_NO_PARTY: Final = Party(account=b"")
+_CONTACT_SUBJECTS: Final = frozenset(
+    {
+        ListSubject.PAYER_PHONE,
+        ListSubject.PAYEE_PHONE,
+        ListSubject.PAYER_PERSON,
+        ListSubject.PAYEE_PERSON,
+        ListSubject.DEVICE,
+    }
 )
+_PAYER: Final = frozenset({ListSubject.PAYER_ACCOUNT})
+_PAYEE: Final = frozenset({ListSubject.PAYEE_ACCOUNT})
 
 
-def _gravest(
-    hits: tuple[ListHit, ...] | None, subjects: tuple[ListSubject, ...], otherwise: int
-) -> int:
+def _gravest(hits: tuple[ListHit, ...], subjects: frozenset[ListSubject], otherwise: int) -> int:
     return max(
         (
             int(hit.entry.grade)
-            for hit in hits or ()
+            for hit in hits
             if hit.subject in subjects and hit.entry.kind != WatchlistKind.VERIFIED_BILLER
         ),
-        default=UNKNOWN if hits is None else otherwise,
+        default=otherwise,
     )
 
 
-def request_facts(
+def packed_facts(
     transfer: Transfer,
     list_hits: tuple[ListHit, ...] | None,
     utc_offset_s: int,
     *,
     has_all_lists: bool = True,
-) -> npt.NDArray[np.int64]:
-    """Return the facts of a valid transfer, int64 of shape (len(FACTS),).
+) -> bytes:
+    """Return the facts of a valid transfer as little-endian int64, in the order of FACTS.
 
     Args:
         transfer: the transfer.
@@ -128,8 +132,13 @@ def request_facts(
             unknown.
 
     """
-    none_listed = 0 if has_all_lists else UNKNOWN
     payer, payee, session = transfer.payer, transfer.payee or _NO_PARTY, transfer.session
+    none_listed = UNKNOWN if list_hits is None or not has_all_lists else 0
+    payer_grade = payee_grade = contact_grade = none_listed
+    if list_hits:
+        payer_grade = _gravest(list_hits, _PAYER, none_listed)
+        payee_grade = _gravest(list_hits, _PAYEE, none_listed)
+        contact_grade = _gravest(list_hits, _CONTACT_SUBJECTS, none_listed)
     values = (
         transfer.create_time_ms,
         utc_offset_s,
@@ -142,34 +151,38 @@ def request_facts(
         transfer.payee_same_owner,
         transfer.payee_same_bank,
         counterparty_of(payer.account),
-        *_party_facts(payer),
+        payer.type or UNKNOWN,
+        payer.segment or UNKNOWN,
+        payer.open_day,
+        payer.open_channel or UNKNOWN,
+        payer.dual_recording_done,
         payer.anti_fraud_app,
         counterparty_of(payee.account) if payee.account else UNKNOWN,
-        *_party_facts(payee),
-        *_session_facts(session),
-        _gravest(list_hits, (ListSubject.PAYER_ACCOUNT,), none_listed),
-        _gravest(list_hits, (ListSubject.PAYEE_ACCOUNT,), none_listed),
-        _gravest(list_hits, _CONTACT_SUBJECTS, none_listed),
-    )
-    return np.array([UNKNOWN if value is None else value for value in values], np.int64)
-
-
-def _party_facts(party: Party) -> tuple[int | None, ...]:
-    return (
-        party.type or UNKNOWN,
-        party.segment or UNKNOWN,
-        party.open_day,
-        party.open_channel or UNKNOWN,
-        party.dual_recording_done,
-    )
-
-
-def _session_facts(session: Session) -> tuple[bool | None, ...]:
-    return (
+        payee.type or UNKNOWN,
+        payee.segment or UNKNOWN,
+        payee.open_day,
+        payee.open_channel or UNKNOWN,
+        payee.dual_recording_done,
         session.call_in_progress,
         session.screen_shared,
         session.remote_control,
         session.new_device,
         session.new_e_channel,
         session.limit_just_raised,
+        payer_grade,
+        payee_grade,
+        contact_grade,
     )
+    return _PACKED.pack(*[UNKNOWN if value is None else value for value in values])
+
+
+def request_facts(
+    transfer: Transfer,
+    list_hits: tuple[ListHit, ...] | None,
+    utc_offset_s: int,
+    *,
+    has_all_lists: bool = True,
+) -> npt.NDArray[np.int64]:
+    """Return the facts of a valid transfer, int64 of shape (len(FACTS),); see `packed_facts`."""
+    packed = packed_facts(transfer, list_hits, utc_offset_s, has_all_lists=has_all_lists)
+    return np.frombuffer(packed, np.int64).copy()

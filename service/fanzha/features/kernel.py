@@ -5,6 +5,8 @@ training can walk through one subject at a time: request, payer, payee, and one 
 """
 
 from collections.abc import Sequence
+from struct import Struct
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +29,7 @@ from fanzha.features import (
     velocity,
 )
 from fanzha.features.compiled import compiled
+from fanzha.features.facts import FACTS
 from fanzha.features.layout import LINK_COLUMNS, RING_COLUMNS
 from fanzha.features.manifest import FEATURES, PAYEE_FEATURES, PAYER_FEATURES, REQUEST_FEATURES
 
@@ -94,55 +97,138 @@ def link_part(facts, seen, link, vector):
     links.compute(facts, seen, link, vector[start : start + _LINK_WIDTH])
 
 
-_RING = "Array(int64, 2, 'C', readonly=True)"
-_ROW = "Array(int64, 1, 'C', readonly=True)"
+_PAYER_PARTS, _PAYEE_PARTS = 6, 4
+_PARTS = _PAYER_PARTS + _PAYEE_PARTS + _LINK_COUNT
+_LENGTHS = 1
+"""Place of the parts' lengths behind the mask of what is known."""
+_CASE_FACTS = _LENGTHS + _PARTS
+_HEADER = Struct(f"<{_CASE_FACTS}q")
+_PAYER_KNOWN, _PAYEE_KNOWN, _FIRST_LINK_KNOWN = 1, 2, 4
+_FACT_COUNT = len(FACTS)
 
 
-@compiled(
-    f"void(int64[::1], boolean, {_RING}, {_RING}, {_ROW}, {_RING}, {_RING}, {_RING},"
-    f" boolean, {_RING}, {_RING}, {_RING}, {_RING}, {_RING}, {_ROW}, float32[::1])"
-)
-def _compute(
-    facts,
-    payer_known,
-    payer_out,
-    payer_in,
-    payer_pair,
-    payer_reports,
-    payer_hours,
-    payer_days,
-    payee_known,
-    payee_out,
-    payee_in,
-    payee_reports,
-    payee_days,
-    seen,
-    seen_counts,
-    vector,
-):
-    vector[:] = np.nan
-    request_part(facts, vector)
-    if payer_known:
-        payer_part(
-            facts, payer_out, payer_in, payer_pair, payer_reports, payer_hours, payer_days, vector
-        )
-    if payee_known:
-        payee_part(facts, payee_out, payee_in, payee_reports, payee_days, vector)
+@compiled()
+def _payer_of(packed, facts, lengths, start, vector):
+    """Write the payer's part from the six parts that begin at a place; return where they end."""
+    in_at = start + lengths[0] // 8
+    pair_at = in_at + lengths[1] // 8
+    reports_at = pair_at + lengths[2] // 8
+    hours_at = reports_at + lengths[3] // 8
+    days_at = hours_at + lengths[4] // 8
+    end = days_at + lengths[5] // 8
+    payer_part(
+        facts,
+        packed[start:in_at].reshape(-1, RING_COLUMNS),
+        packed[in_at:pair_at].reshape(-1, RING_COLUMNS),
+        packed[pair_at:reports_at],
+        packed[reports_at:hours_at].reshape(-1, RING_COLUMNS),
+        packed[hours_at:days_at].reshape(-1, RING_COLUMNS),
+        packed[days_at:end].reshape(-1, RING_COLUMNS),
+        vector,
+    )
+    return end
+
+
+@compiled()
+def _payee_of(packed, facts, lengths, start, vector):
+    """Write the payee's part from the four parts that begin at a place; return where they end."""
+    in_at = start + lengths[0] // 8
+    reports_at = in_at + lengths[1] // 8
+    days_at = reports_at + lengths[2] // 8
+    end = days_at + lengths[3] // 8
+    payee_part(
+        facts,
+        packed[start:in_at].reshape(-1, RING_COLUMNS),
+        packed[in_at:reports_at].reshape(-1, RING_COLUMNS),
+        packed[reports_at:days_at].reshape(-1, RING_COLUMNS),
+        packed[days_at:end].reshape(-1, RING_COLUMNS),
+        vector,
+    )
+    return end
+
+
+@compiled("void(Array(int64, 1, 'C', readonly=True), float32[:, ::1])")
+def _compute(packed, vectors):
+    """Write a vector float32[END] for each of the packed cases, which lie behind each other."""
     start = 0
-    for link in range(_LINK_COUNT):
-        count = seen_counts[link]
-        if count >= 0:
-            link_part(facts, seen[start : start + count], link, vector)
-            start += count
+    for row in range(vectors.shape[0]):
+        vector = vectors[row]
+        vector[:] = np.nan
+        known = packed[start]
+        lengths = packed[start + _LENGTHS : start + _CASE_FACTS]
+        facts = packed[start + _CASE_FACTS : start + _CASE_FACTS + _FACT_COUNT]
+        start += _CASE_FACTS + _FACT_COUNT
+        request_part(facts, vector)
+        if known & _PAYER_KNOWN:
+            start = _payer_of(packed, facts, lengths, start, vector)
+        if known & _PAYEE_KNOWN:
+            start = _payee_of(packed, facts, lengths[_PAYER_PARTS:], start, vector)
+        for link in range(_LINK_COUNT):
+            end = start + lengths[_PAYER_PARTS + _PAYEE_PARTS + link] // 8
+            if known & (_FIRST_LINK_KNOWN << link):
+                link_part(facts, packed[start:end].reshape(-1, LINK_COLUMNS), link, vector)
+            start = end
 
 
-def _ring(packed: bytes) -> npt.NDArray[np.int64]:
-    return np.frombuffer(packed, np.int64).reshape(-1, RING_COLUMNS)
+_UNREAD_ACCOUNT: Final = AccountState()
 
 
-_EMPTY_RING = _ring(b"")
-_EMPTY_PAIR = np.frombuffer(b"", np.int64)
-_LINK_BYTES = 8 * LINK_COLUMNS
+def packed_case(
+    facts: bytes,
+    payer: AccountState | None,
+    payee: AccountState | None,
+    link_states: Sequence[LinkState | None] = NO_LINKS,
+) -> bytes:
+    """Return all that one vector is computed from, as one run of bytes.
+
+    So the kernel takes one array, however many parts there are, and any number of cases at once:
+    handing over sixteen arrays took longer than all features.
+
+    Args:
+        facts: from `fanzha.features.facts.packed_facts`.
+        payer: state of the payer's account, None when it could not be read.
+        payee: state of the payee's account, None when it could not be read or there is no payee.
+        link_states: one for each of `links.LINKS`, None when it is not given or could not be read.
+
+    """
+    known = 0
+    if payer is None:
+        payer = _UNREAD_ACCOUNT
+    else:
+        known = _PAYER_KNOWN
+    if payee is None:
+        payee = _UNREAD_ACCOUNT
+    else:
+        known |= _PAYEE_KNOWN
+    seen = []
+    for place, link in enumerate(link_states):
+        if link is None:
+            seen.append(b"")
+        else:
+            known |= _FIRST_LINK_KNOWN << place
+            seen.append(link.seen)
+    parts = (
+        payer.out_ring, payer.in_ring, payer.pair, payer.reports, payer.hours, payer.days,
+        payee.out_ring, payee.in_ring, payee.reports, payee.days,
+        *seen,
+    )  # fmt: skip
+    return b"".join((_HEADER.pack(known, *map(len, parts)), facts, *parts))
+
+
+def vectors_of(cases: Sequence[bytes]) -> npt.NDArray[np.float32]:
+    """Return the features of packed cases, float32 of shape (cases, len(FEATURES)), NaN: unknown.
+
+    Args:
+        cases: from `packed_case`.
+
+    Raises:
+        ValueError: a state is no whole number of records.
+
+    """
+    vectors = np.empty((len(cases), END), np.float32)
+    packed = cases[0] if len(cases) == 1 else b"".join(cases)
+    _compute(np.frombuffer(packed, np.int64), vectors)
+    return vectors
 
 
 def feature_vector(
@@ -160,39 +246,7 @@ def feature_vector(
         link_states: one for each of `links.LINKS`, None when it is not given or could not be read.
 
     """
-    vector = np.empty(END, np.float32)
-    if payer is None:
-        payer_arrays = (_EMPTY_RING, _EMPTY_RING, _EMPTY_PAIR, *(_EMPTY_RING,) * 3)
-    else:
-        payer_arrays = (
-            _ring(payer.out_ring),
-            _ring(payer.in_ring),
-            np.frombuffer(payer.pair, np.int64),
-            _ring(payer.reports),
-            _ring(payer.hours),
-            _ring(payer.days),
-        )
-    if payee is None:
-        payee_arrays = (_EMPTY_RING,) * 4
-    else:
-        payee_arrays = (
-            _ring(payee.out_ring),
-            _ring(payee.in_ring),
-            _ring(payee.reports),
-            _ring(payee.days),
-        )
-    seen = np.frombuffer(b"".join([x.seen for x in link_states if x is not None]), np.int64)
-    counts = np.array(
-        [-1 if x is None else len(x.seen) // _LINK_BYTES for x in link_states], np.int64
-    )
-    _compute(
-        facts,
-        payer is not None,
-        *payer_arrays,
-        payee is not None,
-        *payee_arrays,
-        seen.reshape(-1, LINK_COLUMNS),
-        counts,
-        vector,
-    )
+    vector: npt.NDArray[np.float32] = vectors_of(
+        [packed_case(facts.tobytes(), payer, payee, link_states)]
+    )[0]
     return vector

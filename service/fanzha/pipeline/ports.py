@@ -85,6 +85,10 @@ class Model(Protocol):
         """Return the score of one vector, float32 of shape (features,)."""
         ...
 
+    def scores(self, vectors: npt.NDArray[np.float32]) -> list[Score]:
+        """Return the scores of vectors, float32 of shape (rows, features), as `score` does."""
+        ...
+
     def reasons(self, vector: npt.NDArray[np.float32], head: Head) -> tuple[Reason, ...]:
         """Return what the score of a head rests on, the weightiest first, at most five."""
         ...
