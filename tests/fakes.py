@@ -1,7 +1,7 @@
 """What the pipeline's ports ask for, in plain Python: nothing outside the process is needed."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -74,6 +74,9 @@ class FakeStore:
         self.links: defaultdict[bytes, SlowLink] = defaultdict(SlowLink)
         self.entries: dict[bytes, list[WatchlistEntry]] = {}
 
+    def find_all(self, transfers: Sequence[Transfer], deadline_s: float) -> list[Findings]:
+        return [self.find(transfer, deadline_s) for transfer in transfers]
+
     def find(self, transfer: Transfer, deadline_s: float) -> Findings:
         if self.is_away:
             return Findings(None, None, None, "", None)
@@ -114,6 +117,17 @@ class MemoryJournal:
             raise StoreUnavailableError("Redis is away")
         self.records.append(record)
         return Committed()
+
+    def commit_all(
+        self, entries: Sequence[tuple[DecisionRecord, bytes]], now_ms: int, deadline_s: float
+    ) -> list[Committed | StoreUnavailableError]:
+        said: list[Committed | StoreUnavailableError] = []
+        for record, body in entries:
+            try:
+                said.append(self.commit(record, body, now_ms, deadline_s))
+            except StoreUnavailableError as error:
+                said.append(error)
+        return said
 
     def journaled(self, decision_id: str, deadline_s: float) -> tuple[bytes, bytes] | None:
         return None

@@ -9,7 +9,6 @@ import ssl
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from struct import Struct
 from typing import Final
 
@@ -32,14 +31,6 @@ _NUMBER = Struct(">I")
 _GRPC_HEAD = Struct(">BI")
 _RECEIVE_BYTES: Final = 2**18
 _OPEN_S: Final = 10.0
-
-
-def client_context(ca: Path, certificate: Path, key: Path) -> ssl.SSLContext:
-    """Return what a connection with a client certificate needs; files in PEM."""
-    context = ssl.create_default_context(cafile=str(ca))
-    context.load_cert_chain(certificate, key)
-    context.set_alpn_protocols(["h2"])
-    return context
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +284,7 @@ def status_of(block: bytes) -> int:
 
 
 def trailer(block: bytes, name: bytes) -> bytes | None:
-    """Return the value of a trailer, None when it is not there."""
+    """Return a trailer's value, None when it is not there."""
     wanted = bytes((len(name),)) + name
     place = block.find(wanted)
     if place < 0:

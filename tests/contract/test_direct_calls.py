@@ -67,7 +67,7 @@ class Servicer(scoring_pb2_grpc.ScoringServiceServicer):
             )
         if word == "time":
             left_s = context.time_remaining()
-            return Response(request_id="some" if left_s is not None and 5 < left_s <= 10 else "?")
+            return Response(request_id="some" if left_s is not None and 5 < left_s < 11 else "?")
         return Response(request_id=word, transfer_id=request.transfer.transfer_id)
 
 
@@ -120,7 +120,12 @@ def _direct(turns: int = 4, calls_max: int = 64, servicer: Servicer | None = Non
     limits = Limits(turns, calls_max, 5.0, 10.0)
     patience = Patience(64, time.monotonic)
     calls = DirectCalls(
-        Guard(LocalAdmin()), Admission(limits, time.monotonic), patience, turns, time.monotonic
+        Guard(LocalAdmin()),
+        Admission(limits, time.monotonic),
+        patience,
+        turns,
+        {},
+        time.monotonic,
     )
     registrar: Any = Registrar(calls)
     scoring_pb2_grpc.add_ScoringServiceServicer_to_server(servicer, registrar)

@@ -13,8 +13,8 @@ import grpc
 import pytest
 from tests.tls import Pki
 
-from fanzha_loadtest.driver import Driver, DriverLaggedError
-from fanzha_loadtest.http2 import Call, client_context
+from fanzha_loadtest.driver import Driver, DriverLaggedError, client_context
+from fanzha_loadtest.http2 import Call
 
 METHOD = "/test.Service/Method"
 Work = Callable[[bytes, grpc.ServicerContext], bytes]

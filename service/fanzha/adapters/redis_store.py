@@ -1,5 +1,6 @@
 """History, lists, stored answers and the journal, in Redis."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -79,6 +80,10 @@ class RedisStore:
         replies = self._link.try_run(reads.commands, deadline_s=deadline_s)
         return reads.findings(replies, self._lists, self._outage)
 
+    def find_all(self, transfers: Sequence[Transfer], deadline_s: float) -> list[Findings]:
+        """Read everything about transfers; see the port."""
+        return [self.find(transfer, deadline_s) for transfer in transfers]
+
     def is_available(self, payer: bytes) -> bool:
         """Say whether the server of a payer's account answered when it was last asked."""
         return self._link.is_available(bucket_of(payer))
@@ -88,6 +93,18 @@ class RedisStore:
     ) -> Committed:
         """Store a decision if its request id is free; see the port."""
         return self._commit(record, body, now_ms, deadline_s, b"")
+
+    def commit_all(
+        self, entries: Sequence[tuple[DecisionRecord, bytes]], now_ms: int, deadline_s: float
+    ) -> list[Committed | StoreUnavailableError]:
+        """Store decisions whose request ids are free; see the port."""
+        said: list[Committed | StoreUnavailableError] = []
+        for record, body in entries:
+            try:
+                said.append(self.commit(record, body, now_ms, deadline_s))
+            except StoreUnavailableError as error:
+                said.append(error)
+        return said
 
     def commit_again(self, record: DecisionRecord, body: bytes, now_ms: int) -> Committed:
         """Do as `commit` with a decision that was sent before; its journal entry says so.

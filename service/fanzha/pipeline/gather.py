@@ -1,28 +1,24 @@
-"""Reads everything that is known about a transfer, in one round trip. Decides nothing."""
+"""What is known about a transfer, from what one round trip found. Decides nothing."""
 
 from fanzha.domain.errors import RequestIdReusedError
 from fanzha.domain.evidence import Evidence, ListHit
 from fanzha.domain.transfer import Transfer
 from fanzha.domain.vocabulary import DegradedPart
-from fanzha.pipeline.ports import Store
+from fanzha.pipeline.ports import Findings
 
 
-def gather(
-    transfer: Transfer, store: Store, now_ms: int, window_ms: int, deadline_s: float
-) -> Evidence:
+def evidence_of(transfer: Transfer, findings: Findings, now_ms: int, window_ms: int) -> Evidence:
     """Return the evidence about a transfer; what could not be read is None in it.
 
     Args:
         transfer: a valid transfer.
-        store: where history, lists and answers lie.
+        findings: what the store holds of it: history, lists and answers.
         now_ms: the service's clock, milliseconds since 1970 UTC.
         window_ms: idempotency window in milliseconds.
-        deadline_s: instant of the monotonic clock, in seconds; what is later is left out.
 
     Raises:
         RequestIdReusedError: the request id was used in the window with another body.
     """
-    findings = store.find(transfer, deadline_s)
     hits = None
     if findings.entries is not None:
         # Of those in force the newest of a kind counts: one that is not yet or no longer in force

@@ -1,6 +1,6 @@
 """What the pipeline needs from outside: a few methods each, met by `adapters` and by test fakes."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fanzha.domain.decision import Decision, FraudTypeGuess, Reason, Score
+from fanzha.domain.errors import StoreUnavailableError
 from fanzha.domain.evidence import NO_LINKS, AccountState, LinkState, ListSubject, WatchlistEntry
 from fanzha.domain.model import Head
 from fanzha.domain.outcomes import OutcomeHistory
@@ -68,11 +69,11 @@ class Findings:
 class Store(Protocol):
     """History, lists and stored answers."""
 
-    def find(self, transfer: Transfer, deadline_s: float) -> Findings:
-        """Read everything about a transfer in one round trip; never raises for an outage.
+    def find_all(self, transfers: Sequence[Transfer], deadline_s: float) -> list[Findings]:
+        """Read everything about transfers in one round trip; never raises for an outage.
 
         Args:
-            transfer: a valid transfer.
+            transfers: valid ones.
             deadline_s: instant of the monotonic clock, in seconds; what is later is left out.
         """
         ...
@@ -143,6 +144,18 @@ class Journal(Protocol):
 
         Raises:
             StoreUnavailableError: the store did not confirm; it may or may not hold the decision.
+        """
+        ...
+
+    def commit_all(
+        self, entries: Sequence[tuple[DecisionRecord, bytes]], now_ms: int, deadline_s: float
+    ) -> list[Committed | StoreUnavailableError]:
+        """Do as `commit` with several decisions in one round trip; say of each what became of it.
+
+        Args:
+            entries: decisions with their bytes; those of one payer take effect in this order.
+            now_ms: the service's clock, milliseconds since 1970 UTC.
+            deadline_s: instant of the monotonic clock, in seconds.
         """
         ...
 

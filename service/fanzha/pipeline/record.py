@@ -1,14 +1,19 @@
 """Puts a decision into two places, spool and store, before it is answered."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from struct import Struct
 from typing import Final
 
 from fanzha.domain.decision import Decision, Score
-from fanzha.domain.errors import NotRecordedError, RequestIdReusedError, StoreUnavailableError
+from fanzha.domain.errors import (
+    FanzhaError,
+    NotRecordedError,
+    RequestIdReusedError,
+    StoreUnavailableError,
+)
 from fanzha.domain.evidence import AccountState, Evidence, LinkState
 from fanzha.domain.record import DecisionRecord
 from fanzha.domain.scored import Scored
@@ -17,7 +22,7 @@ from fanzha.domain.vocabulary import DegradedPart
 from fanzha.features.facts import UTC_OFFSET_S
 from fanzha.pipeline.answer import Repeated
 from fanzha.pipeline.changes import changes_of
-from fanzha.pipeline.ports import Codec, Journal, StoredRequest
+from fanzha.pipeline.ports import Codec, Committed, Journal, StoredRequest
 from fanzha.pipeline.spool_ports import Spool
 
 _FACT: Final = Struct("<q")
@@ -38,6 +43,25 @@ class Recorder:
     def has_both_places(self, payer: bytes) -> bool:
         """Say whether both took what they were last given; one that did not may have recovered."""
         return self.spool.is_writable and self.journal.is_available(payer)
+
+    def record_all(self, recordings: Sequence["Recording"]) -> list[Exception | None]:
+        """Send decisions that are on their way to the store too, in one round trip.
+
+        Returns:
+            For each why it must not be answered: RequestIdReusedError, NotRecordedError; or None.
+        """
+        asked = [(one, entry) for one in recordings if (entry := one.to_commit) is not None]
+        errors: dict[int, Exception] = {}
+        if asked:
+            entries = [entry for _, entry in asked]
+            deadline_s = max(one.deadline_s for one, _ in asked)
+            said = self.journal.commit_all(entries, asked[0][0].now_ms, deadline_s)
+            for (one, _), what in zip(asked, said, strict=True):
+                try:
+                    one.committed(what)
+                except FanzhaError as error:
+                    errors[id(one)] = error
+        return [errors.get(id(one)) for one in recordings]
 
     def repeat(self, answer: Decision, deadline_s: float) -> Repeated:
         """Have this worker's spool hold an answer that Redis says was given, and give it then.
@@ -100,7 +124,7 @@ class Recording:
     def __init__(
         self, entry: DecisionRecord, places: Recorder, now_ms: int, deadline_s: float
     ) -> None:
-        """Send the decision to both places.
+        """Send the decision to the spool; `Recorder.record_all` goes on from there.
 
         Args:
             entry: the decision with all that it stood on.
@@ -110,39 +134,45 @@ class Recording:
                 which a disk that is late is not waited for where the store has confirmed.
 
         Raises:
-            RequestIdReusedError: another body came first under the same request id.
             NotRecordedError: neither place took it.
         """
         self._entry = entry
         self._places = places
-        self._now_ms = now_ms
+        self.now_ms = now_ms
         self._until_s = time.monotonic() + places.wait_s
-        self._deadline_s = deadline_s
         self._ticket: int | None = None
         self._journal_entry: bytes | None = None
         self._answer: Decision | None = None
         self._repeated: Repeated | None = None
-        self._begin()
-
-    def _begin(self) -> None:
-        entry, places = self._entry, self._places
-        body = places.codec.encode(entry)
+        self.deadline_s = deadline_s
+        self.body = places.codec.encode(entry)
         try:
-            self._ticket = places.spool.append(entry.decision.decision_id, body)
+            self._ticket = places.spool.append(entry.decision.decision_id, self.body)
         except NotRecordedError:
             self._answer = self._store_alone(None)
-            return
-        try:
-            committed = places.journal.commit(entry, body, self._now_ms, self._deadline_s)
-        except StoreUnavailableError:
+
+    @property
+    def to_commit(self) -> tuple[DecisionRecord, bytes] | None:
+        """What the store is to take; None when it has been asked already."""
+        return None if self._ticket is None else (self._entry, self.body)
+
+    def committed(self, said: Committed | StoreUnavailableError) -> None:
+        """Take note of what the store said.
+
+        Raises:
+            RequestIdReusedError: another body came first under the same request id.
+            NotRecordedError: the store does not confirm, and the disk refuses.
+        """
+        entry, places = self._entry, self._places
+        if isinstance(said, StoreUnavailableError):
             self._mark()
-            return
-        if committed.first is not None:
+        elif said.first is not None:
+            assert self._ticket is not None  # noqa: S101 - for the type checker
             places.spool.supersede(self._ticket, entry.decision.decision_id)
-            first = _same_body(entry, committed.first)
-            self._repeated = places.repeat(first, self._deadline_s)
+            first = _same_body(entry, said.first)
+            self._repeated = places.repeat(first, self.deadline_s)
         else:
-            self._journal_entry = committed.entry
+            self._journal_entry = said.entry
 
     def when_ready(self, ready: Callable[[], None], late: Callable[[], None]) -> None:
         """Have one of two functions called; see `Answer`."""
@@ -152,7 +182,7 @@ class Recording:
             ready()
         else:
             # Without the store the disk alone holds it: then it is waited for longer.
-            until_s = self._until_s if self._journal_entry is None else self._deadline_s
+            until_s = self._until_s if self._journal_entry is None else self.deadline_s
             self._places.spool.tell(self._ticket, until_s, ready, late)
 
     def finish(self) -> Decision:
@@ -179,7 +209,7 @@ class Recording:
         assert self._ticket is not None  # noqa: S101 - for the type checker
         assert self._journal_entry is not None  # noqa: S101
         try:
-            if spool.wait(self._ticket, self._deadline_s):
+            if spool.wait(self._ticket, self.deadline_s):
                 spool.confirm(self._ticket, decision.decision_id, self._journal_entry)
                 return decision
             self._mark()
@@ -225,7 +255,7 @@ class Recording:
         places, entry = self._places, _marked(self._entry)
         body = places.codec.encode(entry)
         try:
-            committed = places.journal.commit(entry, body, self._now_ms)
+            committed = places.journal.commit(entry, body, self.now_ms)
         except StoreUnavailableError as error:
             if ticket is not None:
                 return self._spool_alone()

@@ -6,15 +6,16 @@ message is read. A call whose message is there is worked on by the thread that s
 there is a turn left; else it waits, and whoever ends its turn goes on with it. There are a few more
 threads than turns, so that somebody always looks at what comes in.
 
+Calls of some methods are worked on together: a turn takes all that wait. So nothing waits for a
+crowd to gather, and when there is one, each call costs less.
+
 What a handler returns is sent; a `Later` is sent when it is ready, without a thread that waits.
 """
 
 import logging
 import threading
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any, Final
 
 import grpc
@@ -27,8 +28,15 @@ from fanzha.domain.errors import (
     StoppingError,
 )
 from fanzha.transport.admission import Admission
-from fanzha.transport.authorise import Caller
-from fanzha.transport.core_calls import CoreCall, CoreQueue
+from fanzha.transport.core_calls import CoreQueue
+from fanzha.transport.direct_methods import (
+    TOGETHER_MAX,
+    DirectCall,
+    Method,
+    Together,
+    Turns,
+    one_by_one,
+)
 from fanzha.transport.guard import Guard
 from fanzha.transport.later import Later
 from fanzha.transport.patience import Patience
@@ -50,34 +58,9 @@ MESSAGE_WAIT_S: Final = 2.0
 _LOOKOUTS: Final = 4
 """So many threads more than turns: they look at what comes in while all turns are taken."""
 _HINTS: Final = 100
+_TOGETHER_TURNS: Final = 3
+"""While one waits for Redis, another computes; with more of them, fewer calls go together."""
 _STOP_S: Final = 5.0
-
-
-Handler = Callable[[Any, Any], Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Method:
-    """One unary method: who works, and how its messages are read and written."""
-
-    work: Handler
-    read: Callable[[bytes], Any]
-    write: Callable[[Any], bytes]
-
-
-class DirectCall(CoreCall):
-    """One call on its way."""
-
-    __slots__ = ("caller", "message", "method", "name", "received_s", "wait")
-
-    def __init__(self, name: str, method: Method, event: Any) -> None:  # noqa: ANN401
-        super().__init__(event)
-        self.name = name
-        self.method = method
-        self.caller: Caller | None = None
-        self.message = b""
-        self.received_s = 0.0
-        self.wait = 0
 
 
 class DirectCalls:
@@ -89,6 +72,7 @@ class DirectCalls:
         admission: Admission,
         patience: Patience,
         turns: int,
+        together: Mapping[str, Together],
         monotonic: Callable[[], float],
     ) -> None:
         """Prepare; nothing comes in yet.
@@ -97,7 +81,9 @@ class DirectCalls:
             guard: says who calls, and whether they may.
             admission: how many calls may be in.
             patience: ends calls whose message does not come.
-            turns: so many are worked on at once.
+            turns: so many calls are worked on at once.
+            together: methods whose waiting calls are worked on together, by full name; they have
+                turns of their own.
             monotonic: clock in seconds.
         """
         self._guard = guard
@@ -105,8 +91,8 @@ class DirectCalls:
         self._patience = patience
         self._monotonic = monotonic
         self._methods: dict[str, Method] = {}
-        self._turns = deque([None] * turns)
-        self._waiting: deque[DirectCall] = deque()
+        self._turns = Turns(turns)
+        self._together = together
         self._late = ThreadPoolExecutor(turns, thread_name_prefix="late")
         self._queue: CoreQueue | None = None
         self._is_stopping = False
@@ -114,13 +100,18 @@ class DirectCalls:
         self._refused = 0
         self._threads = [
             threading.Thread(target=self._work, name=f"call-{number}", daemon=True)
-            for number in range(turns + _LOOKOUTS)
+            for number in range(turns + _TOGETHER_TURNS * len(together) + _LOOKOUTS)
         ]
 
     def add(self, name: str, handler: Any) -> None:  # noqa: ANN401 - a named tuple of grpc
         """Add a method under its full name, such as /fanzha.v1.ScoringService/ScoreTransfer."""
+        work, most, turns = self._together.get(name), TOGETHER_MAX, self._turns
+        if work is None:
+            work, most = one_by_one(handler.unary_unary), 1
+        else:
+            turns = Turns(_TOGETHER_TURNS)
         self._methods[name] = Method(
-            handler.unary_unary, handler.request_deserializer, handler.response_serializer
+            work, most, turns, handler.request_deserializer, handler.response_serializer
         )
 
     def join(self, server: grpc.Server) -> None:
@@ -190,41 +181,64 @@ class DirectCalls:
             return
         call.message = message
         call.received_s = self._monotonic()
-        self._waiting.append(call)
-        while self._waiting:
+        turns = call.method.turns
+        turns.waiting.append(call)
+        while turns.waiting:
             try:
-                self._turns.pop()
+                turns.free.pop()
             except IndexError:
                 # Who has the last turn looks again when it ends.
                 return
             try:
-                self._turn()
+                self._turn(turns)
             finally:
-                self._turns.append(None)
+                turns.free.append(None)
 
-    def _turn(self) -> None:
-        try:
-            call = self._waiting.popleft()
-        except IndexError:
+    def _turn(self, turns: Turns) -> None:
+        """Work on the call that waited longest, and on those that can go with it."""
+        calls: list[DirectCall] = []
+        requests: list[tuple[Any, Any]] = []
+        most = 1
+        while len(calls) < most:
+            try:
+                call = turns.waiting.popleft()
+            except IndexError:
+                break
+            most = call.method.most
+            if not self._admission.is_in_time(self._monotonic() - call.received_s):
+                self._end(call, self._one_hint())
+                continue
+            try:
+                requests.append((call.method.read(call.message), call))
+            except DecodeError:
+                self._fail(call, MALFORMED)
+                continue
+            calls.append(call)
+        if not calls:
             return
-        if not self._admission.is_in_time(self._monotonic() - call.received_s):
-            self._end(call, self._one_hint())
-            return
         try:
-            method = call.method
-            result = method.work(method.read(call.message), call)
-            if type(result) is Later:
-                later = result
-                later.when_ready(
-                    lambda: self._finish(call, later),
-                    lambda: self._finish_late(call, later),
-                )
-                return
-            self._answer(call, method.write(result))
-        except DecodeError:
-            self._fail(call, MALFORMED)
+            results = calls[0].method.work(requests)
         except Exception as error:  # noqa: BLE001 - every error becomes a status
-            self._fail(call, error)
+            results = [error] * len(calls)
+        for call, result in zip(calls, results, strict=True):
+            self._take(call, result)
+
+    def _take(self, call: DirectCall, result: Any) -> None:  # noqa: ANN401 - a message of any kind
+        """Answer with what a handler returned, now or later."""
+        if type(result) is Later:
+            later = result
+            later.when_ready(
+                lambda: self._finish(call, later), lambda: self._finish_late(call, later)
+            )
+        elif isinstance(result, Exception):
+            self._fail(call, result)
+        else:
+            try:
+                message = call.method.write(result)
+            except Exception as error:  # noqa: BLE001 - every error becomes a status
+                self._fail(call, error)
+            else:
+                self._answer(call, message)
 
     def _finish_late(self, call: DirectCall, later: Later) -> None:
         self._late.submit(self._finish, call, later)

@@ -1,11 +1,14 @@
 """ScoringService: convert, call, convert."""
 
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
 import grpc
 
 from fanzha.domain.errors import FieldFault, InvalidFieldsError
 from fanzha.pipeline.aftermath import Reporter
 from fanzha.pipeline.answer import Answer
-from fanzha.pipeline.assess import Assessor
+from fanzha.pipeline.assess import Assessor, Attempt
 from fanzha.pipeline.budget import Budgets
 from fanzha.transport.convert import to_draft, to_response
 from fanzha.transport.guard import Guard
@@ -17,7 +20,7 @@ from fanzha.v1 import scoring_pb2_grpc
 
 BATCH_MAX = 256
 
-_SERVICE = "/fanzha.v1.ScoringService/"
+SCORE_TRANSFER: Final = "/fanzha.v1.ScoringService/ScoreTransfer"
 
 
 class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
@@ -39,12 +42,27 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
 
     def ScoreTransfer(  # type: ignore[override] # noqa: N802 - named by the proto
         self, request: scoring.ScoreTransferRequest, context: grpc.ServicerContext
-    ) -> Later:
+    ) -> Later | Exception:
         """Judge one attempt."""
-        caller = self._guard.let_in(context)
-        budget = self._budgets.begin(context.time_remaining())
-        answer = self._assessor.begin(to_draft(request, caller.name, self._tokens), budget)
-        return Later(answer.when_ready, lambda: to_response(answer.finish()))
+        return self.score_all([(request, context)])[0]
+
+    def score_all(
+        self, calls: Sequence[tuple[scoring.ScoreTransferRequest, grpc.ServicerContext]]
+    ) -> list[Later | Exception]:
+        """Judge attempts that came at the same time; return for each its answer, or its error."""
+        results: list[Later | Exception | None] = [None] * len(calls)
+        attempts, places = [], []
+        for place, (request, context) in enumerate(calls):
+            try:
+                caller = self._guard.let_in(context)
+                attempts.append(self._attempt(request, caller.name, context))
+            except Exception as error:  # noqa: BLE001 - one call's error is that call's answer
+                results[place] = error
+            else:
+                places.append(place)
+        for place, attempt in zip(places, self._assessor.begin_all(attempts), strict=True):
+            results[place] = attempt.error or _later(attempt.answer)
+        return [one for one in results if one is not None]
 
     def ScoreBatch(  # type: ignore[override] # noqa: N802 - named by the proto
         self, request: scoring.ScoreBatchRequest, context: grpc.ServicerContext
@@ -58,11 +76,13 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         # A limit counts transfers, however they are packed; one is paid for at the door.
         for bucket in caller.buckets:
             bucket.owe(len(request.requests) - 1)
-        # Every item is judged before the first answer waits for the disk.
-        pending = [self._begin(item, caller.name, context) for item in request.requests]
+        results: list[Answer | Exception] = []
+        for wave in waves(request.requests):
+            results += self._begin(wave, caller.name, context)
+        answers = [one for one in results if not isinstance(one, Exception)]
         return Later(
-            when_all(answer for answer in pending if not isinstance(answer, Exception)),
-            lambda: scoring.ScoreBatchResponse(results=[_result(answer) for answer in pending]),
+            when_all(answers),
+            lambda: scoring.ScoreBatchResponse(results=[_result(one) for one in results]),
         )
 
     def GetDecision(  # noqa: N802 - named by the proto
@@ -81,14 +101,60 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         return response
 
     def _begin(
+        self,
+        requests: Sequence[scoring.ScoreTransferRequest],
+        caller: str,
+        context: grpc.ServicerContext,
+    ) -> list[Answer | Exception]:
+        """Judge some items of a batch together."""
+        found: list[Attempt | Exception] = []
+        for request in requests:
+            try:
+                # Each item has a budget of its own; the client's deadline is for all of them.
+                found.append(self._attempt(request, caller, context))
+            except Exception as error:  # noqa: BLE001 - one item's error is that item's answer
+                found.append(error)
+        self._assessor.begin_all([one for one in found if isinstance(one, Attempt)])
+        return [
+            one if isinstance(one, Exception) else one.error or _given(one.answer) for one in found
+        ]
+
+    def _attempt(
         self, request: scoring.ScoreTransferRequest, caller: str, context: grpc.ServicerContext
-    ) -> Answer | Exception:
-        try:
-            # Each item has a budget of its own; the client's deadline is for all of them.
-            budget = self._budgets.begin(context.time_remaining())
-            return self._assessor.begin(to_draft(request, caller, self._tokens), budget)
-        except Exception as error:  # noqa: BLE001 - one item's error is that item's answer
-            return error
+    ) -> Attempt:
+        budget = self._budgets.begin(context.time_remaining())
+        return Attempt(to_draft(request, caller, self._tokens), budget)
+
+
+def waves(
+    requests: Iterable[scoring.ScoreTransferRequest],
+) -> Iterator[list[scoring.ScoreTransferRequest]]:
+    """Yield the items of a batch in their order, in parts that are judged together.
+
+    No payer comes twice in one part, so that each item sees what the ones before it did to the
+    payer's account. What they did to a payee's arrives by the relay, a moment later, as ever.
+    """
+    part: list[scoring.ScoreTransferRequest] = []
+    paying: set[str] = set()
+    for request in requests:
+        payer = request.transfer.payer.account
+        if payer in paying:
+            yield part
+            part, paying = [], set()
+        part.append(request)
+        paying.add(payer)
+    if part:
+        yield part
+
+
+def _given(answer: Answer | None) -> Answer:
+    assert answer is not None  # noqa: S101 - an attempt has an answer or an error
+    return answer
+
+
+def _later(answer: Answer | None) -> Later:
+    given = _given(answer)
+    return Later(given.when_ready, lambda: to_response(given.finish()))
 
 
 def _result(answer: Answer | Exception) -> scoring.ScoreBatchResult:

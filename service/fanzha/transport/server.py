@@ -19,7 +19,7 @@ from fanzha.transport.guard import Guard
 from fanzha.transport.intake import Intake, Lane
 from fanzha.transport.outcomes import OutcomeServicer
 from fanzha.transport.patience import Patience
-from fanzha.transport.scoring import ScoringServicer
+from fanzha.transport.scoring import SCORE_TRANSFER, ScoringServicer
 from fanzha.transport.watching import WatchedHealth
 from fanzha.transport.watchlists import WatchlistServicer
 from fanzha.v1 import (
@@ -129,7 +129,12 @@ class Server:
         self._patiences = [Patience(3 * limits.threads, time.monotonic)]
         self._patiences += [Patience(_STALLED_MAX, time.monotonic) for _ in range(3)]
         self._calls = DirectCalls(
-            servicers.guard, self.admission, self._patiences[0], limits.threads, time.monotonic
+            servicers.guard,
+            self.admission,
+            self._patiences[0],
+            limits.threads,
+            {SCORE_TRANSFER: servicers.scoring.score_all},
+            time.monotonic,
         )
         streams = Lane(
             "stream", streams_max, Admission(of_streams, time.monotonic), self._patiences[1]

@@ -6,12 +6,11 @@ from tests.decision_inputs import a_transfer
 
 from fanzha.domain.evidence import ListSubject, WatchlistEntry
 from fanzha.domain.vocabulary import WatchlistGrade, WatchlistKind
-from fanzha.pipeline.gather import gather
+from fanzha.pipeline.gather import evidence_of
 from fanzha.pipeline.ports import Findings
 
 NOW_MS = 1_790_000_000_000
 HOUR_MS = 3_600_000
-READ_BY_S = 7.5
 INVOLVED = WatchlistEntry(
     kind=WatchlistKind.ACCOUNT,
     grade=WatchlistGrade.INVOLVED,
@@ -26,17 +25,10 @@ INVOLVED = WatchlistEntry(
 WATCHED = replace(INVOLVED, grade=WatchlistGrade.WATCH)
 
 
-class Store:
-    def __init__(self, *entries: WatchlistEntry) -> None:
-        self._entries = tuple((ListSubject.PAYEE_ACCOUNT, entry) for entry in entries)
-
-    def find(self, transfer: object, deadline_s: float) -> Findings:
-        assert deadline_s == READ_BY_S
-        return Findings(None, None, self._entries, "lists-000001", None)
-
-
 def grades(*entries: WatchlistEntry) -> list[WatchlistGrade]:
-    evidence = gather(a_transfer(), Store(*entries), NOW_MS, HOUR_MS, READ_BY_S)
+    found = tuple((ListSubject.PAYEE_ACCOUNT, entry) for entry in entries)
+    findings = Findings(None, None, found, "lists-000001", None)
+    evidence = evidence_of(a_transfer(), findings, NOW_MS, HOUR_MS)
     assert evidence.list_hits is not None
     return [hit.entry.grade for hit in evidence.list_hits]
 

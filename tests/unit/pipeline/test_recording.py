@@ -17,8 +17,11 @@ NOW_MS = 1_790_000_000_000
 def recorded(spool: MemorySpool, journal: MemoryJournal) -> tuple[DegradedPart, ...]:
     """Record a decision and return what its answer says was missing."""
     places = Recorder(spool, journal, Codec(), wait_s=0.01)
-    answer = Recording(a_record(), places, NOW_MS, time.monotonic() + 0.005).finish()
-    return answer.degraded
+    recording = Recording(a_record(), places, NOW_MS, time.monotonic() + 0.005)
+    (error,) = places.record_all([recording])
+    if error is not None:
+        raise error
+    return recording.finish().degraded
 
 
 def test_both_places_in_time_leave_no_mark() -> None:

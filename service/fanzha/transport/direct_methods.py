@@ -1,0 +1,60 @@
+"""Unary methods, their calls, and the turns that calls wait for."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fanzha.transport.authorise import Caller
+from fanzha.transport.core_calls import CoreCall
+
+TOGETHER_MAX: Final = 32
+"""So many calls are worked on together at most: those behind them wait as long as that takes."""
+Together = Callable[[list[tuple[Any, Any]]], list[Any]]
+"""Works on several messages with their calls; returns for each an answer, a `Later` or an error."""
+
+
+class Turns:
+    """Calls that wait, and the turns that they wait for."""
+
+    __slots__ = ("free", "waiting")
+
+    def __init__(self, turns: int) -> None:
+        self.free = deque([None] * turns)
+        self.waiting: deque[DirectCall] = deque()
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One unary method: who works, and how its messages are read and written."""
+
+    work: Together
+    most: int
+    """So many calls that wait are worked on together."""
+    turns: Turns
+    read: Callable[[bytes], Any]
+    write: Callable[[Any], bytes]
+
+
+class DirectCall(CoreCall):
+    """One call on its way."""
+
+    __slots__ = ("caller", "message", "method", "name", "received_s", "wait")
+
+    def __init__(self, name: str, method: Method, event: Any) -> None:  # noqa: ANN401
+        super().__init__(event)
+        self.name = name
+        self.method = method
+        self.caller: Caller | None = None
+        self.message = b""
+        self.received_s = 0.0
+        self.wait = 0
+
+
+def one_by_one(handler: Callable[[Any, Any], Any]) -> Together:
+    """Return what works on one call at a time."""
+
+    def work(calls: list[tuple[Any, Any]]) -> list[Any]:
+        return [handler(request, call) for request, call in calls]
+
+    return work
