@@ -3,13 +3,12 @@
 import ssl
 import threading
 import weakref
-from collections.abc import Sequence
 from typing import Any
 
 from fanzha.adapters.redis_lineage import Lineages
 from fanzha.adapters.redis_node import Node
 from fanzha.adapters.redis_topology import Snapshot
-from fanzha.adapters.redis_wire import Command, Wire
+from fanzha.adapters.redis_wire import Wire
 from fanzha.domain.errors import StoreUnavailableError
 
 
@@ -72,15 +71,15 @@ class Exchange:
     """One server's share of a call; failures become its replies."""
 
     __slots__ = (
-        "_commands", "_fault", "_generation", "_is_opening", "_is_short", "_until_s", "_was_open",
-        "_wire", "node", "places",
+        "_count", "_fault", "_generation", "_is_opening", "_is_short", "_packed", "_until_s",
+        "_was_open", "_wire", "node",
     )  # fmt: skip
 
     def __init__(
         self,
         node: Node,
-        commands: Sequence[Command],
-        places: Sequence[int],
+        packed: bytes,
+        count: int,
         until_s: float,
         is_short: bool,  # noqa: FBT001 - internal, once a call
     ) -> None:
@@ -88,14 +87,14 @@ class Exchange:
 
         Args:
             node: whom to ask.
-            commands: what.
-            places: where their replies belong in the whole call.
+            packed: what, as `fanzha.adapters.redis_wire.pack` makes it.
+            count: how many commands it is.
             until_s: monotonic instant until which it may take.
             is_short: the call has less time than a server may take, so that being late is no fault.
         """
         self.node = node
-        self.places = places
-        self._commands = commands
+        self._packed = packed
+        self._count = count
         self._until_s = until_s
         self._is_short = is_short
         self._fault: StoreUnavailableError | None = None
@@ -136,7 +135,7 @@ class Exchange:
                 if breaker.lates or breaker.shorts:
                     breaker.lates = breaker.shorts = 0
                 return replies
-        return [self._fault] * len(self._commands)
+        return [self._fault] * self._count
 
     def _send(self, wires: Wires, own: dict[Node, Wire]) -> None:
         wire = own.get(self.node)
@@ -152,7 +151,7 @@ class Exchange:
         if self.node.due or wire.run_id != self.node.run_id:
             wires.lineages.verify(self.node, wire, self._until_s)
         self._is_opening = False
-        wire.send(self._commands, self._until_s)
+        wire.send(self._packed, self._count, self._until_s)
 
     def _retry_or_fail(self, wires: Wires, own: dict[Node, Wire], error: Exception) -> None:
         """Send again over a new connection if the server hung up on an old one, else give up.

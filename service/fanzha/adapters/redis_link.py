@@ -17,9 +17,9 @@ from fanzha.adapters.redis_lineage import Callback, Lineages
 from fanzha.adapters.redis_node import Node
 from fanzha.adapters.redis_redirects import Redirects
 from fanzha.adapters.redis_scripts import SCRIPT_NAMES, Scripts
-from fanzha.adapters.redis_slots import slot_of_command
+from fanzha.adapters.redis_slots import SLOT_OF_BUCKET, slot_of_command
 from fanzha.adapters.redis_topology import Snapshot
-from fanzha.adapters.redis_wire import Command, Refusal
+from fanzha.adapters.redis_wire import Command, Packed, Refusal, pack
 from fanzha.domain.errors import StoreUnavailableError
 
 __all__ = ["SCRIPT_NAMES", "Command", "RedisLink", "Scripts", "ServerState"]
@@ -78,30 +78,56 @@ class RedisLink:
 
         So one server that is away does not blind the others.
         """
-        now_s = time.monotonic()
-        until_s, is_short = now_s + self._timeout_s, False
-        if deadline_s is not None and deadline_s < until_s:
-            until_s, is_short = deadline_s, deadline_s - now_s < self._timeout_s / 2
-            if deadline_s <= now_s:
-                return [StoreUnavailableError("the call's time is over")] * len(commands)
-        snapshot = self._keeper.snapshot
-        if snapshot is None:
-            try:
-                snapshot = self._keeper.renewed(until_s)
-            except StoreUnavailableError as error:
-                return [error] * len(commands)
-        own = self._wires.of_thread(snapshot)
+        until_s, is_short = self._time(deadline_s)
+        snapshot = self._snapshot(until_s)
+        if isinstance(snapshot, StoreUnavailableError):
+            return [snapshot] * len(commands)
         if snapshot.only is not None:
-            exchange = Exchange(snapshot.only, commands, (), until_s, is_short)
-            exchange.send(self._wires, own)
-            replies = exchange.read(self._wires, own)
+            replies = self._from_one(
+                snapshot, pack(commands), len(commands), until_s, is_short=is_short
+            )
         else:
-            replies = self._shared_out(snapshot, own, commands, until_s, is_short=is_short)
+            shares = [(slot_of_command(one), 1, pack((one,))) for one in commands]
+            replies = self._shared_out(snapshot, shares, until_s, is_short=is_short)
         for reply in replies:
             if isinstance(reply, Refusal):
                 self._redirects.follow(commands, replies, until_s, is_short=is_short)
                 break
         return replies
+
+    def try_packed(self, packed: Sequence[Packed], *, deadline_s: float | None = None) -> list[Any]:
+        """Do as `try_run` with commands that are packed already, for what is asked all the time.
+
+        What Redis refused stays in the replies, as a Refusal: it changed nothing, and who asked
+        asks again by `run`, which follows it.
+        """
+        until_s, is_short = self._time(deadline_s)
+        snapshot = self._snapshot(until_s)
+        if isinstance(snapshot, StoreUnavailableError):
+            return [snapshot] * sum([count for _, count, _ in packed])
+        if snapshot.only is not None:
+            count = sum([count for _, count, _ in packed])
+            data = b"".join([data for _, _, data in packed])
+            return self._from_one(snapshot, data, count, until_s, is_short=is_short)
+        shares = [(SLOT_OF_BUCKET[bucket], count, data) for bucket, count, data in packed]
+        return self._shared_out(snapshot, shares, until_s, is_short=is_short)
+
+    def _time(self, deadline_s: float | None) -> tuple[float, bool]:
+        """Return until when a call may take, and whether that is less than a server may take."""
+        now_s = time.monotonic()
+        until_s = now_s + self._timeout_s
+        if deadline_s is None or deadline_s >= until_s:
+            return until_s, False
+        return deadline_s, deadline_s - now_s < self._timeout_s / 2
+
+    def _snapshot(self, until_s: float) -> Snapshot | StoreUnavailableError:
+        """Return who serves what, or why nobody can be asked."""
+        if until_s <= time.monotonic():
+            return StoreUnavailableError("the call's time is over")
+        try:
+            return self._keeper.snapshot or self._keeper.renewed(until_s)
+        except StoreUnavailableError as error:
+            return error
 
     def on_lineage(self, callback: Callback) -> None:
         """Have a function told, in a background thread, of buckets that another process serves.
@@ -133,36 +159,55 @@ class RedisLink:
         self._lineages.close()
         self._wires.close()
 
+    def _from_one(
+        self, snapshot: Snapshot, data: bytes, count: int, until_s: float, *, is_short: bool
+    ) -> list[Any]:
+        """Ask the one server."""
+        assert snapshot.only is not None  # noqa: S101 - for the type checker
+        own = self._wires.of_thread(snapshot)
+        exchange = Exchange(snapshot.only, data, count, until_s, is_short)
+        exchange.send(self._wires, own)
+        return exchange.read(self._wires, own)
+
     def _shared_out(
         self,
         snapshot: Snapshot,
-        own: dict[Node, Any],
-        commands: Sequence[Command],
+        shares: Sequence[tuple[int | None, int, bytes]],
         until_s: float,
         *,
         is_short: bool,
     ) -> list[Any]:
-        """Ask every server for its own share; all are sent to before any is read."""
-        replies: list[Any] = [None] * len(commands)
-        shares: dict[Node, list[int]] = {}
-        for place, command in enumerate(commands):
-            slot = slot_of_command(command)
+        """Ask every server for its own share; all are sent to before any is read.
+
+        Args:
+            snapshot: who serves what.
+            shares: slot (None: any server may answer), number of commands, and the commands.
+            until_s: monotonic instant until which it may take.
+            is_short: the call has less time than a server may take.
+        """
+        wires = self._wires.of_thread(snapshot)
+        replies: list[Any] = []
+        of_node: dict[Node, tuple[list[bytes], list[int]]] = {}
+        for slot, count, data in shares:
+            places = range(len(replies), len(replies) + count)
+            replies += [None] * count
             node = _any_well(snapshot) if slot is None else snapshot.owners[slot]
             if node is None:
                 self._keeper.ask()
-                replies[place] = StoreUnavailableError(f"no Redis serves slot {slot}")
-            elif node in shares:
-                shares[node].append(place)
-            else:
-                shares[node] = [place]
+                for place in places:
+                    replies[place] = StoreUnavailableError(f"no Redis serves slot {slot}")
+                continue
+            datas, own = of_node.setdefault(node, ([], []))
+            datas.append(data)
+            own.extend(places)
         exchanges = [
-            Exchange(node, [commands[i] for i in places], places, until_s, is_short)
-            for node, places in shares.items()
+            (Exchange(node, b"".join(datas), len(own), until_s, is_short), own)
+            for node, (datas, own) in of_node.items()
         ]
-        for exchange in exchanges:
-            exchange.send(self._wires, own)
-        for exchange in exchanges:
-            for place, reply in zip(exchange.places, exchange.read(self._wires, own), strict=True):
+        for exchange, _ in exchanges:
+            exchange.send(self._wires, wires)
+        for exchange, own in exchanges:
+            for place, reply in zip(own, exchange.read(self._wires, wires), strict=True):
                 replies[place] = reply
         return replies
 

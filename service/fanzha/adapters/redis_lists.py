@@ -78,6 +78,11 @@ class CommittedLists:
             self._read_s = self._monotonic()
 
     @property
+    def is_known(self) -> bool:
+        """Say whether it was ever known which imports are in effect."""
+        return self._order is not None
+
+    @property
     def has_forgotten(self) -> bool:
         """Say whether Redis lost imports: what it says of the lists is not all."""
         return self._hard is not None and self._hard.has_forgotten
@@ -104,7 +109,9 @@ class CommittedLists:
             account: its token.
             flat: what Redis holds of it.
         """
-        return self._hard is not None and not self._hard.fields(account) <= set(flat[::2])
+        if self._hard is None or not self._hard.knows(account):
+            return False
+        return not self._hard.fields(account) <= set(flat[::2])
 
     def copy_version(self) -> str:
         """Return the version of the copy with its age, empty when there is none."""

@@ -12,7 +12,7 @@ from fanzha.adapters.redis_node import Node
 from fanzha.adapters.redis_scripts import Scripts
 from fanzha.adapters.redis_slots import bucket_of_command, slot_of_command
 from fanzha.adapters.redis_url import Address
-from fanzha.adapters.redis_wire import Command, Refusal
+from fanzha.adapters.redis_wire import Command, Refusal, pack
 from fanzha.domain.errors import StoreUnavailableError
 
 _ROUNDS = 8
@@ -149,7 +149,7 @@ class Redirects:
         if way.epoch_of is not None:
             self._wires.lineages.forget(way.node, way.epoch_of)
         own = self._wires.of_thread(self._keeper.snapshot)
-        exchange = Exchange(way.node, sent, (), call.until_s, call.is_short)
+        exchange = Exchange(way.node, pack(sent), len(sent), call.until_s, call.is_short)
         exchange.send(self._wires, own)
         replies = exchange.read(self._wires, own)
         return replies[1::2] if way.asking else replies[len(first) :]

@@ -12,7 +12,7 @@ from fanzha.adapters.outcome_history import field_of, history_of
 from fanzha.adapters.reads import ANSWER_HEAD, Reads, request_digest, stored_request
 from fanzha.adapters.redis_link import RedisLink
 from fanzha.adapters.redis_lists import CommittedLists
-from fanzha.adapters.relay import Relay
+from fanzha.adapters.relay import RECEIVE, SIGHTING, Message, Relay
 from fanzha.domain.errors import StoreUnavailableError
 from fanzha.domain.ids import bucket_of, bucket_of_decision, time_ms_of_decision
 from fanzha.domain.outcomes import OutcomeHistory
@@ -76,8 +76,13 @@ class RedisStore:
 
         What a server that is away, or late, holds is None; the others' parts are there.
         """
-        reads = Reads(transfer, self._link.scripts)
-        replies = self._link.try_run(reads.commands, deadline_s=deadline_s)
+        reads = Reads(transfer)
+        replies = self._link.try_packed(reads.packed, deadline_s=deadline_s)
+        if again := reads.asked_again(replies, self._link.scripts):
+            commands = [command for _, _, command in again]
+            others = self._link.try_run(commands, deadline_s=deadline_s)
+            for (first, last, _), reply in zip(again, others, strict=True):
+                replies[first:last] = [reply, *[None] * (last - first - 1)]
         return reads.findings(replies, self._lists, self._outage)
 
     def find_all(self, transfers: Sequence[Transfer], deadline_s: float) -> list[Findings]:
@@ -153,8 +158,7 @@ class RedisStore:
         reply = self._link.run([call], deadline_s=deadline_s)[0]
         if reply[0] == b"first":
             return Committed(stored_request(reply[1], reply[2]))
-        for outbox_id in reply[2:]:
-            self._hint(bucket, outbox_id)
+        self._tell(record, payee, bucket, reply[2:])
         return Committed(entry=reply[1])
 
     def journaled(self, decision_id: str, deadline_s: float) -> tuple[bytes, bytes] | None:
@@ -287,6 +291,19 @@ class RedisStore:
         )
         reply: list[Any] = self._link.run([self._link.scripts.call(script, script_keys, args)])[0]
         return reply
+
+    def _tell(
+        self, record: DecisionRecord, payee: bytes, bucket: int, outbox_ids: list[bytes]
+    ) -> None:
+        """Tell the relay what commit.lua put into the outbox, in its order."""
+        ids = iter(outbox_ids)
+        if outbox_ids and payee:
+            links = b"".join(token for token, _ in record.payee_sightings)
+            receipt = Message(bucket, next(ids), payee, RECEIVE, record.payee_change, links)
+            self._relay.tell(receipt)
+        sightings = chain(record.payer_sightings, record.payee_sightings)
+        for outbox_id, (token, change) in zip(ids, sightings, strict=False):
+            self._relay.tell(Message(bucket, outbox_id, token, SIGHTING, change))
 
     def _hint(self, bucket: int, outbox_id: bytes) -> None:
         if outbox_id:

@@ -7,7 +7,7 @@ again: a reply that comes late must not be taken for the answer to the next comm
 
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -18,6 +18,18 @@ from redis.connection import AbstractConnection
 from fanzha.adapters.redis_tls import Tls
 
 Command = tuple[Any, ...]
+
+
+Packed = tuple[int, int, bytes]
+"""Commands on keys of one bucket in the form in which they are sent: bucket, how many they are, and
+what `pack` makes of them."""
+
+
+def pack(commands: Iterable[Command]) -> bytes:
+    """Return commands in the form in which they are sent; arguments are bytes, text or numbers."""
+    one = hiredis.pack_command
+    return b"".join([one(command) for command in commands])
+
 
 _MISSING = object()
 _BUFFER_BYTES = 65_536
@@ -75,19 +87,18 @@ class Wire:
         self.run_id = b""
         """Names the process at the other end, once it was asked."""
 
-    def send(self, commands: Sequence[Command], until_s: float) -> None:
+    def send(self, packed: bytes, count: int, until_s: float) -> None:
         """Send commands.
 
         Args:
-            commands: what to send; arguments are bytes, text or numbers.
+            packed: what `pack` made of them.
+            count: how many they are.
             until_s: monotonic instant until which it may take.
 
         Raises:
             OSError: the connection is broken (TimeoutError: not in time).
         """
-        pack = hiredis.pack_command
-        packed = b"".join([pack(command) for command in commands])
-        self.waiting = len(commands)
+        self.waiting = count
         wait_s = until_s - time.monotonic()
         self._sock.settimeout(max(_WAIT_MIN_S, wait_s))
         self._sock.sendall(packed)
@@ -100,16 +111,13 @@ class Wire:
         """
         replies: list[Any] = []
         gets, count = self._reader.gets, self.waiting
-        reply = gets()
         while True:
-            while reply is not _MISSING:
-                replies.append(reply)
-                if len(replies) == count:
-                    if self._reader.has_data():
-                        raise ConnectionError("Redis sent more than was asked for")
-                    self.waiting = 0
-                    return replies
-                reply = gets()
+            replies.extend(iter(gets, _MISSING))
+            if len(replies) >= count:
+                if len(replies) > count or self._reader.has_data():
+                    raise ConnectionError("Redis sent more than was asked for")
+                self.waiting = 0
+                return replies
             wait_s = until_s - time.monotonic()
             if wait_s < -_GRACE_S:
                 raise TimeoutError(_LATE)
@@ -118,11 +126,10 @@ class Wire:
             if not received:
                 raise ConnectionResetError(_CLOSED)
             self._reader.feed(self._buffer, 0, received)  # type: ignore[arg-type]
-            reply = gets()
 
     def ask(self, commands: Sequence[Command], until_s: float) -> list[Any]:
         """Send commands and return their replies."""
-        self.send(commands, until_s)
+        self.send(pack(commands), len(commands), until_s)
         return self.read(until_s)
 
     def __del__(self) -> None:

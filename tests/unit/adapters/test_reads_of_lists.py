@@ -16,7 +16,7 @@ from fanzha.domain.evidence import ListSubject
 from fanzha.domain.vocabulary import WatchlistGrade
 from fanzha.pipeline.ports import Findings
 
-AWAY = StoreUnavailableError("away")
+AWAY = [StoreUnavailableError("away")] * 4
 TRANSFER = a_transfer()
 PAYER, PAYEE = TRANSFER.payer.account, b"q" * 16
 INVOLVED, WATCHED = an_entry(), an_entry(grade=WatchlistGrade.WATCH)
@@ -33,7 +33,7 @@ class Redis:
 
     def run(self, commands: list[tuple[Any, ...]]) -> list[Any]:
         if self.is_away:
-            raise AWAY
+            raise AWAY[0]
         answers = {
             "EXISTS": 0,
             "ZRANGE": self.imports,
@@ -52,14 +52,21 @@ class World:
         self.lists = CommittedLists(link, HardLists(link, 10), lambda: 5, lambda: self.now_s)
 
     def findings(self, *replies: Any) -> Findings:
-        reads = Reads(TRANSFER, Scripts())
-        assert len(reads.commands) == len(replies)
-        return reads.findings(list(replies), self.lists, OutageMemory(7_200_000))
+        reads = Reads(TRANSFER)
+        flat = [reply for party in replies for reply in party]
+        assert sum(count for _, count, _ in reads.packed) == len(flat)
+        assert not reads.asked_again(flat, Scripts())
+        return reads.findings(flat, self.lists, OutageMemory(7_200_000))
 
 
-def an_account(*entries: bytes) -> list[Any]:
-    """Return what the script says of an account without history."""
-    return [0, b"", b"", b"", b"", b"", b"", list(entries), b"", b""]
+def a_payer(*entries: bytes) -> list[Any]:
+    """Return what is read of an account without history, and of a new request."""
+    return [[b"1", None], [None] * 7, list(entries), b"1"]
+
+
+def a_payee(*entries: bytes) -> list[Any]:
+    """Return what is read of an account without history."""
+    return [b"1", [None] * 5, list(entries), b"1"]
 
 
 @pytest.fixture
@@ -78,7 +85,7 @@ def listed(findings: Findings) -> list[tuple[ListSubject, WatchlistGrade]] | Non
 def test_what_redis_says_is_all_while_it_answers(world: World) -> None:
     entry = (b"1|import-1", encode(WATCHED))
 
-    findings = world.findings(an_account(), an_account(*entry))
+    findings = world.findings(a_payer(), a_payee(*entry))
 
     assert listed(findings) == [(ListSubject.PAYEE_ACCOUNT, WatchlistGrade.WATCH)]
     assert (findings.has_all_lists, findings.lists_version) == (True, "lists-000001")
@@ -87,7 +94,7 @@ def test_what_redis_says_is_all_while_it_answers(world: World) -> None:
 def test_the_copy_speaks_for_a_server_that_is_away(world: World) -> None:
     world.now_s += 7.9
 
-    findings = world.findings(an_account(), AWAY)
+    findings = world.findings(a_payer(), AWAY)
 
     assert listed(findings) == [(ListSubject.PAYEE_ACCOUNT, WatchlistGrade.INVOLVED)]
     assert (findings.has_all_lists, findings.lists_version) == (False, "lists-000001+copy.7s")
@@ -103,7 +110,7 @@ def test_and_for_all_that_are_away(world: World) -> None:
 
 
 def test_not_for_one_that_answers(world: World) -> None:
-    findings = world.findings(AWAY, an_account(b"1|import-1", encode(WATCHED)))
+    findings = world.findings(AWAY, a_payee(b"1|import-1", encode(WATCHED)))
 
     assert listed(findings) == [(ListSubject.PAYEE_ACCOUNT, WatchlistGrade.WATCH)]
     assert not findings.has_all_lists
@@ -111,7 +118,7 @@ def test_not_for_one_that_answers(world: World) -> None:
 
 def test_for_one_that_answers_and_lost_what_it_held(world: World) -> None:
     """A part of a Cluster was emptied, and the imports in effect lie in another one."""
-    findings = world.findings(an_account(), an_account())
+    findings = world.findings(a_payer(), a_payee())
 
     assert listed(findings) == [(ListSubject.PAYEE_ACCOUNT, WatchlistGrade.INVOLVED)]
     assert (findings.has_all_lists, findings.lists_version) == (False, "lists-000001+copy.0s")
@@ -127,7 +134,7 @@ def test_what_redis_forgot_still_counts_and_is_named(world: World) -> None:
     world.redis.imports = []
     world.lists.refresh()
 
-    findings = world.findings(an_account(), an_account())
+    findings = world.findings(a_payer(), a_payee())
 
     assert listed(findings) == [(ListSubject.PAYEE_ACCOUNT, WatchlistGrade.INVOLVED)]
     assert not findings.has_all_lists

@@ -7,33 +7,31 @@
 --       token, SIGHTING (40).
 -- The marker holds the id of the newest journal entry about this decision.
 -- Returns: {'first', stored request, its answer} | {'again', that id} | {'recorded', that id, outbox ids ...}.
-if not has_epoch(KEYS[7]) then return redis.error_reply(NO_EPOCH) end
-local more = {'b', ARGV[8]}
-if ARGV[15] == '1' or ARGV[15] == '2' then more = {'b', ARGV[8], 'r', '1'} end
-local held = redis.call('GET', KEYS[6])
+local known = redis.call('MGET', KEYS[7], KEYS[6], KEYS[2])
+local epoch, held, request = known[1], known[2], known[3]
+if not epoch then return redis.error_reply(NO_EPOCH) end
+local again = ARGV[15]
+local more = again == '' and {'b', ARGV[8]} or {'b', ARGV[8], 'r', '1'}
 if held then
   -- Sent once more: only its content may be newer (another mark), and one without the mark never is.
-  if ARGV[15] == '2' or redis.call('GET', KEYS[3]) == ARGV[6] then return {'again', held} end
+  if again == '2' or redis.call('GET', KEYS[3]) == ARGV[6] then return {'again', held} end
   redis.call('SET', KEYS[3], ARGV[6], 'PX', ARGV[2])
   held = redis.call('XADD', KEYS[4], '*', 'k', 'decision_update', 'a', ARGV[12], unpack(more))
   redis.call('SET', KEYS[6], held, 'PX', ARGV[3])
   return {'again', held}
 end
-if ARGV[15] ~= '' then
+local change = ARGV[7]
+if again ~= '' then
   -- A worker may have lain longer than markers live: the ring still tells that this change was made.
-  local ring = redis.call('HGET', KEYS[1], 'out') or ''
-  for at = 1, #ring, 40 do
-    if string.sub(ring, at, at + 7) == string.sub(ARGV[7], 1, 8) then
-      held = '0-1'
-      if ARGV[15] == '1' then
-        held = redis.call('XADD', KEYS[4], '*', 'k', 'decision_update', 'a', ARGV[12], unpack(more))
-      end
-      redis.call('SET', KEYS[6], held, 'PX', ARGV[3])
-      return {'again', held}
+  if place_of(redis.call('HGET', KEYS[1], 'out') or '', 40, string.sub(change, 1, 8)) then
+    held = '0-1'
+    if again == '1' then
+      held = redis.call('XADD', KEYS[4], '*', 'k', 'decision_update', 'a', ARGV[12], unpack(more))
     end
+    redis.call('SET', KEYS[6], held, 'PX', ARGV[3])
+    return {'again', held}
   end
 end
-local request = redis.call('GET', KEYS[2])
 if request then
   local id = string.sub(request, 17, 42)
   local at = tonumber(string.sub(request, 43))
@@ -44,12 +42,11 @@ if request then
 end
 redis.call('SET', KEYS[2], ARGV[4] .. ARGV[5] .. ARGV[1], 'PX', ARGV[3])
 redis.call('SET', KEYS[3], ARGV[6], 'PX', ARGV[2])
-local ring = redis.call('HGET', KEYS[1], 'out') or ''
-redis.call('HSET', KEYS[1], 'out', ARGV[7] .. string.sub(ring, 1, 47 * 40))
-add_to_totals(KEYS[1], ARGV[7], string.byte(ARGV[7], 38), string.sub(ARGV[7], 17, 24), 1,
-  effect_of_event(ARGV[7]))
-remember_links(KEYS[1], ARGV[13])
-local entry = journal_change(KEYS[4], KEYS[7], KEYS[1], 'decision', ARGV[12], 1, ARGV[7],
+local state = redis.call('HMGET', KEYS[1], 'seq', 'out', 'hours', 'days')
+local parts = {'out', with_event(state[2] or '', change)}
+add_to_totals(parts, state[3], state[4], change, string.byte(change, 38), 17, 1, effect_of_event(change))
+remember_links(KEYS[1], parts, ARGV[13])
+local entry = change_state(KEYS[1], parts, state[1], epoch, KEYS[4], 'decision', ARGV[12], 1, change,
   with_links(more, ARGV[13]))
 redis.call('SET', KEYS[6], entry, 'PX', ARGV[3])
 local reply = {'recorded', entry}

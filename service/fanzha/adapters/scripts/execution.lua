@@ -3,12 +3,14 @@
 -- ARGV: change (40), status (one digit), record, payee token or '', marker's life ms, payer token, payer counterparty (8),
 --       execution time ms, 1 when the decision is older than a marker lives.
 -- Returns: {'same', '', newest entry} | {'changed', outbox id or '', id of its journal entry}.
-if not has_epoch(KEYS[5]) then return redis.error_reply(NO_EPOCH) end
-local ring = redis.call('HGET', KEYS[1], 'out') or ''
+local known = redis.call('MGET', KEYS[5], KEYS[2])
+local epoch, marker = known[1], known[2]
+if not epoch then return redis.error_reply(NO_EPOCH) end
+local state = redis.call('HMGET', KEYS[1], 'seq', 'out', 'hours', 'days')
+local ring = state[2] or ''
 local event, status = string.sub(ARGV[1], 1, 8), tonumber(ARGV[2])
 local place = place_of(ring, 40, event)
 local before, executed = 0, ARGV[8]
-local marker = redis.call('GET', KEYS[2])
 if marker then
   before = tonumber(string.sub(marker, 1, 1))
   -- A report that comes late says nothing about what happened since.
@@ -21,11 +23,9 @@ end
 if before == status then return {'same', '', newest_entry(KEYS[3])} end
 redis.call('SET', KEYS[2], status .. executed, 'PX', ARGV[5])
 local change = string.sub(ARGV[1], 1, 17) .. string.char(before) .. string.sub(ARGV[1], 19)
-if place then
-  redis.call('HSET', KEYS[1], 'out', with_status(ring, place, status))
-end
-add_to_totals(KEYS[1], change, string.byte(change, 20), string.sub(change, 33, 40), 1,
-  effect_of_execution(change))
+local parts = {}
+if place then put(parts, 'out', with_status(ring, place, status)) end
+add_to_totals(parts, state[3], state[4], change, string.byte(change, 20), 33, 1, effect_of_execution(change))
 local payee = string.sub(change, 25, 32)
 if payee ~= string.rep('\0', 8) and (status == 1) ~= (before == 1) then
   local pairs = redis.call('HGET', KEYS[1], 'pairs') or ''
@@ -44,9 +44,10 @@ if payee ~= string.rep('\0', 8) and (status == 1) ~= (before == 1) then
   if times > 0 then
     pairs = payee .. first .. last .. struct.pack('<i8', times) .. string.sub(pairs, 1, 255 * 32)
   end
-  redis.call('HSET', KEYS[1], 'pairs', pairs)
+  put(parts, 'pairs', pairs)
 end
-local entry = journal_change(KEYS[3], KEYS[5], KEYS[1], 'execution', ARGV[6], 3, change, {'b', ARGV[3]})
+local entry = change_state(KEYS[1], parts, state[1], epoch, KEYS[3], 'execution', ARGV[6], 3, change,
+  {'b', ARGV[3]})
 local outbox = ''
 if ARGV[4] ~= '' then
   local theirs = string.sub(change, 1, 24) .. ARGV[7] .. string.sub(change, 33)

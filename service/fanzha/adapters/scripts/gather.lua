@@ -3,7 +3,7 @@
 -- Returns: seq, ring out, ring in, pair (payer only), reports, hours (payer only), days, list entries
 --          (flat), stored request, its answer.
 -- Without an epoch Redis has lost what it held, or is being rebuilt: it does not know the account yet.
-if not has_epoch(KEYS[3]) then return redis.error_reply(NO_EPOCH) end
+if redis.call('EXISTS', KEYS[3]) == 0 then return redis.error_reply(NO_EPOCH) end
 local held = redis.call('HMGET', KEYS[1], 'seq', 'out', 'in', 'reports', 'days')
 local hours, pair = '', ''
 if KEYS[4] then

@@ -7,7 +7,8 @@
 --       may have forgotten them.
 -- Returns: {'repeated', '', newest entry} | {'overtaken'}: another record came in between
 --          | {'recorded', outbox id or '', id of its journal entry}.
-if not has_epoch(KEYS[5]) then return redis.error_reply(NO_EPOCH) end
+local epoch = redis.call('GET', KEYS[5])
+if not epoch then return redis.error_reply(NO_EPOCH) end
 if redis.call('HEXISTS', KEYS[2], ARGV[1]) == 1 then return {'repeated', '', newest_entry(KEYS[3])} end
 local held = redis.call('HLEN', KEYS[2])
 if held == 0 then
@@ -19,8 +20,10 @@ redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
 redis.call('PEXPIRE', KEYS[2], ARGV[4])
 local entry
 if ARGV[8] ~= '' then
-  take_report(KEYS[1], tonumber(ARGV[7]), ARGV[8])
-  entry = journal_change(KEYS[3], KEYS[5], KEYS[1], ARGV[3], ARGV[5], ARGV[7], ARGV[8], {'b', ARGV[2]})
+  local parts = {}
+  take_report(KEYS[1], parts, tonumber(ARGV[7]), ARGV[8])
+  entry = change_state(KEYS[1], parts, redis.call('HGET', KEYS[1], 'seq'), epoch, KEYS[3], ARGV[3], ARGV[5],
+    ARGV[7], ARGV[8], {'b', ARGV[2]})
 else
   entry = redis.call('XADD', KEYS[3], '*', 'k', ARGV[3], 'a', ARGV[5], 'b', ARGV[2])
 end

@@ -5,7 +5,7 @@
 --       payer token, which of both ids stands and whether they differ ('1' or '0'), record of the
 --       reconciliation, or '' when the two attempts had different bodies, 1 when the second one stands, its id.
 -- Returns: {'again', entry} | {'moved'}: another decision holds the request by now | {'kept', entry}.
-if not has_epoch(KEYS[5]) then return redis.error_reply(NO_EPOCH) end
+if redis.call('EXISTS', KEYS[5]) == 0 then return redis.error_reply(NO_EPOCH) end
 local held = redis.call('GET', KEYS[3])
 if held then return {'again', held} end
 local request = redis.call('GET', KEYS[1])
