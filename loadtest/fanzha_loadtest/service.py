@@ -62,6 +62,11 @@ class Service:
         """The addresses of all workers, once they run."""
 
     @property
+    def pid(self) -> int:
+        """Process id of the worker, of several their supervisor's; 0 while it does not run."""
+        return self._process.pid if self._process is not None else 0
+
+    @property
     def redis_url(self) -> str:
         """Where the journal is."""
         return f"unix://{self._data_dir.resolve()}/redis/redis.sock"

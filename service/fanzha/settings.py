@@ -223,6 +223,11 @@ def check_settings(settings: Settings) -> None:
         )
     if settings.clock == "event" and not settings.embedded:
         raise SetupError("--clock event is for isolated instances: use it with --embedded")
+    if settings.clock == "event" and settings.workers > 1:
+        raise SetupError(
+            "--clock event is for one worker: each would have a clock of its own; "
+            "leave --workers away"
+        )
     is_open = settings.tls_cert is None and not settings.everyone_is_admin_without_tls
     if is_open and not is_loopback(settings.address):
         raise SetupError(

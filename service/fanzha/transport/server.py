@@ -167,12 +167,12 @@ class Server:
         Raises:
             SetupError: the address is taken or cannot be bound.
         """
+        for service in ("", *_SERVICES):
+            self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
         port = _bind(self._server, self._entrance)
         self._calls.join(self._server)
         self._server.start()
         self._calls.start()
-        for service in ("", *_SERVICES):
-            self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
         host = self._entrance.address.rpartition(":")[0]
         return self._entrance.address if host == "unix" else f"{host}:{port}"
 

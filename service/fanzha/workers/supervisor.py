@@ -154,7 +154,7 @@ class Supervisor:
                 worker.cause = each.failed
             elif each.prepared:
                 worker.is_prepared = True
-                if not is_first:
+                if not (is_first or self._is_stopping):
                     self._open(worker)
             else:
                 worker.serves_since_s, worker.failures = time.monotonic(), 0

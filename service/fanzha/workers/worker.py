@@ -112,9 +112,10 @@ class _Supervised:
         return 0
 
     def _serve(self, app: "App") -> None:
-        while not self._may_open.wait(timeout=_LOOK_S):
-            if self._stop.is_set():
-                return
+        while not (self._may_open.wait(timeout=_LOOK_S) or self._stop.is_set()):
+            pass
+        if self._stop.is_set():
+            return
         self._say(News(address=app.open()))
         while not self._stop.wait(timeout=_LOOK_S):
             pass
