@@ -128,8 +128,9 @@ def test_calls_spread_evenly_over_all_workers(start_service: Start) -> None:
     assert [b - a for a, b in zip(before, after, strict=True)] == [30, 30]
 
 
-def test_a_worker_that_is_killed_is_started_again_alone_and_no_call_fails(
-    start_service: Start,
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_worker_that_ends_is_started_again_alone_and_no_call_fails(
+    number: signal.Signals, start_service: Start
 ) -> None:
     service = start_service("--workers", "2")
     first = processes(service)
@@ -139,7 +140,7 @@ def test_a_worker_that_is_killed_is_started_again_alone_and_no_call_fails(
             client.start()
         wait_until(lambda: all(recorded(service, each) for each in (1, 2)), "both serve")
 
-        os.kill(first[2], signal.SIGKILL)
+        os.kill(first[2], number)
 
         wait_until(lambda: processes(service)[2] != first[2], "it is started again")
         before = recorded(service, 2)
@@ -150,7 +151,8 @@ def test_a_worker_that_is_killed_is_started_again_alone_and_no_call_fails(
         assert [client.error for client in clients] == [None] * 4
         assert processes(service)[1] == first[1]
         found_all(channel, [answer for client in clients for answer in client.answers])
-    assert "worker 2 ended with code -9; it is started again" in log_of(service)
+    code = -9 if number is signal.SIGKILL else 0
+    assert f"worker 2 ended with code {code}; it is started again" in log_of(service)
     assert service.stop() == 0
 
 

@@ -29,9 +29,9 @@ def main() -> int:
         plan = plan_cores(settings.pin, settings.workers, this_machine(), os.getpid())
         for warning in plan.warnings:
             log.warning("%s", warning)
+        supervisor = Supervisor(settings.drain_notice_s + settings.drain_s)
         with shared_by(settings, plan.rest) as shared:
-            drain_s = settings.drain_notice_s + settings.drain_s
-            Supervisor(_jobs(settings, plan, shared), drain_s).run(said_by)
+            supervisor.run(_jobs(settings, plan, shared), said_by)
     except FanzhaError as error:
         say(f"fanzha: {error}", sys.stderr)
         return 1

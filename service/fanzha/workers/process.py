@@ -10,6 +10,7 @@ from typing import Final
 from fanzha.workers.words import OPEN, Job, News, news_of
 
 _READ: Final = 65_536
+_GONE_S: Final = 5.0
 
 
 class WorkerProcess:
@@ -66,8 +67,13 @@ class WorkerProcess:
         self._process.kill()
 
     def reap(self) -> int:
-        """Wait until it is gone, and return its exit code."""
-        code = self._process.wait()
+        """Wait until it is gone, and return its exit code; it has closed its end of the pipes."""
+        try:
+            code = self._process.wait(_GONE_S)
+        except subprocess.TimeoutExpired:
+            # It hangs in what an interpreter does last.
+            self._process.kill()
+            code = self._process.wait()
         for pipe in (self._orders, self._news):
             with suppress(BrokenPipeError):
                 pipe.close()

@@ -53,43 +53,43 @@ class _Worker:
 class Supervisor:
     """Looks after the workers of one service."""
 
-    def __init__(self, jobs: list[Job], drain_s: float) -> None:
-        """Prepare; `run` begins.
+    def __init__(self, drain_s: float) -> None:
+        """Take over SIGTERM and SIGINT, which from now on end `run`, also before it began.
 
         Args:
-            jobs: one for each worker.
             drain_s: how long a worker may take to finish its calls, in seconds.
         """
-        self._workers = [_Worker(job) for job in jobs]
+        self._workers: list[_Worker] = []
         self._drain_s = drain_s
-        self._selector = selectors.DefaultSelector()
         self._is_stopping = False
+        self._selector = selectors.DefaultSelector()
+        # A signal that comes while the loop waits shows as something to read.
+        self._signals, self._woken = socket.socketpair()
+        for end in (self._signals, self._woken):
+            end.setblocking(False)
+        self._selector.register(self._signals, selectors.EVENT_READ)
+        signal.set_wakeup_fd(self._woken.fileno())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
 
-    def run(self, tell: Callable[[str], None]) -> None:
+    def run(self, jobs: list[Job], tell: Callable[[str], None]) -> None:
         """Serve until SIGTERM or SIGINT.
 
         Args:
+            jobs: one for each worker.
             tell: told of all addresses, with commas between, once every worker serves.
 
         Raises:
             SetupError: a worker cannot start at the first start, or none can any more.
         """
-        self._signals, woken = socket.socketpair()
-        with self._signals, woken:
-            for end in (self._signals, woken):
-                end.setblocking(False)
-            signal.set_wakeup_fd(woken.fileno())
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, self._stop)
-            self._selector.register(self._signals, selectors.EVENT_READ)
-            try:
-                if self._start():
-                    tell(",".join(worker.job.address for worker in self._workers))
-                while not self._is_stopping:
-                    self._turn()
-            finally:
-                self._end()
-                signal.set_wakeup_fd(-1)
+        self._workers = [_Worker(job) for job in jobs]
+        try:
+            if self._start():
+                tell(",".join(worker.job.address for worker in self._workers))
+            while not self._is_stopping:
+                self._turn()
+        finally:
+            self._end()
 
     def _stop(self, _number: int, _frame: object) -> None:
         self._is_stopping = True
@@ -97,7 +97,8 @@ class Supervisor:
     def _start(self) -> bool:
         """Start all; none opens before all are prepared. Return whether all serve."""
         for worker in self._workers:
-            self._launch(worker)
+            if not self._is_stopping:
+                self._launch(worker)
         while not all(worker.is_prepared for worker in self._workers):
             if self._is_stopping:
                 return False
