@@ -5,7 +5,6 @@ in every round, so that what else the machine does falls on all of them alike. A
 container's is, by a control group, of version 1 or 2, where this process may make one.
 """
 
-import asyncio
 import os
 import tempfile
 import time
@@ -16,12 +15,14 @@ from typing import Any
 
 from tests.bench.machine import spread
 
-from fanzha_loadtest.open_loop import saturate
+from fanzha_loadtest.driver import Driver
+from fanzha_loadtest.http2 import Call
 from fanzha_loadtest.overload import bodies_from
 from fanzha_loadtest.service import Service
 
 ROOT = Path(__file__).parents[2]
 ROUNDS = 3
+_METHOD = "/fanzha.v1.ScoringService/ScoreTransfer"
 _CALLERS = 32
 _WARM_S = 2.0
 _RATE_MAX = 6_000
@@ -91,8 +92,9 @@ def _named(limit: float | None) -> str:
 
 
 def _load(service: Service, source: Iterator[bytes], seconds: float) -> tuple[float, float]:
-    bodies = [next(source) for _ in range(int(_RATE_MAX * seconds))]
-    load = asyncio.run(saturate(service.address, bodies, seconds, callers=_CALLERS))
+    bodies = iter([next(source) for _ in range(int(_RATE_MAX * seconds))])
+    with Driver([service.address], Call(_METHOD)) as driver:
+        load = driver.closed(bodies, _CALLERS, seconds)
     return load.goodput_s, load.latency_ms(0.99)
 
 
