@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 from tests.bench.machine import spread
 
 from fanzha_loadtest.driver import Driver
@@ -39,8 +40,8 @@ def measure(seconds: float) -> dict[str, Any]:
         seconds: of all loads together.
 
     Returns:
-        `pinned_per_s`, `free_per_s`, … (answers a second), `…_p99_ms`, each a Spread over the
-        rounds; `pinned_ratio`, pinned ÷ free of the same round; `skipped`: what could not be
+        `pinned_per_s`, `free_per_s`, … (answers a second), `…_p99_ms`, `…_cpu_us` (the worker's
+        processor time for one), each a Spread over the rounds; `pinned_ratio`, pinned ÷ free of the same round; `skipped`: what could not be
         measured here, and why.
     """
     cores = sorted(os.sched_getaffinity(0))
@@ -81,9 +82,8 @@ def _rounds(
             service.pin(places)
             if group is not None:
                 group.limit(limit)
-            per_s, p99_ms = _load(service, source, one_s)
-            rows.setdefault(f"{name}_per_s", []).append(per_s)
-            rows.setdefault(f"{name}_p99_ms", []).append(p99_ms)
+            for figure, value in _load(service, source, one_s).items():
+                rows.setdefault(f"{name}_{figure}", []).append(value)
     return rows
 
 
@@ -91,11 +91,22 @@ def _named(limit: float | None) -> str:
     return "" if limit is None else f"_limit_{limit:g}"
 
 
-def _load(service: Service, source: Iterator[bytes], seconds: float) -> tuple[float, float]:
+def _load(service: Service, source: Iterator[bytes], seconds: float) -> dict[str, float]:
     bodies = iter([next(source) for _ in range(int(_RATE_MAX * seconds))])
     with Driver([service.address], Call(_METHOD)) as driver:
+        before_s = _cpu_seconds(service)
         load = driver.closed(bodies, _CALLERS, seconds)
-    return load.goodput_s, load.latency_ms(0.99)
+        used_s = _cpu_seconds(service) - before_s
+    return {
+        "per_s": load.goodput_s,
+        "p99_ms": load.latency_ms(0.99),
+        "cpu_us": 1_000_000 * used_s / max(1, load.answered),
+    }
+
+
+def _cpu_seconds(service: Service) -> float:
+    times = psutil.Process(service.pid).cpu_times()
+    return float(times.user + times.system)
 
 
 class Group:
