@@ -40,9 +40,10 @@ def measure(seconds: float) -> dict[str, Any]:
         seconds: of all loads together.
 
     Returns:
-        `pinned_per_s`, `free_per_s`, … (answers a second), `…_p99_ms`, `…_cpu_us` (the worker's
-        processor time for one), each a Spread over the rounds; `pinned_ratio`, pinned ÷ free of the same round; `skipped`: what could not be
-        measured here, and why.
+        `pinned_per_s`, `free_per_s`, `pinned_limit_0.5_per_s`, … (answers a second), `…_p99_ms` and
+        `…_cpu_us` (the worker's processor time for one), each a Spread over the rounds;
+        `pinned_ratio`, pinned ÷ free of the same round; `skipped`: what could not be measured here,
+        and why.
     """
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:

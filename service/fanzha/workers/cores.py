@@ -1,8 +1,8 @@
 """Chooses the core of each worker.
 
 All threads of a worker share Python's lock: on several cores they fight for it, on one they take
-turns. On a quiet machine a worker that is free to use two cores answers two thirds of what it
-answers on one (docs/adr/0028-many-workers.md).
+turns. On a quiet machine a worker that is free to use two cores answers two thirds of what it does
+on one (docs/adr/0028-many-workers.md).
 """
 
 from dataclasses import dataclass
