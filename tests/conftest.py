@@ -24,6 +24,8 @@ ROOT = Path(__file__).parents[1]
 # A busy machine must not show as overload, in no service that a test starts.
 os.environ.setdefault("FANZHA_QUEUE_TARGET_MS", "5000")
 os.environ.setdefault("FANZHA_QUEUE_MAX_MS", "20000")
+# Tests run beside each other on few cores: the machine shares them out.
+os.environ.setdefault("FANZHA_PIN", "off")
 
 # How long an example takes is no test's business: machines are busy.
 settings.register_profile("fanzha", deadline=None)

@@ -37,6 +37,7 @@ MAY_IMPORT = {
     },
     "disk.py": set(),
     "log_output.py": set(),
+    "core_list.py": set(),
     "features": {"fanzha.domain", "fanzha.features", "numba", "numpy"},
     "explain": {
         "fanzha.checked_yaml",

@@ -34,9 +34,19 @@ NOT_RUN = {
     "make benchmark-quality": "needs the handbook set; tests/training/test_benchmark.py runs it",
 }
 ADDRESS = "127.0.0.1:7443"
+TWO_ADDRESSES = "127.0.0.1:7443,127.0.0.1:7444"
 DATA = "/tmp/fanzha"  # noqa: S108 - as the documents write it
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _READY = "fanzha: serving on "
+
+
+def block_of(document: Path, language: str) -> str:
+    """Return the first block of a language, which a reader saves as a file."""
+    return next(
+        text for name, text in _BLOCK.findall(document.read_text("utf-8")) if name == language
+    )
+
+
 _FILES = {
     "transfers.csv": "id,when,yuan,from,to\n"
     "1,2026-11-20 09:30:00,120.50,6222-1,6217-1\n"
@@ -52,6 +62,7 @@ _FILES = {
     "  payee_account: {column: to}\n"
     "execution: posted\n",
     "policy.yaml": DEFAULT_POLICY.read_text(),
+    "service_config.json": block_of(ROOT / "docs" / "operations" / "workers.md", "json"),
     "entries.csv": "kind,identifier,grade,source,case_number,legal_basis,valid_from,valid_until\n"
     "account,6217-9,involved,police,A-1,反电信网络诈骗法第二十条,,2099-01-01T00:00:00+08:00\n",
 }
@@ -105,7 +116,8 @@ class Clone:
         """Run a command as a reader would; what serves goes on until `close`."""
         text = command.text.replace(DATA, str(self.folder / "data"))
         if self.address:
-            text = text.replace(ADDRESS, self.address)
+            text = text.replace(TWO_ADDRESSES, self.address)
+            text = text.replace(ADDRESS, self.address.partition(",")[0])
         words = [sys.executable, "-c", text] if command.is_python else shlex.split(text)
         self.ran.append(command.text)
         if words[1:2] == ["serve"]:
@@ -121,8 +133,10 @@ class Clone:
                 assert (self.folder / value).exists(), f"{command.text} leaves no {value}"
 
     def _serve(self, words: list[str]) -> None:
-        # Any free port; a clock that follows the weeks which the test plays.
-        given = {"FANZHA_ADDRESS": "127.0.0.1:0", "FANZHA_CLOCK": "event"}
+        # Any free port; a clock that follows the weeks which the test plays, where one can.
+        has_weeks = "--workers" not in words
+        given = {"FANZHA_ADDRESS": "127.0.0.1:0"}
+        given |= {"FANZHA_CLOCK": "event"} if has_weeks else {}
         with (self.folder / "serve.log").open("w") as log:
             self.service = subprocess.Popen(
                 words,
@@ -137,7 +151,8 @@ class Clone:
         line = self.service.stdout.readline()
         assert line.startswith(_READY), (self.folder / "serve.log").read_text()
         self.address = line.removeprefix(_READY).split(";")[0]
-        serve_weeks(self.address)
+        if has_weeks:
+            serve_weeks(self.address)
 
     def close(self) -> None:
         """Stop the service."""

@@ -26,7 +26,16 @@ class ServiceError(Exception):
 class Service:
     """One `fanzha serve --embedded` on loopback; use it with `with`."""
 
-    def __init__(self, data_dir: Path, models: Path, log: Path, clock: str = "event") -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        models: Path,
+        log: Path,
+        clock: str = "event",
+        *,
+        workers: int = 1,
+        pin: str = "off",
+    ) -> None:
         """Say what to start.
 
         Args:
@@ -34,8 +43,12 @@ class Service:
             models: folder of the models with their registry.
             log: file for what it says.
             clock: `event` follows the transfers: simulated days pass in seconds; or `system`.
+            workers: so many processes serve, each at an address of its own.
+            pin: where they run, as FANZHA_PIN says it; `off` leaves it to the machine, or to `pin`.
 
         """
+        self._workers = workers
+        self._pin = pin
         self._clock = clock
         # A demo measures no overload: a busy machine must not refuse its calls.
         self._environment = _PATIENT if clock == "event" else {}
@@ -44,7 +57,14 @@ class Service:
         self._log = log
         self._process: subprocess.Popen[str] | None = None
         self.address = ""
-        """host:port, once it runs."""
+        """host:port, once it runs; of several workers the first one's."""
+        self.addresses: tuple[str, ...] = ()
+        """The addresses of all workers, once they run."""
+
+    @property
+    def pid(self) -> int:
+        """Process id of the worker, of several their supervisor's; 0 while it does not run."""
+        return self._process.pid if self._process is not None else 0
 
     @property
     def redis_url(self) -> str:
@@ -68,6 +88,8 @@ class Service:
             "--models": self._models,
             "--address": "127.0.0.1:0",
             "--clock": self._clock,
+            "--workers": self._workers,
+            "--pin": self._pin,
             # A busy machine must not show as an outage of Redis.
             "--redis-timeout-ms": 2000,
             "--budget-ms": 4000,
@@ -101,7 +123,7 @@ class Service:
         self.stop()
 
     def pin(self, cores: set[int]) -> None:
-        """Keep its threads on some processor cores."""
+        """Keep the threads of a service of one worker on some processor cores."""
         if self._process is not None:
             for task in Path(f"/proc/{self._process.pid}/task").iterdir():
                 with suppress(ProcessLookupError):
@@ -152,7 +174,9 @@ class Service:
         with process.stdout as lines:
             for line in lines:
                 if line.startswith(_SIGN):
-                    self.address = line.removeprefix(_SIGN).partition(";")[0].strip()
+                    said = line.removeprefix(_SIGN).partition(";")[0].strip()
+                    self.addresses = tuple(said.split(","))
+                    self.address = self.addresses[0]
 
     def _log_tail(self) -> str:
         lines = self._log.read_text(errors="replace").splitlines()

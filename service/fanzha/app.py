@@ -8,13 +8,14 @@ import threading
 import time
 from collections.abc import Iterable
 from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import fanzha
 from fanzha.adapters import keys
 from fanzha.adapters.clock import EventClock, SystemClock
 from fanzha.adapters.codec import Codec, encode
-from fanzha.adapters.embedded_redis import EmbeddedRedis
 from fanzha.adapters.hard_lists import HardLists
 from fanzha.adapters.key_guard import check_token_key, token_key_guard
 from fanzha.adapters.model_registry import ModelRegistry
@@ -33,13 +34,7 @@ from fanzha.domain.errors import StoreUnavailableError
 from fanzha.domain.evidence import WatchlistEntry
 from fanzha.domain.record import ListImportRecord, ModelChangeRecord, ModelRole
 from fanzha.features.kernel_cache import KERNEL_CACHE
-from fanzha.given import (
-    check_settings,
-    lock_folder,
-    policy_of,
-    prompts_of,
-    token_key_of,
-)
+from fanzha.given import policy_of, prompts_of, token_key_of
 from fanzha.pipeline.aftermath import Reporter
 from fanzha.pipeline.assess import Assessor
 from fanzha.pipeline.budget import Budgets
@@ -65,17 +60,27 @@ _LISTS_REFRESH_S = 1.0
 _PATIENT_MS = 1_000
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What distinguishes a worker from others of its service."""
+
+    address: str
+    """Where it listens: host:port, or unix:path."""
+    spool: Path
+    redis_url: str
+
+
 class App:
     """One worker of the service: everything it is made of."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Build all parts and bind the address; nothing is served yet.
+    def __init__(self, settings: Settings, place: Place) -> None:
+        """Build all parts; nobody can connect yet.
 
         Raises:
             SetupError: a part cannot start; names the cause and the remedy.
         """
-        check_settings(settings)
         self._settings = settings
+        self._place = place
         self._closing = ExitStack()
         self._stop = threading.Event()
         try:
@@ -91,18 +96,16 @@ class App:
         )
         if self.secured is not None:
             self._closing.callback(self.secured.close)
-        lock = lock_folder(settings.data_dir)
-        self._closing.callback(lock.close)
         tokens = Tokens(token_key_of(settings))
         self._fingerprint = tokens.fingerprint
         zone = ZoneInfo(settings.time_zone)
         policy, prompts = policy_of(settings, zone), prompts_of(settings)
-        self.redis_url = settings.redis or self._start_redis()
-        self.link = RedisLink(self.redis_url, settings.redis_timeout_ms)
+        redis_url = self._place.redis_url
+        self.link = RedisLink(redis_url, settings.redis_timeout_ms)
         self._closing.callback(self.link.close)
         # What no decision waits for: it is not given up, and opens no breaker, after 20 ms.
         patient_ms = max(_PATIENT_MS, settings.redis_timeout_ms)
-        self.patient_link = RedisLink(self.redis_url, patient_ms)
+        self.patient_link = RedisLink(redis_url, patient_ms)
         self._closing.callback(self.patient_link.close)
         clock = EventClock() if settings.clock == "event" else SystemClock()
         hard = HardLists(self.patient_link, settings.hard_lists_max)
@@ -118,7 +121,7 @@ class App:
             settings.spool_segment_bytes, settings.spool_segment_s, settings.spool_bytes_max
         )
         records = SpoolStore(reports, lives, decisions)
-        self.keeper = open_spool(settings.data_dir / "spool", limits, records, clock.now_ms)
+        self.keeper = open_spool(self._place.spool, limits, records, clock.now_ms)
         self.link.on_lineage(self.keeper.commits_moved)
         self.patient_link.on_lineage(self.keeper.lineage_changed)
         self._closing.callback(self.relay.close)
@@ -164,7 +167,7 @@ class App:
         guard = Guard(LocalAdmin() if self.secured is None else self.secured.callers)
         self.server = Server(
             entrance_of(
-                settings.address,
+                self._place.address,
                 self.secured,
                 has_reflection=settings.reflection,
                 connection_age_s=settings.connection_age_s,
@@ -190,8 +193,12 @@ class App:
         self.parts = PartHealth(states, self.server.tell_health)
         self._closing.callback(self.parts.close)
 
-    def start(self) -> None:
-        """Load what changes at run time, send what an earlier worker left, and serve."""
+    def prepare(self) -> None:
+        """Load what changes at run time, and begin to send what an earlier worker left.
+
+        Raises:
+            SetupError: Redis holds tokens of another key.
+        """
         for name, seconds in KERNEL_CACHE.compiled_s.items():
             log.warning(
                 "the kernel's %s was compiled at this start, in %.1f s; warm its cache with "
@@ -212,7 +219,14 @@ class App:
         # Long-lived objects leave the garbage collector's sight: no pauses for them later.
         gc.collect()
         gc.freeze()
-        self.server.start()
+
+    def open(self) -> str:
+        """Listen and serve; return the address at which clients find this worker.
+
+        Raises:
+            SetupError: the address is taken or cannot be bound.
+        """
+        address = self.server.start()
         self.parts.start()
         if self.secured is not None:
             self.secured.follow(self.server.tell_health)
@@ -220,8 +234,9 @@ class App:
             log.critical(
                 "NO TLS ON %s: everyone who reaches it is an administrator and may change the "
                 "lists alone, because FANZHA_EVERYONE_IS_ADMIN_WITHOUT_TLS (or its option) says "
-                "so; never do this where real payments are judged", self._settings.address
+                "so; never do this where real payments are judged", address
             )  # fmt: skip
+        return address
 
     def stop(self) -> None:
         """Stop serving, let calls finish, write out records, and close everything."""
@@ -232,12 +247,6 @@ class App:
     def _give_up(self, cause: str) -> None:
         log.critical("this worker stops: %s", cause)
         os.kill(os.getpid(), signal.SIGTERM)
-
-    def _start_redis(self) -> str:
-        redis = EmbeddedRedis(self._settings.data_dir / "redis")
-        self._closing.callback(redis.close)
-        redis.supervise()
-        return redis.url
 
     def _follow_lists(self) -> None:
         while not self._stop.wait(_LISTS_REFRESH_S):

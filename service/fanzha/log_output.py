@@ -59,13 +59,14 @@ class Repeats(logging.Filter):
         return True
 
 
-def write_log(monotonic: Callable[[], float]) -> None:
+def write_log(monotonic: Callable[[], float], who: str = "") -> None:
     """Write the process's log to stderr, from INFO on.
 
     Args:
         monotonic: seconds of a clock that never goes back.
+        who: a word in each line, where several processes write to one log.
     """
     handler = logging.StreamHandler()
     handler.addFilter(Repeats(monotonic))
-    shape = "%(asctime)s %(levelname)s %(name)s %(message)s"
+    shape = f"%(asctime)s %(levelname)s {who + ' ' if who else ''}%(name)s %(message)s"
     logging.basicConfig(level=logging.INFO, format=shape, handlers=[handler])

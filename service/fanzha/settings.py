@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from fanzha.core_list import cores_in
 from fanzha.domain.currency import CURRENCIES
 from fanzha.domain.errors import SetupError
 from fanzha.secrets.digests import Algorithm
@@ -58,6 +59,12 @@ class Settings(BaseSettings):
     """Start a private real Redis in the data folder instead."""
     data_dir: Path = Path("data")
     """Folder for the spool, the token key, and the embedded Redis."""
+    workers: Annotated[int, Field(ge=1, le=256)] = 1
+    """So many processes serve, one a core, each with a port of its own: the one of the address, and
+    those that follow."""
+    pin: str = "auto"
+    """Where workers run: `auto` keeps each on one core, and moves it where others need that; `off`
+    leaves it to the machine; a list such as `0,2` or `4-7` names the core of each worker."""
     archive: Path | None = None
     """Folder of the archive; `archive` in the data folder when not given."""
     models: Path = Path("models")
@@ -142,6 +149,13 @@ class Settings(BaseSettings):
             raise ValueError("is no IANA time zone, such as Asia/Shanghai") from error
         return value
 
+    @field_validator("pin")
+    @classmethod
+    def _is_pin(cls, value: str) -> str:
+        if value not in ("auto", "off"):
+            cores_in(value)
+        return value
+
     @field_validator("base_currency")
     @classmethod
     def _is_currency(cls, value: str) -> str:
@@ -193,6 +207,34 @@ def read_settings(**given: object) -> Settings:
     except ValidationError as error:
         faults = "\n".join(f"  {_named(x['loc'])}{_said(x['msg'])}" for x in error.errors())
         raise SetupError(f"settings that cannot be used:\n{faults}") from error
+
+
+def check_settings(settings: Settings) -> None:
+    """Refuse settings that do not go together.
+
+    Raises:
+        SetupError: names what to change.
+    """
+    if bool(settings.redis) == settings.embedded:
+        raise SetupError(
+            "serve needs a Redis: give --redis URL for one that you run, "
+            "or --embedded for a private one in --data-dir"
+            + (" (not both)" if settings.embedded else "")
+        )
+    if settings.clock == "event" and not settings.embedded:
+        raise SetupError("--clock event is for isolated instances: use it with --embedded")
+    if settings.clock == "event" and settings.workers > 1:
+        raise SetupError(
+            "--clock event is for one worker: each would have a clock of its own; "
+            "leave --workers away"
+        )
+    is_open = settings.tls_cert is None and not settings.everyone_is_admin_without_tls
+    if is_open and not is_loopback(settings.address):
+        raise SetupError(
+            f"--address {settings.address!r} is not on loopback: without client certificates "
+            "everyone who reaches it would be an administrator; give --tls-cert, --tls-key, "
+            "--tls-client-ca and --roles, or listen on 127.0.0.1, [::1] or unix:path"
+        )
 
 
 def warn_of_unread() -> None:

@@ -78,3 +78,10 @@ def test_an_archive_without_a_commit_has_no_head(tmp_path: Path) -> None:
     result = run("audit", "head", "--archive", tmp_path)
     assert isinstance(result.exception, SetupError)
     assert "has no commit yet" in str(result.exception)
+
+
+def test_segments_of_all_workers_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "worker-2").mkdir()
+    (tmp_path / "1-1-1.spool").write_bytes(b"")
+    (tmp_path / "worker-2" / "1-2-1.spool").write_bytes(b"")
+    assert segments_left([tmp_path]) == 2

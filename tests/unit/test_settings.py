@@ -49,3 +49,13 @@ def test_a_variable_that_nobody_reads_is_named(
         "nobody reads FANZHA_BUDGT_MS (FANZHA_BUDGET_MS is a setting), FANZHA_PORT; "
         "docs/reference/settings.md lists the settings"
     )
+
+
+@pytest.mark.parametrize("pin", ["auto", "off", "0,2", "4-7"])
+def test_where_workers_run(pin: str) -> None:
+    assert read_settings(pin=pin).pin == pin
+
+
+def test_cores_that_are_no_list() -> None:
+    with pytest.raises(SetupError, match=r"FANZHA_PIN .*is no list of cores, such as 0,2 or 0-3"):
+        read_settings(pin="all")

@@ -9,6 +9,8 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import redis
@@ -63,11 +65,12 @@ def _version(path: str) -> tuple[int, int]:
 class EmbeddedRedis:
     """Starts a redis-server in a folder and stops it again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, cores: frozenset[int] = frozenset()) -> None:
         """Start the server and wait until it answers.
 
         Args:
             folder: where it keeps its append-only file; one server at a time.
+            cores: where it may run; empty: where this process may.
 
         Raises:
             SetupError: no server, an unwritable folder, or it does not start.
@@ -85,8 +88,9 @@ class EmbeddedRedis:
         if len(os.fsencode(socket)) > _SOCKET_PATH_MAX:
             socket = _short_socket(folder)
         self.url = f"unix://{socket}"
-        _stop_orphan(self.url)
+        stop_left_behind(self.url)
         self._command = [server, *_options(folder, socket)]
+        self._cores = cores
         self._closing = threading.Event()
         # Held while a process is started or the last one chosen to be stopped.
         self._lock = threading.Lock()
@@ -132,13 +136,14 @@ class EmbeddedRedis:
                         break
 
     def _launch(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(  # noqa: S603 - a server of this machine
-            self._command,
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=self._log,
-            start_new_session=True,
-        )
+        with _running_on(self._cores):
+            return subprocess.Popen(  # noqa: S603 - a server of this machine
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=self._log,
+                start_new_session=True,
+            )
 
     def _wait_until_up(self, folder: Path) -> None:
         client = redis.Redis.from_url(self.url)
@@ -174,6 +179,20 @@ class EmbeddedRedis:
         self._log.close()
 
 
+@contextmanager
+def _running_on(cores: frozenset[int]) -> Iterator[None]:
+    """Have this thread, and so what it starts, run on some cores meanwhile."""
+    if not cores:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 def _short_socket(folder: Path) -> Path:
     """Return a socket's path that is short, and the same at every start on this folder."""
     digest = hashlib.blake2b(os.fsencode(folder.resolve()), digest_size=8).hexdigest()
@@ -184,8 +203,12 @@ def _short_socket(folder: Path) -> Path:
     return short / "redis.sock"
 
 
-def _stop_orphan(url: str) -> None:
-    """Stop the server that a killed service left behind, so that never two write one file."""
+def stop_left_behind(url: str) -> None:
+    """Stop the server that a killed service left behind, so that never two write one file.
+
+    Args:
+        url: of the embedded server's socket.
+    """
     client = redis.Redis.from_url(url)
     try:
         if client.ping():

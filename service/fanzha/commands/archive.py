@@ -21,7 +21,7 @@ from fanzha.archive.follow import Pace, follow
 from fanzha.archive.left_spools import commit_left_behind
 from fanzha.archive.machine_key import signer_for
 from fanzha.archive.storage import s3_url
-from fanzha.commands.given_folders import segments_left
+from fanzha.commands.given_folders import segments_left, worker_spools
 from fanzha.signing.keys import Signer
 
 _TIMEOUT_MS = 30_000
@@ -45,8 +45,8 @@ def archive(
     spool: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Folder of spool segments: what dead workers left there is sent to Redis first, "
-            "and what is archived is dropped. Give it once for each folder."
+            help="The folder spool of a service: what dead workers left there is sent to Redis "
+            "first, and what is archived is dropped. Give it once for each service."
         ),
     ] = None,
     sign_with: Annotated[
@@ -91,7 +91,7 @@ def archive(
     handled = set[str]()
     closing = Closing(manifest_after)
     try:
-        sent = sum(commit_left_behind(link, place, folder, handled) for folder in spools)
+        sent = sum(commit_left_behind(link, place, each, handled) for each in worker_spools(spools))
         if go_on:
             one = Drain(link, place, signer, round_rows=round_rows, may_lack=accept_loss)
             dropped = _follow(one, Pace(round_rows, round_seconds), spools, handled, closing)
@@ -99,7 +99,7 @@ def archive(
         else:
             done = _once(link, place, signer, round_rows, may_lack=accept_loss)
             closed = close_days(place, signer, closing)
-            dropped = sum(collect(folder, place) for folder in spools)
+            dropped = sum(collect(folder, place) for folder in worker_spools(spools))
     finally:
         link.close()
     left = segments_left(spools) if spools else None
@@ -135,7 +135,7 @@ def _follow(one: Drain, pace: Pace, spools: list[Path], handled: set[str], closi
             return
         due_s = time.monotonic() + _BETWEEN_S
         close_due(one.log, closing)
-        for folder in spools:
+        for folder in worker_spools(spools):
             commit_left_behind(one.link, one.log.place, folder, handled)
             dropped += collect(folder, one.log.place)
 

@@ -6,16 +6,22 @@ from pathlib import Path
 from fanzha.adapters.spool_frames import SUFFIX
 from fanzha.archive.storage import Place, s3_url
 from fanzha.domain.errors import SetupError
+from fanzha.workers.place import spools_of
 
 
 def segments_left(spools: Iterable[Path]) -> int:
-    """Return how many segments lie in some spools.
+    """Return how many segments lie in some spools, those of all their workers counted.
 
     Raises:
         SetupError: there is no such folder, it cannot be read, or it is a worker's data folder;
             to take any of these for an empty spool would be to throw records away.
     """
-    return sum(_segments(folder) for folder in spools)
+    return sum(_segments(folder) for folder in worker_spools(spools))
+
+
+def worker_spools(spools: Iterable[Path]) -> list[Path]:
+    """Return the folders of segments in some spools: one for each worker that was ever there."""
+    return [folder for spool in spools for folder in spools_of(spool)]
 
 
 def _segments(folder: Path) -> int:

@@ -11,7 +11,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from fanzha.adapters.clock import SystemClock
 from fanzha.adapters.redis_link import RedisLink
-from fanzha.commands.given_folders import segments_left
+from fanzha.commands.given_folders import segments_left, worker_spools
 from fanzha.domain.errors import SetupError
 from fanzha.rekey.archive import copy_archive
 from fanzha.rekey.readiness import CLIENT, begin, check_sources, check_spools, finish, successors
@@ -35,7 +35,7 @@ def rekey(
     old_key: Annotated[Path, typer.Option(help="File of the token key as it is.")],
     new_key: Annotated[Path, typer.Option(help="File that fanzha token-key extend made.")],
     spool: Annotated[
-        list[Path] | None, typer.Option(help="Spool folder of a worker; has to be empty.")
+        list[Path] | None, typer.Option(help="The folder spool of a service; has to be empty.")
     ] = None,
     old_algorithm: Annotated[
         Algorithm, typer.Option(help="What makes tokens of a plain old key.")
@@ -64,7 +64,7 @@ def rekey(
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     try:
         check_sources(clients, old)
-        check_spools(spool or [])
+        check_spools(worker_spools(spool or []))
         begin(link)
         with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
             task = progress.add_task("copying")

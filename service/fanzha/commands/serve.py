@@ -1,19 +1,15 @@
-"""`fanzha serve`: runs one worker until it is told to stop."""
+"""`fanzha serve`: runs the service until it is told to stop."""
 
 import resource
-import signal
-import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
 from fanzha.log_output import write_log
 from fanzha.settings import read_settings, warn_of_unread
-
-if TYPE_CHECKING:
-    from fanzha.app import App
+from fanzha.workers.start import serve as serve_with
 
 _FILES: Final = 16_384
 """So many files a worker may have open, where the machine allows it."""
@@ -47,12 +43,11 @@ def serve(
     clock: Annotated[str | None, typer.Option(help="system, or event for replays.")] = None,
     budget_ms: Annotated[int | None, typer.Option(help="Longest time for one answer.")] = None,
     redis_timeout_ms: Annotated[int | None, typer.Option(help="Longest wait for Redis.")] = None,
-    threads: Annotated[int | None, typer.Option(help="Calls served at once.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Calls served at once by a worker.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes, one a core and a port.")] = None,
+    pin: Annotated[str | None, typer.Option(help="auto, off, or the workers' cores: 0,2.")] = None,
 ) -> None:
     """Serve decisions over gRPC. Every option can also be given as FANZHA_<NAME>."""
-    # The service's parts take a second to load; other commands do without them.
-    from fanzha.app import App  # noqa: PLC0415
-
     write_log(time.monotonic)
     warn_of_unread()
     settings = read_settings(
@@ -74,6 +69,8 @@ def serve(
         budget_ms=budget_ms,
         redis_timeout_ms=redis_timeout_ms,
         threads=threads,
+        workers=workers,
+        pin=pin,
     )
     # A core would hold what the door has just read; children take the limit over.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -82,24 +79,4 @@ def serve(
     if 0 <= files < _FILES:
         enough = _FILES if most == resource.RLIM_INFINITY else min(_FILES, most)
         resource.setrlimit(resource.RLIMIT_NOFILE, (enough, most))
-    _run(App(settings), settings.address)
-
-
-def _run(app: "App", address: str) -> None:
-    """Serve until told to stop."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    try:
-        app.start()
-    except BaseException:
-        app.stop()
-        raise
-    host = address.rpartition(":")[0]
-    where = address if host == "unix" else f"{host}:{app.server.port}"
-    typer.echo(f"fanzha: serving on {where}; stop with Ctrl-C")
-    # In short waits: a signal that arrives just before a long one would not be noticed.
-    while not stop.wait(timeout=0.5):
-        pass
-    app.stop()
-    typer.echo("fanzha: stopped")
+    serve_with(settings)

@@ -24,6 +24,9 @@ _ISOLATED: Final = (
     "FANZHA_ARCHIVE",
     "FANZHA_TOKEN_KEY_FILE",
     "FANZHA_BASE_CURRENCY",
+    # Its clock is the file's, and one worker's.
+    "FANZHA_WORKERS",
+    "FANZHA_PIN",
     "FANZHA_TLS_CERT",
     "FANZHA_TLS_KEY",
     "FANZHA_TLS_CLIENT_CA",

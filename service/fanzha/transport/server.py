@@ -111,7 +111,7 @@ class Server:
         limits: Limits,
         streams_max: int,
     ) -> None:
-        """Bind, without serving yet.
+        """Prepare; nobody can connect yet.
 
         Args:
             entrance: where and how clients come in.
@@ -119,10 +119,8 @@ class Server:
             limits: how many calls are served or wait at once; more are refused with
                 RESOURCE_EXHAUSTED and a hint when to try again.
             streams_max: client streams served at once.
-
-        Raises:
-            SetupError: the address is taken or cannot be bound.
         """
+        self._entrance = entrance
         self.admission = Admission(limits, time.monotonic)
         of_streams = Limits(streams_max, streams_max, limits.target_s, limits.wait_max_s)
         # Who waits for its message holds a place among the calls, but no thread.
@@ -164,15 +162,24 @@ class Server:
             reflection.enable_server_reflection(
                 (*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), beside
             )
-        self._calls.join(self._server)
-        self.port = _bind(self._server, entrance)
 
-    def start(self) -> None:
-        """Begin to serve and report as healthy."""
-        self._server.start()
-        self._calls.start()
+    def start(self) -> str:
+        """Listen, serve and report as healthy; return the address, with the port that was free.
+
+        gRPC listens from the moment it binds, so that clients would wait in front of a server that
+        was bound before all was ready.
+
+        Raises:
+            SetupError: the address is taken or cannot be bound.
+        """
         for service in ("", *_SERVICES):
             self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+        port = _bind(self._server, self._entrance)
+        self._calls.join(self._server)
+        self._server.start()
+        self._calls.start()
+        host = self._entrance.address.rpartition(":")[0]
+        return self._entrance.address if host == "unix" else f"{host}:{port}"
 
     def tell_health(self, name: str, is_well: bool) -> None:  # noqa: FBT001 - a state
         """Say under a name of its own how a part of the service is."""

@@ -1,0 +1,1 @@
+"""Workers of one service: their supervisor, where each of them works, and on which core."""
