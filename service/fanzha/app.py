@@ -21,10 +21,11 @@ from fanzha.adapters.key_guard import check_token_key, token_key_guard
 from fanzha.adapters.model_registry import ModelRegistry
 from fanzha.adapters.outage_memory import OutageMemory
 from fanzha.adapters.part_states import part_states
+from fanzha.adapters.redis_commit import Lives
 from fanzha.adapters.redis_link import RedisLink
 from fanzha.adapters.redis_lists import CommittedLists, import_entries
 from fanzha.adapters.redis_proposals import RedisProposals
-from fanzha.adapters.redis_store import Lives, RedisStore
+from fanzha.adapters.redis_store import RedisStore
 from fanzha.adapters.relay import Relay
 from fanzha.adapters.spool_keeper import open_spool
 from fanzha.adapters.spool_queue import SpoolLimits

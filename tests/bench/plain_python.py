@@ -12,7 +12,7 @@ import numpy as np
 from tests.bench.machine import Spread, spread
 
 from fanzha.adapters.codec import encode
-from fanzha.adapters.redis_store import answer_of
+from fanzha.adapters.redis_commit import answer_of
 from fanzha.domain.decision import Decision, HeadScore, Score, Versions
 from fanzha.domain.evidence import AccountState, Evidence, LinkState
 from fanzha.domain.ids import new_decision_id

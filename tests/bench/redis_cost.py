@@ -25,9 +25,10 @@ from fanzha.adapters.codec import encode
 from fanzha.adapters.embedded_redis import EmbeddedRedis
 from fanzha.adapters.outage_memory import OutageMemory
 from fanzha.adapters.reads import Reads
+from fanzha.adapters.redis_commit import Lives
 from fanzha.adapters.redis_link import Command, RedisLink
 from fanzha.adapters.redis_lists import CommittedLists
-from fanzha.adapters.redis_store import Lives, RedisStore
+from fanzha.adapters.redis_store import RedisStore
 from fanzha.adapters.relay import Relay
 from fanzha.domain.evidence import AccountState, Evidence
 from fanzha.domain.ids import new_decision_id

@@ -8,8 +8,8 @@ import pytest
 import redis
 from tests.journals import Journals
 
+from fanzha.adapters.redis_commit import Lives
 from fanzha.adapters.redis_link import RedisLink
-from fanzha.adapters.redis_store import Lives
 from fanzha.archive.drain import drain
 from fanzha.archive.rebuild import rebuild
 from fanzha.domain.errors import SetupError

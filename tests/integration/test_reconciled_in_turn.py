@@ -5,9 +5,10 @@ from tests.journals import decision_of
 from fanzha.adapters import keys
 from fanzha.adapters.codec import decode_record
 from fanzha.adapters.outage_memory import OutageMemory
+from fanzha.adapters.redis_commit import Lives, answer_of
 from fanzha.adapters.redis_link import RedisLink
 from fanzha.adapters.redis_lists import CommittedLists
-from fanzha.adapters.redis_store import Lives, RedisStore, answer_of
+from fanzha.adapters.redis_store import RedisStore
 from fanzha.adapters.relay import Relay
 
 TOKEN = bytes(15) + b"\x07"

@@ -15,9 +15,10 @@ from fanzha.adapters import keys
 from fanzha.adapters.codec import encode
 from fanzha.adapters.outage_memory import OutageMemory
 from fanzha.adapters.reads import request_digest
+from fanzha.adapters.redis_commit import Lives
 from fanzha.adapters.redis_link import RedisLink
 from fanzha.adapters.redis_lists import CommittedLists
-from fanzha.adapters.redis_store import Lives, RedisStore
+from fanzha.adapters.redis_store import RedisStore
 from fanzha.adapters.relay import Relay
 from fanzha.adapters.spool_book import place_of
 from fanzha.adapters.spool_frames import RECORD

@@ -7,7 +7,7 @@ from tests.fuzz.records import a_record
 from fanzha.adapters import keys
 from fanzha.adapters.codec import encode
 from fanzha.adapters.reads import request_digest
-from fanzha.adapters.redis_store import Lives, answer_of
+from fanzha.adapters.redis_commit import Lives, answer_of
 from fanzha.archive import schema
 from fanzha.archive.rebuild_recent import Recent
 from fanzha.domain.ids import new_decision_id

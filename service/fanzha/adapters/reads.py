@@ -52,6 +52,7 @@ class Reads:
         "_links",
         "_parties",
         "_transfer",
+        "count",
         "packed",
     )
 
@@ -77,6 +78,8 @@ class Reads:
         packed += [fill(token[-1], token.hex().encode()) for token in self._distinct_links]
         self.packed: list[Packed] = packed
         """What is asked."""
+        self.count = sum([count for _, count, _ in packed])
+        """How many replies belong to it."""
 
     def asked_again(self, replies: list[Any], scripts: Scripts) -> list[tuple[int, int, Command]]:
         """Return what has to be asked in another way: first and last place of replies, command.

@@ -1,7 +1,6 @@
 """History, lists, stored answers and the journal, in Redis."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -9,8 +8,9 @@ from fanzha.adapters import keys
 from fanzha.adapters.codec import decode_decision, decode_record, encode
 from fanzha.adapters.outage_memory import OutageMemory
 from fanzha.adapters.outcome_history import field_of, history_of
-from fanzha.adapters.reads import ANSWER_HEAD, Reads, request_digest, stored_request
-from fanzha.adapters.redis_link import RedisLink
+from fanzha.adapters.reads import ANSWER_HEAD, Reads, stored_request
+from fanzha.adapters.redis_commit import Lives, commit_call
+from fanzha.adapters.redis_link import Command, RedisLink
 from fanzha.adapters.redis_lists import CommittedLists
 from fanzha.adapters.relay import RECEIVE, SIGHTING, Message, Relay
 from fanzha.domain.errors import StoreUnavailableError
@@ -44,16 +44,6 @@ OUTCOME_LIFE_MS = 400 * _DAY_MS
 _OUTCOME_KIND, _WITHDRAWAL_KIND = "outcome", "withdrawal"
 
 
-@dataclass(frozen=True, slots=True)
-class Lives:
-    """How long answers and request ids are held, in milliseconds."""
-
-    window_ms: int
-    """Idempotency window: the same request id gets the stored answer."""
-    memory_ms: int
-    """For this long a later request with the same id is told of the earlier decision."""
-
-
 class RedisStore:
     """Meets the ports `Store` and `Journal`."""
 
@@ -71,23 +61,33 @@ class RedisStore:
         self._lives = lives
         self.outage = self._outage = outage
 
-    def find(self, transfer: Transfer, deadline_s: float) -> Findings:
-        """Read everything about a transfer in one round trip; see the port.
+    def find_all(self, transfers: Sequence[Transfer], deadline_s: float) -> list[Findings]:
+        """Read everything about transfers in one round trip; see the port.
 
         What a server that is away, or late, holds is None; the others' parts are there.
         """
-        reads = Reads(transfer)
-        replies = self._link.try_packed(reads.packed, deadline_s=deadline_s)
-        if again := reads.asked_again(replies, self._link.scripts):
-            commands = [command for _, _, command in again]
+        reads = [Reads(transfer) for transfer in transfers]
+        packed = [one for read in reads for one in read.packed]
+        replies = self._link.try_packed(packed, deadline_s=deadline_s)
+        found, again, place = [], [], 0
+        for read in reads:
+            own = replies[place : place + read.count]
+            place += read.count
+            found.append(own)
+            again += [(own, *asked) for asked in read.asked_again(own, self._link.scripts)]
+        if again:
+            commands = [command for *_, command in again]
             others = self._link.try_run(commands, deadline_s=deadline_s)
-            for (first, last, _), reply in zip(again, others, strict=True):
-                replies[first:last] = [reply, *[None] * (last - first - 1)]
-        return reads.findings(replies, self._lists, self._outage)
+            for (own, first, last, _), reply in zip(again, others, strict=True):
+                own[first:last] = [reply, *[None] * (last - first - 1)]
+        return [
+            read.findings(own, self._lists, self._outage)
+            for read, own in zip(reads, found, strict=True)
+        ]
 
-    def find_all(self, transfers: Sequence[Transfer], deadline_s: float) -> list[Findings]:
-        """Read everything about transfers; see the port."""
-        return [self.find(transfer, deadline_s) for transfer in transfers]
+    def find(self, transfer: Transfer, deadline_s: float) -> Findings:
+        """Do as `find_all` for one transfer."""
+        return self.find_all([transfer], deadline_s)[0]
 
     def is_available(self, payer: bytes) -> bool:
         """Say whether the server of a payer's account answered when it was last asked."""
@@ -97,19 +97,19 @@ class RedisStore:
         self, record: DecisionRecord, body: bytes, now_ms: int, deadline_s: float | None = None
     ) -> Committed:
         """Store a decision if its request id is free; see the port."""
-        return self._commit(record, body, now_ms, deadline_s, b"")
+        call = self._call(record, body, now_ms, b"")
+        return self._said(record, self._link.run([call], deadline_s=deadline_s)[0])
 
     def commit_all(
         self, entries: Sequence[tuple[DecisionRecord, bytes]], now_ms: int, deadline_s: float
     ) -> list[Committed | StoreUnavailableError]:
-        """Store decisions whose request ids are free; see the port."""
-        said: list[Committed | StoreUnavailableError] = []
-        for record, body in entries:
-            try:
-                said.append(self.commit(record, body, now_ms, deadline_s))
-            except StoreUnavailableError as error:
-                said.append(error)
-        return said
+        """Store decisions whose request ids are free, in one round trip; see the port."""
+        calls = [self._call(record, body, now_ms, b"") for record, body in entries]
+        replies = self._link.try_run(calls, deadline_s=deadline_s)
+        return [
+            reply if isinstance(reply, StoreUnavailableError) else self._said(record, reply)
+            for (record, _), reply in zip(entries, replies, strict=True)
+        ]
 
     def commit_again(self, record: DecisionRecord, body: bytes, now_ms: int) -> Committed:
         """Do as `commit` with a decision that was sent before; its journal entry says so.
@@ -117,48 +117,16 @@ class RedisStore:
         A content without the mark JOURNAL never takes the place of another one: it is the older.
         """
         is_marked = DegradedPart.JOURNAL in record.decision.degraded
-        return self._commit(record, body, now_ms, None, b"1" if is_marked else b"2")
+        call = self._call(record, body, now_ms, b"1" if is_marked else b"2")
+        return self._said(record, self._link.run([call])[0])
 
-    def _commit(
-        self,
-        record: DecisionRecord,
-        body: bytes,
-        now_ms: int,
-        deadline_s: float | None,
-        again: bytes,
-    ) -> Committed:
-        transfer, decision = record.transfer, record.decision
-        payer, bucket = transfer.payer.account, bucket_of(transfer.payer.account)
-        payee = transfer.payee.account if transfer.payee is not None else b""
-        own_keys = (
-            keys.account(payer),
-            keys.request(payer, request_digest(transfer)),
-            keys.decision(decision.decision_id),
-            keys.journal(bucket),
-            keys.outbox(bucket),
-            keys.recorded(decision.decision_id),
-            keys.epoch(bucket),
-        )
-        args = (
-            now_ms,
-            self._lives.window_ms,
-            self._lives.memory_ms,
-            transfer.request_digest,
-            decision.decision_id,
-            answer_of(record),
-            record.payer_change,
-            body,
-            payee,
-            record.payee_change,
-            keys.decision_prefix(bucket),
-            payer,
-            *_new_links(record, again),
-        )
-        call = self._link.scripts.call("commit", own_keys, args)
-        reply = self._link.run([call], deadline_s=deadline_s)[0]
+    def _call(self, record: DecisionRecord, body: bytes, now_ms: int, again: bytes) -> Command:
+        return commit_call(self._link.scripts, self._lives, record, body, now_ms, again)
+
+    def _said(self, record: DecisionRecord, reply: list[bytes]) -> Committed:
         if reply[0] == b"first":
             return Committed(stored_request(reply[1], reply[2]))
-        self._tell(record, payee, bucket, reply[2:])
+        self._tell(record, reply[2:])
         return Committed(entry=reply[1])
 
     def journaled(self, decision_id: str, deadline_s: float) -> tuple[bytes, bytes] | None:
@@ -292,12 +260,14 @@ class RedisStore:
         reply: list[Any] = self._link.run([self._link.scripts.call(script, script_keys, args)])[0]
         return reply
 
-    def _tell(
-        self, record: DecisionRecord, payee: bytes, bucket: int, outbox_ids: list[bytes]
-    ) -> None:
+    def _tell(self, record: DecisionRecord, outbox_ids: list[bytes]) -> None:
         """Tell the relay what commit.lua put into the outbox, in its order."""
-        ids = iter(outbox_ids)
-        if outbox_ids and payee:
+        if not outbox_ids:
+            return
+        transfer, ids = record.transfer, iter(outbox_ids)
+        bucket = bucket_of(transfer.payer.account)
+        payee = transfer.payee.account if transfer.payee is not None else b""
+        if payee:
             links = b"".join(token for token, _ in record.payee_sightings)
             receipt = Message(bucket, next(ids), payee, RECEIVE, record.payee_change, links)
             self._relay.tell(receipt)
@@ -316,19 +286,3 @@ def on_record(record: DecisionRecord, reconciled: Reconciled | None = None) -> D
     payee = transfer.payee.account if transfer.payee is not None else b""
     payer = transfer.payer.account
     return DecisionOnRecord(payer, payee, record.payer_change, record.decision, reconciled)
-
-
-def answer_of(record: DecisionRecord) -> bytes:
-    """Return what is held under a decision's key."""
-    transfer = record.transfer
-    payee = transfer.payee.account if transfer.payee is not None else b""
-    head = ANSWER_HEAD.pack(transfer.payer.account, payee, record.payer_change)
-    return head + encode(record.decision)
-
-
-def _new_links(record: DecisionRecord, again: bytes) -> tuple[bytes, ...]:
-    """Return what commit.lua wants to know of links that do not know their account yet."""
-    of_payer, of_payee = record.payer_sightings, record.payee_sightings
-    new_to_payer = b"".join(token for token, _ in of_payer)
-    new_to_payee = b"".join(token for token, _ in of_payee)
-    return (new_to_payer, new_to_payee, again, *chain.from_iterable((*of_payer, *of_payee)))

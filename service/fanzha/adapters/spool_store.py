@@ -7,8 +7,9 @@ from typing import Final
 from fanzha.adapters import keys
 from fanzha.adapters.codec import encode
 from fanzha.adapters.reads import request_digest
+from fanzha.adapters.redis_commit import Lives, answer_of
 from fanzha.adapters.redis_link import Command
-from fanzha.adapters.redis_store import Lives, RedisStore, answer_of
+from fanzha.adapters.redis_store import RedisStore
 from fanzha.adapters.spool_book import Place, place_of
 from fanzha.domain.decision import Decision
 from fanzha.domain.errors import StoreUnavailableError

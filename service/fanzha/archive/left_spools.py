@@ -9,9 +9,10 @@ import msgspec
 from fanzha.adapters.clock import SystemClock
 from fanzha.adapters.kept import decode_report
 from fanzha.adapters.outage_memory import OutageMemory
+from fanzha.adapters.redis_commit import Lives
 from fanzha.adapters.redis_link import RedisLink
 from fanzha.adapters.redis_lists import CommittedLists
-from fanzha.adapters.redis_store import Lives, RedisStore
+from fanzha.adapters.redis_store import RedisStore
 from fanzha.adapters.relay import Relay
 from fanzha.adapters.spool_contents import Contents, body_at, contents_of, record_at, superseded_in
 from fanzha.adapters.spool_frames import unlocked_segments

@@ -14,8 +14,8 @@ from typing import Any, Final
 import msgspec
 import pyarrow as pa
 
+from fanzha.adapters.redis_commit import Lives
 from fanzha.adapters.redis_link import Command, RedisLink
-from fanzha.adapters.redis_store import Lives
 from fanzha.archive.rebuild_lists import LIST_KINDS, Lists
 from fanzha.archive.rebuild_marks import Marks
 from fanzha.archive.rebuild_reading import ArchiveRows, Surveyed

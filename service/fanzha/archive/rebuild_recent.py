@@ -7,8 +7,9 @@ from fanzha.adapters import keys
 from fanzha.adapters.codec import decode, decode_record
 from fanzha.adapters.outcome_history import field_of
 from fanzha.adapters.reads import request_digest
+from fanzha.adapters.redis_commit import Lives, answer_of
 from fanzha.adapters.redis_link import Command
-from fanzha.adapters.redis_store import EXECUTION_LIFE_MS, OUTCOME_LIFE_MS, Lives, answer_of
+from fanzha.adapters.redis_store import EXECUTION_LIFE_MS, OUTCOME_LIFE_MS
 from fanzha.adapters.relay import RECEIVED_LIFE_MS
 from fanzha.archive import schema
 from fanzha.domain.ids import bucket_of, time_ms_of_decision

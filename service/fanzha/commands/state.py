@@ -35,7 +35,7 @@ def rebuild(
     to be those of the service.
     """
     # It loads the kernel; other commands do without it.
-    from fanzha.adapters.redis_store import Lives  # noqa: PLC0415
+    from fanzha.adapters.redis_commit import Lives  # noqa: PLC0415
     from fanzha.archive.rebuild import rebuild as rebuild_state  # noqa: PLC0415
 
     settings = read_settings()
