@@ -1,4 +1,4 @@
-"""CEL: compiles the atoms of rules, and evaluates all of them as one program."""
+"""CEL: compiles the atoms of rules, each by itself; see `fanzha.policy.program` for all at once."""
 
 import re
 from collections.abc import Mapping
@@ -9,21 +9,12 @@ from typing import Any, Final
 
 from cel_expr_python import cel  # type: ignore[import-untyped]
 
-from fanzha.features.manifest import FEATURE_INDEX
-from fanzha.policy.fact import (
-    CONTEXT_FAMILIES,
-    Fact,
-    FactFamily,
-    FactType,
-    FactValue,
-    Sources,
-)
+from fanzha.policy.fact import CONTEXT_FAMILIES, Fact, FactFamily, FactValue
 from fanzha.policy.facts import FACT_BY_NAME, FACTS
 
 _ERROR: Final = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): (.*)")
 _UNDECLARED: Final = re.compile(r"undeclared reference to '([^']*)'")
 _NAME: Final = re.compile(r"[A-Za-z_]\w*")
-_EVERY_FACT: Final[frozenset[str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +53,15 @@ class Atom:
 
 
 @cache
-def _environment(without: frozenset[str]) -> Any:  # noqa: ANN401 - the library has no types
+def environment(without: frozenset[str] = frozenset()) -> Any:  # noqa: ANN401 - the library has no types
+    """Return the CEL environment that declares all facts but some."""
     types = {fact.name: getattr(cel.Type, fact.type.value) for fact in FACTS}
     return cel.NewEnv(variables={name: x for name, x in types.items() if name not in without})
 
 
 def _compiles(source: str, without: frozenset[str]) -> bool:
     try:
-        _environment(without).compile(source)
+        environment(without).compile(source)
     except RuntimeError:
         return False
     return True
@@ -78,7 +70,7 @@ def _compiles(source: str, without: frozenset[str]) -> bool:
 def compile_atom(source: str) -> Atom | tuple[AtomFault, ...]:
     """Return the compiled atom, or all its faults."""
     try:
-        expression = _environment(_EVERY_FACT).compile(source)
+        expression = environment().compile(source)
     except RuntimeError as error:
         return _compile_faults(str(error))
     if expression.return_type() != cel.Type.BOOL:
@@ -132,53 +124,3 @@ def _compile_faults(message: str) -> tuple[AtomFault, ...]:
             text += "; write numbers with a decimal point, such as 5.0"
         faults.append(AtomFault(int(column) - 1 if line == "1" else 0, text))
     return tuple(faults) or (AtomFault(0, message.splitlines()[0]),)
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """All atoms of a policy as one CEL list, with the facts that they name."""
-
-    atoms: tuple[str, ...]
-    numbers: tuple[tuple[str, int], ...]
-    """Facts that are numbers of the vector, with their places: read in one go."""
-    others: tuple[Fact, ...]
-    expression: Any = field(repr=False, compare=False)
-
-    def values(self, sources: Sources) -> dict[str, FactValue]:
-        """Return the values of all facts that the atoms name."""
-        vector = sources.vector
-        values: dict[str, FactValue] = {name: vector[place] for name, place in self.numbers}
-        for fact in self.others:
-            values[fact.name] = fact.read(sources)
-        return values
-
-    def truths(self, values: Mapping[str, FactValue]) -> list[bool] | None:
-        """Return for each atom whether it holds, or None when evaluation failed."""
-        if not self.atoms:
-            return []
-        try:
-            truths = self.expression.eval(data=values).plain_value()
-        except (RuntimeError, TypeError, ValueError):
-            return None
-        # An error in any atom makes the whole list an error, which arrives as text.
-        return truths if type(truths) is list else None
-
-
-def compile_program(atoms: tuple[Atom, ...]) -> Program:
-    """Return one program of distinct atoms.
-
-    Raises:
-        RuntimeError: the atoms compile alone, but not together.
-
-    """
-    sources = tuple(atom.source for atom in atoms)
-    facts = tuple(dict.fromkeys(fact for atom in atoms for fact in atom.facts))
-    numbers = [fact for fact in facts if fact.type is FactType.DOUBLE and fact.feature]
-    # The line break ends a comment at the end of an atom.
-    listed = ",".join(f"({source}\n)" for source in sources)
-    return Program(
-        atoms=sources,
-        numbers=tuple((fact.name, FEATURE_INDEX[fact.feature]) for fact in numbers),
-        others=tuple(fact for fact in facts if fact not in numbers),
-        expression=_environment(_EVERY_FACT).compile(f"[{listed}]"),
-    )

@@ -1,7 +1,7 @@
 """What a fact declares about itself: what rules may name, and what "unknown" means for them."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
@@ -78,6 +78,8 @@ class Fact:
     read: Callable[[Sources], FactValue]
     feature: str = ""
     """Feature that the value comes from; empty when it comes from elsewhere."""
+    codes: Mapping[float, FactValue] | None = field(default=None, hash=False)
+    """What the feature's numbers say; any other one is unknown. None: a number, as it is."""
 
 
 def flag_fact(
@@ -87,7 +89,6 @@ def flag_fact(
     *,
     meaning: str,
     unknown: str,
-    feature: str = "",
 ) -> Fact:
     """Return a fact that is true only when it is known to be."""
     return Fact(
@@ -99,7 +100,6 @@ def flag_fact(
         unknown_value=False,
         ordinary=False,
         read=read,
-        feature=feature,
     )
 
 
@@ -119,15 +119,41 @@ def number_fact(
     )
 
 
-def name_fact(
+def coded_fact(
     name: str,
     family: FactFamily,
-    read: Callable[[Sources], str],
+    codes: Mapping[float, FactValue],
+    place: int,
     *,
     meaning: str,
     unknown: str,
-    ordinary: str,
-    feature: str = "",
+    ordinary: bool | str,
+    feature: str,
 ) -> Fact:
-    """Return a fact that is the name of an enum's member, empty when it is unknown."""
-    return Fact(name, family, FactType.STRING, meaning, unknown, "", ordinary, read, feature)
+    """Return a flag, or the name of an enum's member, that a feature says as a number.
+
+    Args:
+        name: the fact's name.
+        family: where it comes from.
+        codes: what each number says.
+        place: the feature's place in the vector.
+        meaning: what it says.
+        unknown: when it is unknown; a flag is false then, a name empty.
+        ordinary: value of an ordinary, harmless transfer.
+        feature: the feature's name.
+
+    """
+    kind = FactType.STRING if isinstance(ordinary, str) else FactType.BOOL
+    nothing: FactValue = "" if kind is FactType.STRING else False
+    return Fact(
+        name,
+        family,
+        kind,
+        meaning,
+        unknown,
+        nothing,
+        ordinary,
+        lambda sources: codes.get(sources.vector[place], nothing),
+        feature,
+        codes,
+    )

@@ -1,6 +1,5 @@
 """Facts that are features of the vector, under the features' own names."""
 
-from collections.abc import Callable
 from enum import IntEnum
 from typing import Final
 
@@ -13,7 +12,7 @@ from fanzha.domain.vocabulary import (
     TransferSpeed,
 )
 from fanzha.features.manifest import FEATURE_INDEX, FEATURES
-from fanzha.policy.fact import Fact, FactFamily, Sources, flag_fact, name_fact, number_fact
+from fanzha.policy.fact import Fact, FactFamily, coded_fact, number_fact
 
 _FAMILIES: Final = {
     "amount": FactFamily.AMOUNT,
@@ -108,19 +107,17 @@ def _number(name: str) -> Fact:
     )
 
 
-def _has_code(index: int, code: float) -> Callable[[Sources], bool]:
-    return lambda sources: sources.vector[index] == code
-
-
 def _flag(name: str) -> Fact:
     index = FEATURE_INDEX[name]
     feature = FEATURES[index]
-    return flag_fact(
+    return coded_fact(
         name,
         _FAMILIES[feature.family],
-        _has_code(index, 1.0),
+        {1.0: True},
+        index,
         meaning=feature.meaning,
         unknown=feature.unknown,
+        ordinary=False,
         feature=name,
     )
 
@@ -128,12 +125,14 @@ def _flag(name: str) -> Fact:
 def _known_code(name: str, feature_name: str, code: float, meaning: str) -> Fact:
     """Return a customer's fact that is true when a feature is known to have the code."""
     index = FEATURE_INDEX[feature_name]
-    return flag_fact(
+    return coded_fact(
         name,
         FactFamily.CUSTOMER,
-        _has_code(index, code),
+        {float(code): True},
+        index,
         meaning=meaning,
         unknown=FEATURES[index].unknown,
+        ordinary=False,
         feature=feature_name,
     )
 
@@ -143,10 +142,11 @@ def _code(name: str) -> Fact:
     index = FEATURE_INDEX[name]
     feature = FEATURES[index]
     names = {float(member): member.name for member in enum if member}
-    return name_fact(
+    return coded_fact(
         name,
         family,
-        lambda sources: names.get(sources.vector[index], ""),
+        names,
+        index,
         meaning=f"{feature.meaning} One of {', '.join(names.values())}.",
         unknown=feature.unknown,
         ordinary=ordinary,

@@ -9,7 +9,7 @@ from fanzha.domain.decision import Reason
 from fanzha.domain.model import Head
 from fanzha.domain.vocabulary import Channel, CustomerSegment, DecisionKind
 from fanzha.file_shape import Loc
-from fanzha.policy.atoms import Atom, Program, compile_program
+from fanzha.policy.atoms import Atom
 from fanzha.policy.control_share import ControlShare
 from fanzha.policy.facts import HEAD_OF_FACT
 from fanzha.policy.guards import (
@@ -33,6 +33,7 @@ from fanzha.policy.policy_file import (
     ThresholdTableShape,
     TypologyShape,
 )
+from fanzha.policy.program import Program, compile_program
 from fanzha.policy.wording import ReasonTemplate
 
 DEFAULT_POLICY: Final = Path(__file__).parent / "data" / "policy.yaml"
@@ -267,7 +268,6 @@ def _rule(
     zone: tzinfo,
 ) -> Rule:
     is_hard = shape.rule_class == "hard"
-    places = {source: place for place, source in enumerate(program.atoms)}
     until = shape.valid_until
     return Rule(
         id=shape.id,
@@ -282,7 +282,7 @@ def _rule(
         prompt_topic=shape.prompt_topic,
         hold_ms=hold_ms if shape.hold_hours is None else shape.hold_hours * _HOUR_MS,
         evidence=frozenset(atom.family for atom in atoms if atom.is_evidence),
-        atoms=frozenset() if is_hard else frozenset(places[atom.source] for atom in atoms),
+        mask=0 if is_hard else program.mask(atom.source for atom in atoms),
         holds_for=holds_for(atoms) if is_hard else frozenset(),
         head=_head(atoms),
     )

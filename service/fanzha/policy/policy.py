@@ -9,11 +9,11 @@ from fanzha.domain.decision import Reason
 from fanzha.domain.evidence import Evidence
 from fanzha.domain.model import Head
 from fanzha.domain.vocabulary import Channel, CustomerSegment, DecisionKind
-from fanzha.policy.atoms import Program
 from fanzha.policy.control_share import ControlShare
 from fanzha.policy.degraded import GapRules
 from fanzha.policy.fact import FactFamily, FactValue, Sources
 from fanzha.policy.list_facts import is_payee_involved, is_payer_involved
+from fanzha.policy.program import Program
 from fanzha.policy.prompts import PromptTopic
 from fanzha.policy.wording import ReasonTemplate
 
@@ -35,6 +35,7 @@ class Involved:
 
 
 NOT_INVOLVED: Final = Involved(payer=False, payee=False)
+_NO_VALUES: Final[Mapping[str, FactValue]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +86,8 @@ class Rule:
     hold_ms: int
     evidence: frozenset[FactFamily]
     """Families of the atoms that say something about fraud."""
-    atoms: frozenset[int]
-    """Places of its atoms in the program; empty for class HARD."""
+    mask: int
+    """Its atoms, see `Program.mask`; 0 for class HARD."""
     holds_for: frozenset[Involved]
     """Hard evidence for which it holds; for class HARD only."""
     head: Head | None
@@ -106,6 +107,7 @@ class Fired:
     shadow: tuple[Rule, ...]
     involved: Involved
     values: Mapping[str, FactValue]
+    """Empty where no rule holds."""
     is_complete: bool
     """False: the program failed, and only rules of class HARD were looked at."""
 
@@ -141,22 +143,21 @@ class Policy:
         program at run time can switch them off.
         """
         involved = _involved(sources.evidence)
-        values = self.program.values(sources)
-        truths = self.program.truths(values)
-        held = {place for place, holds in enumerate(truths or ()) if holds}
+        given = self.program.given(sources)
+        held = self.program.held(given)
         fired: list[Rule] = []
         if involved != NOT_INVOLVED:
             fired += [rule for rule in self.hard_rules if involved in rule.holds_for]
         if held:
-            fired += [rule for rule in self.other_rules if rule.atoms <= held]
+            fired += [rule for rule in self.other_rules if held & rule.mask == rule.mask]
         if fired:
             fired = [rule for rule in fired if rule.valid_from_ms <= now_ms < rule.valid_until_ms]
         return Fired(
-            live=tuple(rule for rule in fired if rule.is_live) if fired else (),
-            shadow=tuple(rule for rule in fired if not rule.is_live) if fired else (),
+            live=tuple([rule for rule in fired if rule.is_live]),
+            shadow=tuple([rule for rule in fired if not rule.is_live]),
             involved=involved,
-            values=values,
-            is_complete=truths is not None,
+            values=self.program.by_name(given) if fired else _NO_VALUES,
+            is_complete=held is not None,
         )
 
 

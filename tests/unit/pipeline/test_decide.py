@@ -365,7 +365,7 @@ class TestClampsAtRunTime:
     def test_a_hard_rule_without_hard_evidence_confirms(self) -> None:
         held = POLICY.hard_rules[0]
         everywhere = replace(POLICY.other_rules[0], rule_class=held.rule_class, action=held.action)
-        policy = replace(POLICY, other_rules=(replace(everywhere, atoms=frozenset()),))
+        policy = replace(POLICY, other_rules=(replace(everywhere, mask=0),))
 
         decision = decided(vector=a_vector(pair_times_paid=0), policy=policy).decision
 

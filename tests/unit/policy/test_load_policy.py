@@ -62,7 +62,7 @@ def test_distinct_conditions_are_evaluated_once(tmp_path: Path) -> None:
     policy = a_policy(tmp_path, rule.format("one"), rule.format("two"))
 
     assert policy.program.atoms == ("screen_shared",)
-    assert [fact.name for fact in policy.program.others] == ["screen_shared"]
+    assert policy.program.flags.names == ("screen_shared",)
 
 
 def test_a_comment_in_a_condition_does_not_swallow_the_next(tmp_path: Path) -> None:
@@ -72,7 +72,9 @@ def test_a_comment_in_a_condition_does_not_swallow_the_next(tmp_path: Path) -> N
         "owner: test, mode: live, reason: {code: EXAMPLE, zh: 示例, en: Example}}",
     )
 
-    assert policy.program.truths({"screen_shared": True, "new_device": False}) == [True, False]
+    given = {"numbers": [], "flags": [True, False], "words": []}
+    assert policy.program.flags.names == ("screen_shared", "new_device")
+    assert policy.program.held(given) == policy.program.mask(["screen_shared // why"])
 
 
 @pytest.mark.parametrize("fact", FACTS, ids=lambda fact: fact.name)
