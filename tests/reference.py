@@ -13,6 +13,7 @@ from typing import Any, Literal, cast, get_args, get_origin
 import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from tests.call_budget import BUDGET, STEPS, limits
 from tests.feature_codes import codes_of
 from tests.feature_example import example
 
@@ -412,6 +413,22 @@ def roles_file() -> str:
     return table("key,default,meaning", rows)
 
 
+def call_budget() -> str:
+    """Return the table of calls that each step may make."""
+    alone, together = BUDGET.values()
+    rows = [
+        (
+            step,
+            ", ".join(code(function.__qualname__) for function in STEPS.get(step, ())),
+            *(f"{BUDGET[wave][step]} ({least} to {most})"
+              for wave in BUDGET for least, most in [limits(wave, step)]),
+        )
+        for step in alone
+    ]  # fmt: skip
+    rows.append(("all", "", str(sum(alone.values())), str(sum(together.values()))))
+    return table("step,begins in,alone,in a wave of 32", rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "features": features,
     "ablation": ablation,
@@ -435,6 +452,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "open rpcs": open_rpcs,
     "degraded": degraded,
     "roles file": roles_file,
+    "call budget": call_budget,
 }
 
 

@@ -138,7 +138,7 @@ class App:
         reporter = Reporter(
             clock, decisions, reports, self.keeper.spool, record_wait_s, lives.window_ms
         )
-        assessor = Assessor(
+        assessor = self.assessor = Assessor(
             clock=clock,
             randomness=os.urandom,
             store=self.store,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.bench import explanation, one_row
+from tests.bench import explanation, one_row, plain_python
 
 from fanzha.features.kernel import feature_vector
 from fanzha.features.manifest import FEATURE_INDEX
@@ -49,3 +49,15 @@ def test_explanations_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(x["least"] <= x["median"] <= x["most"] for x in figures.values())
     assert figures["reasons_us"]["least"] > 0
     assert figures["contributions_nodes"]["median"] > 1000
+
+
+def test_plain_python_is_measured_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plain_python, "REQUESTS", 5)
+    monkeypatch.setattr(plain_python, "ROUNDS", 2)
+
+    figures = plain_python.measure()
+
+    steps = {"protobuf_us", "convert_in_us", "validate_us", "record_us", "convert_out_us"}
+    assert figures.keys() == {"plain_python_over_protobuf", *steps}
+    assert all(x["least"] <= x["median"] <= x["most"] for x in figures.values())
+    assert figures["plain_python_over_protobuf"]["least"] > 1

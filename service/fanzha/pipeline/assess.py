@@ -101,17 +101,19 @@ class Assessor:
         steps.done("validate")
         self._gather(_left(attempts), now_ms)
         steps.done("gather")
-        self._score(_left(attempts), models)
+        left = _left(attempts)
+        self._score(left, models)
         steps.done("score")
-        for attempt in _left(attempts):
+        for attempt in left:
             self._try(attempt, self._decide, models, now_ms)
         steps.done("decide")
+        left = _left(left)
         # Only now: what a shadow says, or that it fails, can no longer reach the decision.
-        shadows = [self.shadows.score(models.shadow, one.features) for one in _left(attempts)]
+        shadows = [self.shadows.score(models.shadow, one.features) for one in left]
         steps.done("shadow")
-        for attempt, shadow in zip(_left(attempts), shadows, strict=True):
+        for attempt, shadow in zip(left, shadows, strict=True):
             self._try(attempt, self._write_down, shadow, steps.us, now_ms)
-        self._record(_left(attempts))
+        self._record(_left(left))
         return attempts
 
     def _validate(self, attempt: Attempt, now_ms: int) -> None:

@@ -14,7 +14,7 @@ from fanzha.domain.errors import (
     RequestIdReusedError,
     StoreUnavailableError,
 )
-from fanzha.domain.evidence import AccountState, Evidence, LinkState
+from fanzha.domain.evidence import AccountState, Evidence
 from fanzha.domain.record import DecisionRecord
 from fanzha.domain.scored import Scored
 from fanzha.domain.transfer import Transfer
@@ -103,7 +103,7 @@ def to_record(
         vector=scored.vector,
         payer_seq=_seq(evidence.payer),
         payee_seq=_seq(evidence.payee),
-        link_seqs=tuple([_seq(link) for link in evidence.links]),
+        link_seqs=tuple([NO_STATE if link is None else link.seq for link in evidence.links]),
         payer_change=changes.payer,
         payee_change=changes.payee,
         payer_sightings=changes.payer_sightings,
@@ -114,7 +114,7 @@ def to_record(
     )
 
 
-def _seq(state: AccountState | LinkState | None) -> int:
+def _seq(state: AccountState | None) -> int:
     return NO_STATE if state is None else state.seq
 
 

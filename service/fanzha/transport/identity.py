@@ -113,11 +113,19 @@ def telling(identifiers: Iterable[str]) -> tuple[str, ...]:
 
     Longer ones than any that is taken are left out: Unicode's forms take quadratic time to make.
     """
-    likely = [raw for raw in identifiers if raw and len(raw) <= _IDENTIFIER_MAX]
-    together = _unspelled_together(_BETWEEN.join(likely), len(likely))
+    likely = [raw for raw in identifiers if raw]
+    joined = _BETWEEN.join(likely)
+    if len(joined) > _IDENTIFIER_MAX:
+        likely = [raw for raw in likely if len(raw) <= _IDENTIFIER_MAX]
+        joined = _BETWEEN.join(likely)
+    together = _unspelled_together(joined, len(likely))
     plain = map(_unspelled, likely) if together is None else together.split(_BETWEEN)
-    bare = [raw.removeprefix("86") for raw in plain]
-    return tuple([raw for raw in bare if len(raw) >= _TELLING_LENGTH])
+    told = []
+    for text in plain:
+        bare = text.removeprefix("86")
+        if len(bare) >= _TELLING_LENGTH:
+            told.append(bare)
+    return tuple(told)
 
 
 def none_tells(names: Collection[str], told: tuple[str, ...]) -> bool:
@@ -159,6 +167,6 @@ def _unspelled_together(joined: str, count: int) -> str | None:
 
     None: they are not plain enough for it, and each has to be looked at by itself.
     """
-    if not joined.isascii() or joined.count(_BETWEEN) >= max(1, count):
+    if not joined.isascii() or joined.count(_BETWEEN) > max(0, count - 1):
         return None
     return joined.encode().translate(_LOWER, _PUNCTUATION_BUT_BETWEEN).decode()
