@@ -1,7 +1,7 @@
 """What the pipeline's ports ask for, in plain Python: nothing outside the process is needed."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -85,6 +85,9 @@ class FakeStore:
         links = tuple(None if token is None else self.links[token].state() for token in tokens)
         return without(self.lacks, Findings(ours, theirs, tuple(known), "lists-1", None, links))
 
+    def find_all(self, transfers: Sequence[Transfer], deadline_s: float) -> list[Findings]:
+        return [self.find(transfer, deadline_s) for transfer in transfers]
+
 
 def without(lacks: frozenset[DegradedPart], findings: Findings) -> Findings:
     """Return findings of which parts could not be read."""
@@ -114,6 +117,17 @@ class MemoryJournal:
             raise StoreUnavailableError("Redis is away")
         self.records.append(record)
         return Committed()
+
+    def commit_all(
+        self, records: Sequence[tuple[DecisionRecord, bytes, int]], deadline_s: float
+    ) -> list[Committed | StoreUnavailableError]:
+        done: list[Committed | StoreUnavailableError] = []
+        for record, body, now_ms in records:
+            try:
+                done.append(self.commit(record, body, now_ms, deadline_s))
+            except StoreUnavailableError as error:
+                done.append(error)
+        return done
 
     def journaled(self, decision_id: str, deadline_s: float) -> tuple[bytes, bytes] | None:
         return None

@@ -16,7 +16,7 @@ import msgspec
 from fanzha.adapters import keys, templates
 from fanzha.adapters.codec import decode_decision
 from fanzha.adapters.outage_memory import OutageMemory
-from fanzha.adapters.redis_link import Command, Scripts
+from fanzha.adapters.redis_link import Command, RedisLink, Scripts
 from fanzha.adapters.redis_lists import CommittedLists
 from fanzha.adapters.redis_wire import Packed, Refusal
 from fanzha.domain.errors import StoreUnavailableError
@@ -46,14 +46,9 @@ class Reads:
     """The reads of one transfer: both accounts, the lists of its contacts, its links."""
 
     __slots__ = (
-        "_contacts",
-        "_digest",
-        "_distinct_links",
-        "_links",
-        "_parties",
-        "_transfer",
+        "_contacts", "_digest", "_distinct_links", "_links", "_parties", "_transfer", "count",
         "packed",
-    )
+    )  # fmt: skip
 
     def __init__(self, transfer: Transfer) -> None:
         """Write the commands."""
@@ -77,22 +72,26 @@ class Reads:
         packed += [fill(token[-1], token.hex().encode()) for token in self._distinct_links]
         self.packed: list[Packed] = packed
         """What is asked."""
+        self.count = sum([count for _, count, _ in packed])
+        """So many replies belong to it."""
 
-    def asked_again(self, replies: list[Any], scripts: Scripts) -> list[tuple[int, int, Command]]:
+    def asked_again(
+        self, start: int, replies: list[Any], scripts: Scripts
+    ) -> list[tuple[int, int, Command]]:
         """Return what has to be asked in another way: first and last place of replies, command.
 
         Args:
+            start: place of the first reply that belongs to this.
             replies: to what was asked; an exception where there is none.
             scripts: how an account is read in one step.
         """
-        again = []
+        again, place = [], start
         for number, (_, token) in enumerate(self._parties):
-            place = number * _OF_ACCOUNT
-            if _is_unusual(replies[place : place + _OF_ACCOUNT], is_payer=number == 0):
-                call = self._gather(token, scripts, is_payer=number == 0)
-                again.append((place, place + _OF_ACCOUNT, call))
-        place = len(self._parties) * _OF_ACCOUNT
-        if Refusal in map(type, replies[place:]):
+            after = place + _OF_ACCOUNT
+            if _is_unusual(replies[place:after], is_payer=number == 0):
+                again.append((place, after, self._gather(token, scripts, is_payer=number == 0)))
+            place = after
+        if Refusal in map(type, replies[place : start + self.count]):
             rest = [templates.contact(token) for _, token in self._contacts]
             rest += [templates.link(token) for token in self._distinct_links]
             again += [
@@ -111,32 +110,38 @@ class Reads:
         args = (payee.account[:8] if payee else b"", keys.decision_prefix(bucket))
         return scripts.call("gather", (*own, keys.request(token, self._digest)), args)
 
-    def findings(self, replies: list[Any], lists: CommittedLists, outage: OutageMemory) -> Findings:
+    def findings(
+        self, start: int, replies: list[Any], lists: CommittedLists, outage: OutageMemory
+    ) -> Findings:
         """Return what the replies say.
 
         Args:
+            start: place of the first reply that belongs to this.
             replies: to what was asked; where it was asked again, that reply stands first of those
                 it takes the place of. An exception where there is none.
             lists: knows which list entries are in effect.
             outage: what this worker answered while Redis was away.
         """
-        parties, transfer = self._parties, self._transfer
+        parties, place = self._parties, start + _OF_ACCOUNT
         payee_account = parties[1][1] if len(parties) > 1 else b""
-        payer = _account(replies[:_OF_ACCOUNT], payee_account[:8])
-        payee = _account(replies[_OF_ACCOUNT : 2 * _OF_ACCOUNT], b"") if payee_account else None
-        accounts = (payer, payee) if payee_account else (payer,)
-        place = len(parties) * _OF_ACCOUNT
-        held = [None if account is None else account.entries for account in accounts]
-        held += [_or_none(reply) for reply in replies[place : place + len(self._contacts)]]
-        read, version, is_whole = self._lists(held, lists)
-        links = [_link(reply) for reply in replies[place + len(self._contacts) :]]
+        payer = _account(replies[start:place], payee_account[:8])
+        held = [None if payer is None else payer.entries]
+        payee = None
+        if payee_account:
+            payee = _account(replies[place : place + _OF_ACCOUNT], b"")
+            held.append(None if payee is None else payee.entries)
+            place += _OF_ACCOUNT
+        after = place + len(self._contacts)
+        held += [_or_none(reply) for reply in replies[place:after]]
+        links = [_link(reply) for reply in replies[after : start + self.count]]
         found = dict(zip(self._distinct_links, links, strict=True))
+        read, version, is_whole = self._lists(held, lists)
         return Findings(
             payer=None if payer is None else payer.state,
             payee=None if payee is None else payee.state,
             entries=read,
             lists_version=version,
-            stored=outage.answer(transfer, None if payer is None else payer.stored),
+            stored=outage.answer(self._transfer, None if payer is None else payer.stored),
             links=tuple([None if token is None else found[token] for token in self._links]),
             has_all_lists=is_whole,
         )
@@ -167,6 +172,27 @@ class Reads:
             read = (*copied, *(read or ())) if copied or read is not None else None
             version = (lists.copy_version() if unread else "") or version
         return read, version, is_whole
+
+
+def replies_to(reads: Sequence[Reads], link: RedisLink, deadline_s: float) -> list[Any]:
+    """Ask for several transfers at once; return the replies, those of one behind the other's.
+
+    Args:
+        reads: of the transfers.
+        link: to Redis.
+        deadline_s: instant of the monotonic clock, in seconds; what is later is an exception.
+    """
+    packed = [one for each in reads for one in each.packed]
+    replies = link.try_packed(packed, deadline_s=deadline_s)
+    start, again = 0, list[tuple[int, int, Command]]()
+    for each in reads:
+        again += each.asked_again(start, replies, link.scripts)
+        start += each.count
+    if again:
+        others = link.try_run([command for _, _, command in again], deadline_s=deadline_s)
+        for (first, last, _), reply in zip(again, others, strict=True):
+            replies[first:last] = [reply, *[None] * (last - first - 1)]
+    return replies
 
 
 def request_digest(transfer: Transfer) -> bytes:

@@ -1,17 +1,19 @@
 """History, lists, stored answers and the journal, in Redis."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import accumulate, chain
 from typing import Any
 
 from fanzha.adapters import keys
 from fanzha.adapters.codec import decode_decision, decode_record, encode
+from fanzha.adapters.commits import commit_call, messages_of
 from fanzha.adapters.outage_memory import OutageMemory
 from fanzha.adapters.outcome_history import field_of, history_of
-from fanzha.adapters.reads import ANSWER_HEAD, Reads, request_digest, stored_request
-from fanzha.adapters.redis_link import RedisLink
+from fanzha.adapters.reads import ANSWER_HEAD, Reads, replies_to, stored_request
+from fanzha.adapters.redis_link import Command, RedisLink
 from fanzha.adapters.redis_lists import CommittedLists
-from fanzha.adapters.relay import RECEIVE, SIGHTING, Message, Relay
+from fanzha.adapters.relay import Relay
 from fanzha.domain.errors import StoreUnavailableError
 from fanzha.domain.ids import bucket_of, bucket_of_decision, time_ms_of_decision
 from fanzha.domain.outcomes import OutcomeHistory
@@ -75,14 +77,17 @@ class RedisStore:
 
         What a server that is away, or late, holds is None; the others' parts are there.
         """
-        reads = Reads(transfer)
-        replies = self._link.try_packed(reads.packed, deadline_s=deadline_s)
-        if again := reads.asked_again(replies, self._link.scripts):
-            commands = [command for _, _, command in again]
-            others = self._link.try_run(commands, deadline_s=deadline_s)
-            for (first, last, _), reply in zip(again, others, strict=True):
-                replies[first:last] = [reply, *[None] * (last - first - 1)]
-        return reads.findings(replies, self._lists, self._outage)
+        return self.find_all((transfer,), deadline_s)[0]
+
+    def find_all(self, transfers: Sequence[Transfer], deadline_s: float) -> list[Findings]:
+        """Read everything about several transfers in one round trip; see the port."""
+        reads = [Reads(transfer) for transfer in transfers]
+        replies = replies_to(reads, self._link, deadline_s)
+        starts = accumulate([each.count for each in reads], initial=0)
+        return [
+            each.findings(start, replies, self._lists, self._outage)
+            for start, each in zip(starts, reads, strict=False)
+        ]
 
     def is_available(self, payer: bytes) -> bool:
         """Say whether the server of a payer's account answered when it was last asked."""
@@ -102,6 +107,17 @@ class RedisStore:
         is_marked = DegradedPart.JOURNAL in record.decision.degraded
         return self._commit(record, body, now_ms, None, b"1" if is_marked else b"2")
 
+    def commit_all(
+        self, records: Sequence[tuple[DecisionRecord, bytes, int]], deadline_s: float
+    ) -> list[Committed | StoreUnavailableError]:
+        """Store several decisions in one round trip; see the port."""
+        calls = [self._call(record, body, now_ms, b"") for record, body, now_ms in records]
+        replies = self._link.try_run(calls, deadline_s=deadline_s)
+        return [
+            reply if isinstance(reply, StoreUnavailableError) else self._committed(record, reply)
+            for (record, _, _), reply in zip(records, replies, strict=True)
+        ]
+
     def _commit(
         self,
         record: DecisionRecord,
@@ -110,38 +126,19 @@ class RedisStore:
         deadline_s: float | None,
         again: bytes,
     ) -> Committed:
-        transfer, decision = record.transfer, record.decision
-        payer, bucket = transfer.payer.account, bucket_of(transfer.payer.account)
-        payee = transfer.payee.account if transfer.payee is not None else b""
-        own_keys = (
-            keys.account(payer),
-            keys.request(payer, request_digest(transfer)),
-            keys.decision(decision.decision_id),
-            keys.journal(bucket),
-            keys.outbox(bucket),
-            keys.recorded(decision.decision_id),
-            keys.epoch(bucket),
-        )
-        args = (
-            now_ms,
-            self._lives.window_ms,
-            self._lives.memory_ms,
-            transfer.request_digest,
-            decision.decision_id,
-            answer_of(record),
-            record.payer_change,
-            body,
-            payee,
-            record.payee_change,
-            keys.decision_prefix(bucket),
-            payer,
-            *_new_links(record, again),
-        )
-        call = self._link.scripts.call("commit", own_keys, args)
-        reply = self._link.run([call], deadline_s=deadline_s)[0]
+        call = self._call(record, body, now_ms, again)
+        return self._committed(record, self._link.run([call], deadline_s=deadline_s)[0])
+
+    def _call(self, record: DecisionRecord, body: bytes, now_ms: int, again: bytes) -> Command:
+        lives = (self._lives.window_ms, self._lives.memory_ms)
+        answer = answer_of(record)
+        return commit_call(self._link.scripts, record, answer, body, now_ms, lives, again)
+
+    def _committed(self, record: DecisionRecord, reply: list[Any]) -> Committed:
         if reply[0] == b"first":
             return Committed(stored_request(reply[1], reply[2]))
-        self._tell(record, payee, bucket, reply[2:])
+        for message in messages_of(record, reply[2:]):
+            self._relay.tell(message)
         return Committed(entry=reply[1])
 
     def journaled(self, decision_id: str, deadline_s: float) -> tuple[bytes, bytes] | None:
@@ -275,19 +272,6 @@ class RedisStore:
         reply: list[Any] = self._link.run([self._link.scripts.call(script, script_keys, args)])[0]
         return reply
 
-    def _tell(
-        self, record: DecisionRecord, payee: bytes, bucket: int, outbox_ids: list[bytes]
-    ) -> None:
-        """Tell the relay what commit.lua put into the outbox, in its order."""
-        ids = iter(outbox_ids)
-        if outbox_ids and payee:
-            links = b"".join(token for token, _ in record.payee_sightings)
-            receipt = Message(bucket, next(ids), payee, RECEIVE, record.payee_change, links)
-            self._relay.tell(receipt)
-        sightings = chain(record.payer_sightings, record.payee_sightings)
-        for outbox_id, (token, change) in zip(ids, sightings, strict=False):
-            self._relay.tell(Message(bucket, outbox_id, token, SIGHTING, change))
-
     def _hint(self, bucket: int, outbox_id: bytes) -> None:
         if outbox_id:
             self._relay.hint(bucket, outbox_id)
@@ -307,11 +291,3 @@ def answer_of(record: DecisionRecord) -> bytes:
     payee = transfer.payee.account if transfer.payee is not None else b""
     head = ANSWER_HEAD.pack(transfer.payer.account, payee, record.payer_change)
     return head + encode(record.decision)
-
-
-def _new_links(record: DecisionRecord, again: bytes) -> tuple[bytes, ...]:
-    """Return what commit.lua wants to know of links that do not know their account yet."""
-    of_payer, of_payee = record.payer_sightings, record.payee_sightings
-    new_to_payer = b"".join(token for token, _ in of_payer)
-    new_to_payee = b"".join(token for token, _ in of_payee)
-    return (new_to_payer, new_to_payee, again, *chain.from_iterable((*of_payer, *of_payee)))

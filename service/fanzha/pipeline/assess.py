@@ -3,16 +3,22 @@
 from dataclasses import dataclass
 from datetime import tzinfo
 
+import numpy as np
+import numpy.typing as npt
+
 from fanzha.domain.decision import Decision
+from fanzha.domain.evidence import Evidence
 from fanzha.domain.ids import bucket_of, new_decision_id
-from fanzha.domain.transfer import TransferDraft
+from fanzha.domain.record import DecisionRecord
+from fanzha.domain.scored import Scored
+from fanzha.domain.transfer import Transfer, TransferDraft
 from fanzha.domain.vocabulary import DegradedPart
 from fanzha.pipeline.answer import Answer
 from fanzha.pipeline.budget import Budget
 from fanzha.pipeline.decide import decide
 from fanzha.pipeline.explain import explainer
 from fanzha.pipeline.gather import gather, missing_parts
-from fanzha.pipeline.ports import Clock, Models, Randomness, Store
+from fanzha.pipeline.ports import Clock, Models, Randomness, ServedModels, Store
 from fanzha.pipeline.record import Recorder, Recording, to_record
 from fanzha.pipeline.score import score
 from fanzha.pipeline.shadow import Shadows
@@ -68,6 +74,30 @@ class Assessor:
 
         scored, features = score(transfer, evidence, models.champion, self.zone)
         steps.done("score")
+        entry = self.judge(transfer, evidence, scored, features, models, now_ms, steps)
+        return Recording(entry, self.recorder, now_ms, budget.record_by_s)
+
+    def judge(
+        self,
+        transfer: Transfer,
+        evidence: Evidence,
+        scored: Scored,
+        features: npt.NDArray[np.float32],
+        models: ServedModels,
+        now_ms: int,
+        steps: Steps,
+    ) -> DecisionRecord:
+        """Decide, and return the record of it; nothing holds it yet.
+
+        Args:
+            transfer: a valid transfer.
+            evidence: what is known about it; no stored answer.
+            scored: what the model says.
+            features: float32 of shape (features,).
+            models: those that are served at this moment.
+            now_ms: the service's clock, milliseconds since 1970 UTC.
+            steps: times what is done here.
+        """
         missing = missing_parts(transfer, evidence)
         if not scored.score:
             missing = (*missing, DegradedPart.MODEL)
@@ -92,7 +122,6 @@ class Assessor:
         # Only now: what a shadow says, or that it fails, can no longer reach the decision.
         shadow = self.shadows.score(models.shadow, features)
         steps.done("shadow")
-        entry = to_record(
+        return to_record(
             transfer, evidence, scored, decided.decision, decided.shadow_reasons, shadow, steps.us
         )
-        return Recording(entry, self.recorder, now_ms, budget.record_by_s)

@@ -1,10 +1,12 @@
 """Reads everything that is known about a transfer, in one round trip. Decides nothing."""
 
+from collections.abc import Sequence
+
 from fanzha.domain.errors import RequestIdReusedError
 from fanzha.domain.evidence import Evidence, ListHit
 from fanzha.domain.transfer import Transfer
 from fanzha.domain.vocabulary import DegradedPart
-from fanzha.pipeline.ports import Store
+from fanzha.pipeline.ports import Findings, Store
 
 
 def gather(
@@ -22,7 +24,31 @@ def gather(
     Raises:
         RequestIdReusedError: the request id was used in the window with another body.
     """
-    findings = store.find(transfer, deadline_s)
+    return _evidence(transfer, store.find(transfer, deadline_s), now_ms, window_ms)
+
+
+def gather_all(
+    transfers: Sequence[tuple[Transfer, int]], store: Store, window_ms: int, deadline_s: float
+) -> list[Evidence | RequestIdReusedError]:
+    """Return for each transfer what `gather` returns or raises, after one round trip for all.
+
+    Args:
+        transfers: each with the service's clock at its turn, milliseconds since 1970 UTC.
+        store: where history, lists and answers lie.
+        window_ms: idempotency window in milliseconds.
+        deadline_s: instant of the monotonic clock, in seconds; what is later is left out.
+    """
+    found = store.find_all([transfer for transfer, _ in transfers], deadline_s)
+    gathered: list[Evidence | RequestIdReusedError] = []
+    for (transfer, now_ms), findings in zip(transfers, found, strict=True):
+        try:
+            gathered.append(_evidence(transfer, findings, now_ms, window_ms))
+        except RequestIdReusedError as error:
+            gathered.append(error)
+    return gathered
+
+
+def _evidence(transfer: Transfer, findings: Findings, now_ms: int, window_ms: int) -> Evidence:
     hits = None
     if findings.entries is not None:
         # Of those in force the newest of a kind counts: one that is not yet or no longer in force

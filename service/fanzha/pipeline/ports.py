@@ -1,6 +1,6 @@
 """What the pipeline needs from outside: a few methods each, met by `adapters` and by test fakes."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fanzha.domain.decision import Decision, FraudTypeGuess, Reason, Score
+from fanzha.domain.errors import StoreUnavailableError
 from fanzha.domain.evidence import NO_LINKS, AccountState, LinkState, ListSubject, WatchlistEntry
 from fanzha.domain.model import Head
 from fanzha.domain.outcomes import OutcomeHistory
@@ -77,6 +78,10 @@ class Store(Protocol):
         """
         ...
 
+    def find_all(self, transfers: Sequence[Transfer], deadline_s: float) -> list[Findings]:
+        """Read everything about several transfers in one round trip; see `find`."""
+        ...
+
 
 class Model(Protocol):
     """One model, loaded and checked."""
@@ -143,6 +148,16 @@ class Journal(Protocol):
 
         Raises:
             StoreUnavailableError: the store did not confirm; it may or may not hold the decision.
+        """
+        ...
+
+    def commit_all(
+        self, records: Sequence[tuple[DecisionRecord, bytes, int]], deadline_s: float
+    ) -> list[Committed | StoreUnavailableError]:
+        """Do as `commit` with several decisions of different payers in one round trip.
+
+        Each comes with its bytes, and the service's clock at its turn; returns for each what
+        `commit` returns or raises.
         """
         ...
 

@@ -17,7 +17,7 @@ from fanzha.domain.vocabulary import DegradedPart
 from fanzha.features.facts import UTC_OFFSET_S
 from fanzha.pipeline.answer import Repeated
 from fanzha.pipeline.changes import changes_of
-from fanzha.pipeline.ports import Codec, Journal, StoredRequest
+from fanzha.pipeline.ports import Codec, Committed, Journal, StoredRequest
 from fanzha.pipeline.spool_ports import Spool
 
 _FACT: Final = Struct("<q")
@@ -98,7 +98,13 @@ class Recording:
     """A decision on its way to both places; `finish` waits until it may be answered."""
 
     def __init__(
-        self, entry: DecisionRecord, places: Recorder, now_ms: int, deadline_s: float
+        self,
+        entry: DecisionRecord,
+        places: Recorder,
+        now_ms: int,
+        deadline_s: float,
+        *,
+        is_one_of_many: bool = False,
     ) -> None:
         """Send the decision to both places.
 
@@ -108,6 +114,7 @@ class Recording:
             now_ms: the service's clock, milliseconds since 1970 UTC.
             deadline_s: instant of time.monotonic() until which the store may confirm, and after
                 which a disk that is late is not waited for where the store has confirmed.
+            is_one_of_many: `fanzha.pipeline.record_all` sends it, with others.
 
         Raises:
             RequestIdReusedError: another body came first under the same request id.
@@ -122,22 +129,37 @@ class Recording:
         self._journal_entry: bytes | None = None
         self._answer: Decision | None = None
         self._repeated: Repeated | None = None
-        self._begin()
+        if is_one_of_many:
+            return
+        body = self.spooled()
+        if body is not None:
+            try:
+                self.committed(places.journal.commit(entry, body, now_ms, deadline_s))
+            except StoreUnavailableError as error:
+                self.committed(error)
 
-    def _begin(self) -> None:
+    def spooled(self) -> bytes | None:
+        """Send it to the spool; return the bytes for the store, None if it had to take them alone.
+
+        Raises: as the constructor does.
+        """
         entry, places = self._entry, self._places
         body = places.codec.encode(entry)
         try:
             self._ticket = places.spool.append(entry.decision.decision_id, body)
         except NotRecordedError:
             self._answer = self._store_alone(None)
-            return
-        try:
-            committed = places.journal.commit(entry, body, self._now_ms, self._deadline_s)
-        except StoreUnavailableError:
+            return None
+        return body
+
+    def committed(self, committed: Committed | StoreUnavailableError) -> None:
+        """Take note of what became of it in the store. Raises: as the constructor does."""
+        entry, places = self._entry, self._places
+        if isinstance(committed, StoreUnavailableError):
             self._mark()
             return
         if committed.first is not None:
+            assert self._ticket is not None  # noqa: S101 - for the type checker
             places.spool.supersede(self._ticket, entry.decision.decision_id)
             first = _same_body(entry, committed.first)
             self._repeated = places.repeat(first, self._deadline_s)

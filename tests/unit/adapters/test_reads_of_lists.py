@@ -54,9 +54,9 @@ class World:
     def findings(self, *replies: Any) -> Findings:
         reads = Reads(TRANSFER)
         flat = [reply for party in replies for reply in party]
-        assert sum(count for _, count, _ in reads.packed) == len(flat)
-        assert not reads.asked_again(flat, Scripts())
-        return reads.findings(flat, self.lists, OutageMemory(7_200_000))
+        assert reads.count == len(flat)
+        assert not reads.asked_again(0, flat, Scripts())
+        return reads.findings(0, flat, self.lists, OutageMemory(7_200_000))
 
 
 def a_payer(*entries: bytes) -> list[Any]:
