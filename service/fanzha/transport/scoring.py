@@ -1,15 +1,16 @@
 """ScoringService: convert, call, convert."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import grpc
 
-from fanzha.domain.errors import FieldFault, InvalidFieldsError
+from fanzha.domain.errors import DeadlinePassedError, FieldFault, InvalidFieldsError
 from fanzha.pipeline.aftermath import Reporter
 from fanzha.pipeline.answer import Answer
 from fanzha.pipeline.assess import Assessor, Attempt
 from fanzha.pipeline.budget import Budgets
+from fanzha.pipeline.waves import waves
 from fanzha.transport.convert import to_draft, to_response
 from fanzha.transport.guard import Guard
 from fanzha.transport.identity import Tokens
@@ -76,9 +77,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         # A limit counts transfers, however they are packed; one is paid for at the door.
         for bucket in caller.buckets:
             bucket.owe(len(request.requests) - 1)
-        results: list[Answer | Exception] = []
-        for wave in waves(request.requests):
-            results += self._begin(wave, caller.name, context)
+        results = self._begin(request.requests, caller.name, context)
         answers = [one for one in results if not isinstance(one, Exception)]
         return Later(
             when_all(answers),
@@ -106,15 +105,26 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         caller: str,
         context: grpc.ServicerContext,
     ) -> list[Answer | Exception]:
-        """Judge some items of a batch together."""
+        """Judge the items of a batch, as many together as their order allows."""
         found: list[Attempt | Exception] = []
         for request in requests:
             try:
-                # Each item has a budget of its own; the client's deadline is for all of them.
                 found.append(self._attempt(request, caller, context))
             except Exception as error:  # noqa: BLE001 - one item's error is that item's answer
                 found.append(error)
-        self._assessor.begin_all([one for one in found if isinstance(one, Attempt)])
+        attempts = [one for one in found if isinstance(one, Attempt)]
+        for wave in waves([one.draft.transfer for one in attempts]):
+            together = [attempts[place] for place in wave]
+            try:
+                # Each wave has a budget of its own; the client's deadline is for all of them.
+                budget = self._budgets.begin(context.time_remaining())
+            except DeadlinePassedError as error:
+                for attempt in together:
+                    attempt.error = error
+                continue
+            for attempt in together:
+                attempt.budget = budget
+            self._assessor.begin_all(together)
         return [
             one if isinstance(one, Exception) else one.error or _given(one.answer) for one in found
         ]
@@ -124,27 +134,6 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
     ) -> Attempt:
         budget = self._budgets.begin(context.time_remaining())
         return Attempt(to_draft(request, caller, self._tokens), budget)
-
-
-def waves(
-    requests: Iterable[scoring.ScoreTransferRequest],
-) -> Iterator[list[scoring.ScoreTransferRequest]]:
-    """Yield the items of a batch in their order, in parts that are judged together.
-
-    No payer comes twice in one part, so that each item sees what the ones before it did to the
-    payer's account. What they did to a payee's arrives by the relay, a moment later, as ever.
-    """
-    part: list[scoring.ScoreTransferRequest] = []
-    paying: set[str] = set()
-    for request in requests:
-        payer = request.transfer.payer.account
-        if payer in paying:
-            yield part
-            part, paying = [], set()
-        part.append(request)
-        paying.add(payer)
-    if part:
-        yield part
 
 
 def _given(answer: Answer | None) -> Answer:
