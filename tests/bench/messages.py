@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fanzha.v1 import scoring_pb2 as scoring
 from fanzha.v1 import transfer_pb2 as wire
 
-ACCOUNTS = 20_000
+ACCOUNTS = 5_000
 
 
 def requests(seed: int, accounts: int = ACCOUNTS) -> Iterator[scoring.ScoreTransferRequest]:
