@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
-from tests.bench import explanation, feature_build, one_row, plain_python
+from tests.bench import explanation, feature_build, one_decision, one_row, plain_python
 from tests.bench.machine import Spread, describe, pin_to_one_core
 from tests.model_folders import champion_folder
 
@@ -24,6 +24,8 @@ def main() -> None:
     machine = describe(pin_to_one_core())
     with console.status("one row: kernel and ONNX beside an empty graph"):
         figures: dict[str, Spread] = one_row.measure(champion_folder(ROOT / "models"))
+    with console.status("one decision: facts to answer, beside an empty graph and program"):
+        figures |= one_decision.measure(champion_folder(ROOT / "models"))
     with console.status("reasons: contributions of the champion, and of 500 trees of depth 8"):
         figures |= explanation.measure(champion_folder(ROOT / "models"))
     with console.status("plain Python: convert, validate, record, convert; beside protobuf"):

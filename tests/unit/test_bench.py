@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.bench import explanation, one_row, plain_python
+from tests.bench import explanation, one_decision, one_row, plain_python
 
 from fanzha.features.kernel import feature_vector
 from fanzha.features.manifest import FEATURE_INDEX
@@ -38,6 +38,16 @@ def test_every_figure_has_its_spread(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert "kernel_onnx_over_identity" in figures
     assert all(x["least"] <= x["median"] <= x["most"] for x in figures.values())
+
+
+def test_decisions_are_measured_beside_their_floors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(one_decision, "ROWS", 70)
+    monkeypatch.setattr(one_decision, "ROUNDS", 3)
+
+    figures = one_decision.measure(CHAMPION)
+
+    assert {"policy_over_empty_program", "score_and_decide_over_identity"} <= set(figures)
+    assert all(0 < x["least"] <= x["median"] <= x["most"] for x in figures.values())
 
 
 def test_explanations_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,6 +97,8 @@ class OnnxModel:
 
     def scores(self, vectors: npt.NDArray[np.float32]) -> list[Score]:
         """Return the scores of vectors, float32 (rows, features)."""
+        if len(vectors) == 1:
+            return [self.score(vectors[0])]
         return [self._score(margins) for margins in self.margins(vectors).tolist()]
 
     def _margins_of(self, vector: npt.NDArray[np.float32]) -> list[float]:

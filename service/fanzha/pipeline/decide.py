@@ -13,7 +13,7 @@ What the model says beside its score, `explain` tells: for answers that are not 
 """
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -86,17 +86,80 @@ def decide(
     gaps = of_gaps(transfer, degraded, policy, is_spared=is_spared)
     findings += gaps
 
-    kind = max((finding.kind for finding in findings), default=DecisionKind.ALLOW)
-    in_control_share = (
-        kind == DecisionKind.CONFIRM
-        and not gaps
-        and _is_left_unprompted(transfer, evidence, scored, policy, findings, fired, now_ms)
+    said = _NOTHING_TO_SAY
+    if findings:
+        is_unprompted = not gaps and _is_left_unprompted(
+            transfer, evidence, scored, policy, findings, fired, now_ms
+        )
+        said = _say(
+            transfer,
+            findings,
+            policy,
+            prompts,
+            explain,
+            decision_id=decision_id,
+            now_ms=now_ms,
+            is_spared=is_spared,
+            is_unprompted=is_unprompted,
+        )
+    decision = Decision(
+        decision_id=decision_id,
+        request_id=transfer.request_id,
+        transfer_id=transfer.transfer_id,
+        kind=said.kind,
+        score=scored.score,
+        reasons=said.reasons,
+        prompt=said.prompt,
+        notice=said.notice,
+        hold_until_ms=said.hold_until_ms,
+        versions=Versions(
+            model="" if scored.score is None else scored.score.model_version,
+            policy=policy.version,
+            lists=evidence.lists_version,
+            service=service_version,
+        ),
+        degraded=degraded if fired.is_complete else _with_policy(degraded),
+        decide_time_ms=now_ms,
+        earlier_decision_id=evidence.earlier_decision_id,
+        fraud_types=said.fraud_types,
+        in_control_share=said.in_control_share,
     )
+    return Decided(decision, tuple([rule.reason.code for rule in fired.shadow]))
+
+
+class _Said(NamedTuple):
+    """What findings come to; most transfers have none."""
+
+    kind: DecisionKind = DecisionKind.ALLOW
+    reasons: tuple[Reason, ...] = ()
+    prompt: Prompt | None = None
+    notice: Notice | None = None
+    hold_until_ms: int | None = None
+    fraud_types: tuple[FraudTypeGuess, ...] = ()
+    in_control_share: bool = False
+
+
+_NOTHING_TO_SAY: Final = _Said()
+
+
+def _say(
+    transfer: Transfer,
+    findings: list[Finding],
+    policy: Policy,
+    prompts: PromptCatalogue,
+    explain: Explain,
+    *,
+    decision_id: str,
+    now_ms: int,
+    is_spared: bool,
+    is_unprompted: bool,
+) -> _Said:
+    """Return the gravest of the findings, the words for it, and all reasons."""
+    kind = max(finding.kind for finding in findings)
+    in_control_share = kind == DecisionKind.CONFIRM and is_unprompted
     if in_control_share:
         kind = DecisionKind.ALLOW
-    explained = NO_EXPLANATION
-    if kind != DecisionKind.ALLOW:
-        explained = explain(_head_of(findings))
+    explained = NO_EXPLANATION if kind == DecisionKind.ALLOW else explain(_head_of(findings))
     suspects_deceit = any(_suspects_deceit(finding) for finding in findings)
     fraud_types = explained.fraud_types if suspects_deceit else ()
     reasons = [_told(finding.reason, finding.kind, kind) for finding in findings]
@@ -107,29 +170,15 @@ def decide(
         _told(reason, max(scores, default=DecisionKind.UNSPECIFIED), kind)
         for reason in explained.reasons
     ]
-    decision = Decision(
-        decision_id=decision_id,
-        request_id=transfer.request_id,
-        transfer_id=transfer.transfer_id,
-        kind=kind,
-        score=scored.score,
-        reasons=tuple(reasons),
-        prompt=_prompt(transfer, kind, findings, fraud_types, policy, prompts),
-        notice=_notice(decision_id, kind, reasons, policy),
-        hold_until_ms=_hold_until_ms(now_ms, kind, findings),
-        versions=Versions(
-            model="" if scored.score is None else scored.score.model_version,
-            policy=policy.version,
-            lists=evidence.lists_version,
-            service=service_version,
-        ),
-        degraded=degraded if fired.is_complete else _with_policy(degraded),
-        decide_time_ms=now_ms,
-        earlier_decision_id=evidence.earlier_decision_id,
-        fraud_types=fraud_types[:_TYPES_SHOWN],
-        in_control_share=in_control_share,
+    return _Said(
+        kind,
+        tuple(reasons),
+        _prompt(transfer, kind, findings, fraud_types, policy, prompts),
+        _notice(decision_id, kind, reasons, policy),
+        _hold_until_ms(now_ms, kind, findings),
+        fraud_types[:_TYPES_SHOWN],
+        in_control_share,
     )
-    return Decided(decision, tuple(rule.reason.code for rule in fired.shadow))
 
 
 def _is_left_unprompted(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 from fanzha.domain.decision import Score
 from fanzha.domain.evidence import Evidence
@@ -51,8 +51,7 @@ CONTEXT_FAMILIES: Final = frozenset(
 rule; they do not count among the two families that a PAUSE needs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
+class Sources(NamedTuple):
     """Everything that facts are read from. `vector`: features in the order of the manifest."""
 
     transfer: Transfer

@@ -55,9 +55,11 @@ def is_essential(evidence: Evidence) -> bool:
 
     Rests on the registry alone: never on the type of party that the caller names.
     """
+    if not evidence.list_hits:
+        return False
     return any(
         hit.subject == ListSubject.PAYEE_ACCOUNT and hit.entry.kind == WatchlistKind.VERIFIED_BILLER
-        for hit in evidence.list_hits or ()
+        for hit in evidence.list_hits
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from fanzha.domain.decision import Reason
 from fanzha.domain.evidence import Evidence
@@ -99,8 +99,7 @@ class Rule:
         return len(self.evidence) > 1 or FactFamily.SCORE in self.evidence
 
 
-@dataclass(frozen=True, slots=True)
-class Fired:
+class Fired(NamedTuple):
     """Rules that hold, in order of precedence, and the facts that they were told by."""
 
     live: tuple[Rule, ...]
@@ -146,7 +145,7 @@ class Policy:
         given = self.program.given(sources)
         held = self.program.held(given)
         fired: list[Rule] = []
-        if involved != NOT_INVOLVED:
+        if involved.payer or involved.payee:
             fired += [rule for rule in self.hard_rules if involved in rule.holds_for]
         if held:
             fired += [rule for rule in self.other_rules if held & rule.mask == rule.mask]

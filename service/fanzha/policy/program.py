@@ -1,10 +1,11 @@
 """All atoms of a policy as one CEL program, evaluated once a decision.
 
 What CEL takes for a call is mostly the handing over of facts: a quarter of a microsecond for each
-that is a variable. So facts are three lists, of numbers, flags and words, and each atom binds the
-names that it uses to their places: `cel.bind(hour, numbers[7], hour < 5.0)`.
+that is a variable. So facts are three lists, of numbers, flags and words, and names are bound to
+their places in them: `cel.bind(hour, numbers[7], hour < 5.0)`.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -20,6 +21,8 @@ Given = dict[str, list[Any]]
 """Values of the facts that a program names, in its lists."""
 
 _LISTS: Final = {FactType.DOUBLE: "numbers", FactType.BOOL: "flags", FactType.STRING: "words"}
+_SHARED_MAX: Final = 12
+"""So many names are bound around all atoms; CEL nests up to 32 deep, atoms included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,7 @@ def compile_program(atoms: tuple[Atom, ...]) -> Program:
         for place, name in enumerate(found.names)
     }
     try:
-        expression = _bindings().compile(_listed([_bound(atom, places) for atom in atoms]))
+        expression = _bindings().compile(_bound_list(atoms, places))
         is_bound = True
     except RuntimeError:
         expression = environment().compile(_listed([f"({atom.source}\n)" for atom in atoms]))
@@ -124,14 +127,25 @@ def _bindings() -> Any:  # noqa: ANN401 - the library has no types
 
 
 def _listed(sources: list[str]) -> str:
+    """Return a CEL list."""
     return f"[{','.join(sources)}]"
 
 
-def _bound(atom: Atom, places: Mapping[str, str]) -> str:
-    # The line break ends a comment at the end of an atom.
-    source = f"({atom.source}\n)"
-    for fact in atom.facts:
-        source = f"cel.bind({fact.name}, {places[fact.name]}, {source})"
+def _bound_list(atoms: tuple[Atom, ...], places: Mapping[str, str]) -> str:
+    """Return the list of all atoms: what many name is bound once, around it, the rest in each."""
+    uses = Counter(fact.name for atom in atoms for fact in atom.facts)
+    shared = [name for name, count in uses.most_common(_SHARED_MAX) if count > 1]
+    bound = []
+    for atom in atoms:
+        own = [fact.name for fact in atom.facts if fact.name not in shared]
+        # The line break ends a comment at the end of an atom.
+        bound.append(_bind(own, places, f"({atom.source}\n)"))
+    return _bind(shared, places, _listed(bound))
+
+
+def _bind(names: list[str], places: Mapping[str, str], source: str) -> str:
+    for name in names:
+        source = f"cel.bind({name}, {places[name]}, {source})"
     return source
 
 
