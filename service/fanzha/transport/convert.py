@@ -2,7 +2,7 @@
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from fanzha.domain.decision import Decision, HeadScore, Notice, Prompt
+from fanzha.domain.decision import Decision, Notice, Prompt
 from fanzha.domain.transfer import NO_SESSION, Transfer, TransferDraft
 from fanzha.domain.vocabulary import (
     Channel,
@@ -78,38 +78,56 @@ def to_draft(request: scoring.ScoreTransferRequest, caller: str, tokens: Tokens)
 
 def to_stamp(time_ms: int) -> Timestamp:
     """Return a time in milliseconds since 1970 UTC as a Timestamp."""
-    return Timestamp(seconds=time_ms // 1000, nanos=time_ms % 1000 * 1_000_000)
+    stamp = Timestamp()
+    _set_time(stamp, time_ms)
+    return stamp
 
 
 def to_response(decision: Decision) -> scoring.ScoreTransferResponse:
     """Return the answer for a decision; the same decision gives the same message."""
-    versions, score = decision.versions, decision.score
-    response = scoring.ScoreTransferResponse(
-        decision_id=decision.decision_id,
-        request_id=decision.request_id,
-        transfer_id=decision.transfer_id,
-        decision=int(decision.kind),  # type: ignore[arg-type]
-        alert_level=int(decision.alert_level),  # type: ignore[arg-type]
-        score=None if score is None else score.points,
-        payee_mule_score=None if score is None else _points(score.payee_mule),
-        payer_mule_score=None if score is None else _points(score.payer_mule),
-        versions=scoring.Versions(
-            model_version=versions.model,
-            policy_version=versions.policy,
-            lists_version=versions.lists,
-            service_version=versions.service,
-        ),
-        decide_time=to_stamp(decision.decide_time_ms),
-        earlier_decision_id=decision.earlier_decision_id,
-        in_control_share=decision.in_control_share,
-    )
+    response = scoring.ScoreTransferResponse()
+    fill_response(response, decision)
+    return response
+
+
+def fill_response(response: scoring.ScoreTransferResponse, decision: Decision) -> None:
+    """Write the answer for a decision where it is to stand, such as in a batch's.
+
+    Field by field: to build messages first and have protobuf copy them takes three times as long.
+    """
+    response.decision_id = decision.decision_id
+    response.request_id = decision.request_id
+    response.transfer_id = decision.transfer_id
+    response.decision = int(decision.kind)  # type: ignore[assignment]
+    response.alert_level = int(decision.alert_level)  # type: ignore[assignment]
+    if (score := decision.score) is not None:
+        response.score = score.points
+        if score.payee_mule is not None:
+            response.payee_mule_score = score.payee_mule.points
+        if score.payer_mule is not None:
+            response.payer_mule_score = score.payer_mule.points
+    versions, stands_on = response.versions, decision.versions
+    versions.model_version = stands_on.model
+    versions.policy_version = stands_on.policy
+    versions.lists_version = stands_on.lists
+    versions.service_version = stands_on.service
+    _set_time(response.decide_time, decision.decide_time_ms)
+    response.earlier_decision_id = decision.earlier_decision_id
+    response.in_control_share = decision.in_control_share
+    if decision.degraded:
+        response.degraded_parts.extend(int(part) for part in decision.degraded)  # type: ignore[misc]
+    if decision.hold_until_ms is not None:
+        _set_time(response.hold_until_time, decision.hold_until_ms)
+    _fill_words(response, decision)
+
+
+def _fill_words(response: scoring.ScoreTransferResponse, decision: Decision) -> None:
+    """Write why, and what is to be said; an ALLOW has little of it."""
     for guess in decision.fraud_types:
         response.fraud_types.add(
             fraud_type=int(guess.fraud_type),
             probability=guess.probability,
         )
-    if decision.degraded:
-        response.degraded_parts.extend(int(part) for part in decision.degraded)  # type: ignore[misc]
     for reason in decision.reasons:
         response.internal_reasons.add(
             code=reason.code, text_zh=reason.text_zh, text_en=reason.text_en
@@ -122,13 +140,11 @@ def to_response(decision: Decision) -> scoring.ScoreTransferResponse:
         response.prompt.CopyFrom(_prompt(decision.prompt))
     if decision.notice is not None:
         response.notice.CopyFrom(_notice(decision.notice))
-    if decision.hold_until_ms is not None:
-        response.hold_until_time.CopyFrom(to_stamp(decision.hold_until_ms))
-    return response
 
 
-def _points(score: HeadScore | None) -> int | None:
-    return None if score is None else score.points
+def _set_time(stamp: Timestamp, time_ms: int) -> None:
+    stamp.seconds = time_ms // 1000
+    stamp.nanos = time_ms % 1000 * 1_000_000
 
 
 def _prompt(prompt: Prompt) -> scoring.Prompt:

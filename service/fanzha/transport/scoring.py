@@ -11,7 +11,7 @@ from fanzha.pipeline.answer import Answer
 from fanzha.pipeline.assess import Assessor, Attempt
 from fanzha.pipeline.budget import Budgets
 from fanzha.pipeline.waves import waves
-from fanzha.transport.convert import to_draft, to_response
+from fanzha.transport.convert import fill_response, to_draft, to_response
 from fanzha.transport.guard import Guard
 from fanzha.transport.identity import Tokens
 from fanzha.transport.later import Later, when_all
@@ -79,10 +79,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
             bucket.owe(len(request.requests) - 1)
         results = self._begin(request.requests, caller.name, context)
         answers = [one for one in results if not isinstance(one, Exception)]
-        return Later(
-            when_all(answers),
-            lambda: scoring.ScoreBatchResponse(results=[_result(one) for one in results]),
-        )
+        return Later(when_all(answers), lambda: _batch_of(results))
 
     def GetDecision(  # noqa: N802 - named by the proto
         self, request: scoring.GetDecisionRequest, context: grpc.ServicerContext
@@ -146,10 +143,18 @@ def _later(answer: Answer | None) -> Later:
     return Later(given.when_ready, lambda: to_response(given.finish()))
 
 
-def _result(answer: Answer | Exception) -> scoring.ScoreBatchResult:
+def _batch_of(results: list[Answer | Exception]) -> scoring.ScoreBatchResponse:
+    response = scoring.ScoreBatchResponse()
+    for answer in results:
+        _fill_result(response.results.add(), answer)
+    return response
+
+
+def _fill_result(result: scoring.ScoreBatchResult, answer: Answer | Exception) -> None:
     if isinstance(answer, Exception):
-        return scoring.ScoreBatchResult(error=to_call_error(to_failure(answer)))
+        result.error.CopyFrom(to_call_error(to_failure(answer)))
+        return
     try:
-        return scoring.ScoreBatchResult(response=to_response(answer.finish()))
+        fill_response(result.response, answer.finish())
     except Exception as error:  # noqa: BLE001 - one item's error is that item's answer
-        return scoring.ScoreBatchResult(error=to_call_error(to_failure(error)))
+        result.error.CopyFrom(to_call_error(to_failure(error)))
