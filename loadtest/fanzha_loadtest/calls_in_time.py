@@ -24,8 +24,9 @@ from fanzha_loadtest.http2 import OK, UNAVAILABLE, Call, Connection, trailer
 SCORE: Final = "/fanzha.v1.ScoringService/ScoreTransfer"
 Done = Callable[[int, bytes], None]
 """Told of a call that ended: gRPC status, and the message (b"" without one)."""
-OnEnd = Callable[[int, int, bytes], None]
-"""Told of an arrival that ended: its number within the load, gRPC status, message."""
+OnEnd = Callable[[int, int, bytes, int], None]
+"""Told of an arrival that ended: its number within the load, gRPC status, message, and microseconds
+since it was due."""
 
 _REFUSED: Final = 8
 _US: Final = 1_000_000
@@ -300,16 +301,16 @@ class OpenLoop:
 
         def ended(status: int, answer: bytes) -> None:
             self._open -= 1
+            spent_us = min(_LONGEST_US, max(1, int((time.perf_counter() - due) * _US)))
             if status == OK:
-                spent_us = int((time.perf_counter() - due) * _US)
-                load.histogram.record_value(min(_LONGEST_US, max(1, spent_us)))
+                load.histogram.record_value(spent_us)
             elif status == _REFUSED:
                 load.refused += 1
                 hint = trailer(self._lane.last_block, b"grpc-retry-pushback-ms")
                 load.hinted += hint is not None
             else:
                 load.failed[_NAMES.get(status, str(status))] += 1
-            on_end(number, status, answer)
+            on_end(number, status, answer, spent_us)
 
         self._lane.begin(message, ended)
 

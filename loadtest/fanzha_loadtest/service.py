@@ -85,6 +85,11 @@ class Service:
         return self._process.pid if self._process is not None else 0
 
     @property
+    def spool(self) -> Path:
+        """Folder of its spool."""
+        return self._data_dir / "spool"
+
+    @property
     def archive(self) -> Path:
         """Folder where it looks for archived decisions."""
         return self._data_dir / "archive"

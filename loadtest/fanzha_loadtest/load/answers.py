@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -28,6 +28,7 @@ _ASKED_AGAIN: Final = 200
 _PAID_AFTER_S: Final = (0.05, 0.5)
 _KNOWN_AFTER_S: Final = (0.3, 1.0)
 """Seconds from the answer to the execution's report, and to an outcome."""
+_KINDS: Final = {EXECUTION: "execution", OUTCOME: "outcome"}
 _VICTIMS_AT: Final = (("mobile", 0.92), ("online", 1.0))
 """Where victims pay, by cumulative share."""
 
@@ -74,15 +75,15 @@ class Kept:
     sample: list[ScoreTransferResponse] = field(default_factory=list)
     """Drawn evenly from all answers."""
     answers: int = 0
-    ids: list[str] | None = None
-    """Every decision id, where a run wants them all."""
+    on_record: Callable[[str, str], None] = lambda _kind, _name: None
+    """Told of everything that the service took: "decision", "execution" or "outcome", and the
+    decision's id."""
 
     def keep(self, attempt: Attempt, response: ScoreTransferResponse, rng: random.Random) -> None:
         """Keep an answer, perhaps."""
         self.lately.append((attempt, response.decision_id))
         self.answers += 1
-        if self.ids is not None:
-            self.ids.append(response.decision_id)
+        self.on_record("decision", response.decision_id)
         if len(self.sample) < _ASKED_AGAIN:
             self.sample.append(response)
         elif (place := rng.randrange(self.answers)) < _ASKED_AGAIN:
@@ -102,6 +103,8 @@ class Traffic:
         kept: Kept,
     ) -> None:
         self.seen = Seen()
+        self.on_latency: Callable[[int, int], None] | None = None
+        """Told of each call that ended: gRPC status, microseconds since it was due."""
         self._profile, self._phase = profile, phase
         self._attempts, self._rng, self._loop, self._kept = attempts, rng, loop, kept
         self._open: dict[int, tuple[Attempt, str]] = {}
@@ -116,9 +119,11 @@ class Traffic:
             number += 1
             yield attempt.request.SerializeToString()
 
-    def on_end(self, number: int, status: int, message: bytes) -> None:
-        """Take the end of a call."""
+    def on_end(self, number: int, status: int, message: bytes, spent_us: int) -> None:
+        """Take the end of a call, so many microseconds after it was due."""
         attempt, known = self._open.pop(number)
+        if self.on_latency is not None:
+            self.on_latency(status, spent_us)
         if status != _OK:
             return
         response = ScoreTransferResponse.FromString(message)
@@ -147,14 +152,16 @@ class Traffic:
         left = leaves(response, rng, is_fraud=fraud)
         if rng.random() < self._profile.executions:
             report = execution_of(response, left=left).SerializeToString()
-            self._send(rng.uniform(*_PAID_AFTER_S), EXECUTION, report)
+            self._send(rng.uniform(*_PAID_AFTER_S), EXECUTION, report, response.decision_id)
         if rng.random() < self._profile.outcomes:
             outcome = outcome_of(response, left=left, is_fraud=fraud).SerializeToString()
-            self._send(rng.uniform(*_KNOWN_AFTER_S), OUTCOME, outcome)
+            self._send(rng.uniform(*_KNOWN_AFTER_S), OUTCOME, outcome, response.decision_id)
 
-    def _send(self, delay_s: float, method: str, message: bytes) -> None:
+    def _send(self, delay_s: float, method: str, message: bytes, decision_id: str) -> None:
         def ended(status: int, _: bytes) -> None:
-            self.seen.taken[method] += status == _OK
+            if status == _OK:
+                self.seen.taken[method] += 1
+                self._kept.on_record(_KINDS[method], decision_id)
 
         self.seen.sent[method] += 1
         self._loop.later(delay_s, method, message, ended)

@@ -101,7 +101,7 @@ class Attempts:
             transfer.payee.CopyFrom(self._bank.known(payer, rng))
             transfer.payee_name_match = wire.NAME_MATCH_MATCH
         else:
-            transfer.payee.CopyFrom(self._bank.stranger(rng))
+            transfer.payee.CopyFrom(self._bank.stranger(payer, rng))
             transfer.payee_same_bank = False
 
     def _transfer(self, payer: int, channel: str, amount_minor: int) -> wire.Transfer:

@@ -63,7 +63,7 @@ class Bank:
         number = int(self.size.mules * rng.random() ** 2)
         return wire.Party(account=f"6217{number:012d}", type=wire.PARTY_TYPE_PERSON)
 
-    def stranger(self, rng: random.Random) -> wire.Party:
+    def stranger(self, _payer: int, rng: random.Random) -> wire.Party:
         """Draw a payee whom nobody knows yet."""
         account = f"6228{rng.getrandbits(40):013d}"
         return wire.Party(account=account, type=wire.PARTY_TYPE_PERSON)
@@ -71,8 +71,11 @@ class Bank:
     def known(self, payer: int, rng: random.Random) -> wire.Party:
         """Draw one of those whom a payer pays again and again, mostly the first of them."""
         which = int(_KNOWN * rng.random() ** 2)
-        number = facts_of(payer * 31 + which) % self.size.accounts
-        return self.party(number)
+        return self.party(self.another(facts_of(payer * 31 + which) % self.size.accounts, payer))
+
+    def another(self, number: int, payer: int) -> int:
+        """Return a customer, who is not the payer: nobody pays an account from itself."""
+        return number if number != payer else (number + 1) % self.size.accounts
 
     def party(self, number: int) -> wire.Party:
         """Return a customer as one side of a transfer."""
