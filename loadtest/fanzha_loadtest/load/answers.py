@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from fanzha.v1.scoring_pb2 import ScoreTransferResponse
-from fanzha_loadtest.calls_in_time import OpenLoop
+from fanzha_loadtest.chained_driver import ChainedDriver
+from fanzha_loadtest.http2 import OK
 from fanzha_loadtest.profile.profile import Phase, Profile
 from fanzha_loadtest.traffic.afterwards import (
     EXECUTION,
@@ -20,7 +21,6 @@ from fanzha_loadtest.traffic.afterwards import (
 from fanzha_loadtest.traffic.attempts import Attempt, Attempts
 from fanzha_loadtest.traffic.habits import CHANNELS
 
-_OK: Final = 0
 _REPEATABLE: Final = 500
 """Out of the newest so many answers one is drawn to be asked for again."""
 _ASKED_AGAIN: Final = 200
@@ -99,14 +99,14 @@ class Traffic:
         phase: Phase,
         attempts: Attempts,
         rng: random.Random,
-        loop: OpenLoop,
+        driver: ChainedDriver,
         kept: Kept,
     ) -> None:
         self.seen = Seen()
         self.on_latency: Callable[[int, int], None] | None = None
         """Told of each call that ended: gRPC status, microseconds since it was due."""
         self._profile, self._phase = profile, phase
-        self._attempts, self._rng, self._loop, self._kept = attempts, rng, loop, kept
+        self._attempts, self._rng, self._driver, self._kept = attempts, rng, driver, kept
         self._open: dict[int, tuple[Attempt, str]] = {}
         self._channels = profile.channels.shares
 
@@ -124,7 +124,7 @@ class Traffic:
         attempt, known = self._open.pop(number)
         if self.on_latency is not None:
             self.on_latency(status, spent_us)
-        if status != _OK:
+        if status != OK:
             return
         response = ScoreTransferResponse.FromString(message)
         if known:
@@ -158,10 +158,10 @@ class Traffic:
             self._send(rng.uniform(*_KNOWN_AFTER_S), OUTCOME, outcome, response.decision_id)
 
     def _send(self, delay_s: float, method: str, message: bytes, decision_id: str) -> None:
-        def ended(status: int, _: bytes) -> None:
-            if status == _OK:
+        def ended(status: int) -> None:
+            if status == OK:
                 self.seen.taken[method] += 1
                 self._kept.on_record(_KINDS[method], decision_id)
 
         self.seen.sent[method] += 1
-        self._loop.later(delay_s, method, message, ended)
+        self._driver.later(delay_s, method, message, ended)

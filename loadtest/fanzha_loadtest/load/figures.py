@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from fanzha_loadtest.calls_in_time import Load
+import grpc
+
+from fanzha_loadtest.driver import Load
 from fanzha_loadtest.load.answers import Seen
 from fanzha_loadtest.profile.profile import Phase
 
@@ -19,31 +21,50 @@ class Played:
 
 def whole(played: list[Played]) -> tuple[Load, Seen]:
     """Return what all phases together came to that count; warm-ups do not."""
-    counting = [one for one in played if one.phase.counts]
-    load, seen = Load(0.0, counting[0].load.limit), Seen()
-    for one in counting:
-        load.add(one.load)
-        seen.add(one.seen)
+    load, seen = Load(0.0, 0.0), Seen()
+    for one in played:
+        if one.phase.counts:
+            _add(load, one.load)
+            seen.add(one.seen)
+    load.offered_s = load.begun / max(load.seconds, 1e-9)
     return load, seen
+
+
+def _add(load: Load, other: Load) -> None:
+    load.seconds += other.seconds
+    load.histogram.add(other.histogram)
+    load.refusals.add(other.refusals)
+    load.other.update(other.other)
+    for name in ("answered", "refused", "hinted", "begun", "late"):
+        setattr(load, name, getattr(load, name) + getattr(other, name))
+    load.lag_max_s = max(load.lag_max_s, other.lag_max_s)
+
+
+def statuses(load: Load) -> dict[str, int]:
+    """Return how many calls were neither answered nor refused, by the name of their status."""
+    return {_NAMES.get(status, "NOT_ENDED"): count for status, count in load.other.items()}
+
+
+_NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
 
 
 def figures_of(load: Load, seen: Seen) -> dict[str, float]:
     """Return figures by name; what could not be measured is left out."""
     figures: dict[str, float] = {}
-    if load.due:
-        failed = sum(load.failed.values())
+    if load.begun:
+        failed = sum(load.other.values())
         figures |= {
-            "answered_share": load.answered / load.due,
-            "refused_share": load.refused / load.due,
-            "error_share": failed / load.due,
+            "answered_share": load.answered / load.begun,
+            "refused_share": load.refused / load.begun,
+            "error_share": failed / load.begun,
             "unhinted": load.refused - load.hinted,
         }
     if load.answered:
         figures |= {
-            "p50_ms": load.latency_ms(50),
-            "p99_ms": load.latency_ms(99),
-            "p999_ms": load.latency_ms(99.9),
-            "max_ms": load.histogram.get_max_value() / 1000,
+            "p50_ms": load.latency_ms(0.5),
+            "p99_ms": load.latency_ms(0.99),
+            "p999_ms": load.latency_ms(0.999),
+            "max_ms": load.latency_ms(1.0),
         }
     if answers := seen.count():
         figures |= {
@@ -70,12 +91,12 @@ def as_json(load: Load, seen: Seen) -> dict[str, Any]:
     seconds = max(load.seconds, 1e-9)
     return {
         "seconds": load.seconds,
-        "due": load.due,
-        "offered_per_s": round(load.due / seconds, 1),
+        "due": load.begun,
+        "offered_per_s": round(load.offered_s, 1),
         "answered": load.answered,
         "answered_per_s": round(load.answered / seconds, 1),
         "refused": load.refused,
-        "failed": dict(load.failed),
+        "failed": statuses(load),
         "decisions": decisions,
         "frauds": seen.count(is_fraud=True),
         "repeated": seen.repeated,
@@ -83,9 +104,7 @@ def as_json(load: Load, seen: Seen) -> dict[str, Any]:
         "taken": sum(seen.taken.values()),
         "figures": {name: round(value, 6) for name, value in figures_of(load, seen).items()},
         "driver": {
-            "lag_p99_ms": load.lag_ms(99),
-            "lag_max_ms": load.lag.get_max_value() / 1000,
-            "processor_share": round(load.processor_s / seconds, 3),
-            "lagged": load.driver_lagged,
+            "late_share": round(load.late / max(1, load.begun), 6),
+            "lag_max_ms": round(1000 * load.lag_max_s, 3),
         },
     }

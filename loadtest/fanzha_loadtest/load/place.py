@@ -8,7 +8,8 @@ from pathlib import Path
 
 import grpc
 
-from fanzha_loadtest.calls_in_time import Target
+from fanzha_loadtest.chained_driver import Target
+from fanzha_loadtest.http2 import client_context
 
 
 class PlaceError(Exception):
@@ -33,17 +34,17 @@ class Place:
             PlaceError: a file is missing or cannot be used.
 
         """
-        if self._files() is None:
+        files = self._files()
+        if files is None:
             return Target(self.addresses)
+        ca, key, certificate = files
         try:
-            context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=self.ca)
-            context.load_cert_chain(str(self.certificate), str(self.key))
+            context = client_context(ca, certificate, key)
         except (OSError, ssl.SSLError) as error:
             raise PlaceError(
                 f"the files of --tls-ca, --tls-cert and --tls-key cannot be used: {error}; name "
                 "readable PEM files that belong together"
             ) from error
-        context.set_alpn_protocols(["h2"])
         host = self.addresses[0].rpartition(":")[0].strip("[]")
         return Target(self.addresses, context, host)
 

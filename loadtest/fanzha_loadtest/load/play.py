@@ -11,7 +11,8 @@ import grpc
 
 from fanzha.v1.scoring_pb2 import GetDecisionRequest, ScoreTransferResponse
 from fanzha.v1.scoring_pb2_grpc import ScoringServiceStub
-from fanzha_loadtest.calls_in_time import LagLimit, Load, OpenLoop
+from fanzha_loadtest.chained_driver import ChainedDriver
+from fanzha_loadtest.driver import Load
 from fanzha_loadtest.load.answers import Kept, Seen, Traffic
 from fanzha_loadtest.load.figures import Played
 from fanzha_loadtest.load.place import Place
@@ -54,7 +55,10 @@ def play(
 
     """
     run, kept = Run(), Kept()
-    loop = _open_loop(profile, place)
+    given = profile.open_loop
+    driver = ChainedDriver(
+        place.target(), connections=given.connections, deadline_ms=given.deadline_ms
+    )
     users = Users(file, place, folder) if profile.has_users else None
     try:
         if users is not None:
@@ -66,16 +70,19 @@ def play(
             told(f"{phase.name}: {phase.mean_rate:,.0f} calls a second for {phase.seconds:g} s")
             if not phase.mean_rate:
                 time.sleep(phase.seconds)
-                run.played.append(Played(phase, Load(phase.seconds, _limit(profile)), Seen()))
+                run.played.append(Played(phase, Load(0.0, phase.seconds), Seen()))
                 continue
-            traffic = Traffic(profile, phase, attempts, rng, loop, kept)
-            load = loop.run(traffic.messages(), phase.rate_at, phase.seconds, traffic.on_end)
+            traffic = Traffic(profile, phase, attempts, rng, driver, kept)
+            driver.on_end = traffic.on_end
+            load = driver.open(
+                traffic.messages(), phase.rate_at, phase.seconds, rng.getrandbits(32)
+            )
             run.played.append(Played(phase, load, traffic.seen))
         if users is not None:
             told("the users end")
             run.users = users.result()
     finally:
-        loop.close()
+        driver.close()
         if users is not None:
             users.stop()
     told("decisions are looked for")
@@ -95,18 +102,3 @@ def found_again(place: Place, answers: list[ScoreTransferResponse]) -> int:
             except grpc.RpcError:
                 continue
     return found
-
-
-def _open_loop(profile: Profile, place: Place) -> OpenLoop:
-    given = profile.open_loop
-    return OpenLoop(
-        place.target(),
-        profile.seed,
-        connections=given.connections,
-        deadline_ms=given.deadline_ms,
-        limit=_limit(profile),
-    )
-
-
-def _limit(profile: Profile) -> LagLimit:
-    return LagLimit(profile.open_loop.lag_p99_ms_max, profile.open_loop.lag_ms_max)

@@ -75,8 +75,8 @@ def _pictures(run: Run) -> dict[str, str]:
         "rates": pictures.bars_beside(
             names,
             [
-                ("due", [one.load.due / one.load.seconds for one in measured], "#b9b9b9"),
-                ("answered", [one.load.answered / one.load.seconds for one in measured], "#3b78c2"),
+                ("due", [one.load.offered_s for one in measured], "#b9b9b9"),
+                ("answered", [one.load.goodput_s for one in measured], "#3b78c2"),
             ],
             "calls a second",
         ),

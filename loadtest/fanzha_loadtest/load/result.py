@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
+from fanzha_loadtest.driver import Load
 from fanzha_loadtest.load.figures import as_json, figures_of, whole
 from fanzha_loadtest.load.play import Run
 from fanzha_loadtest.profile.pass_lines import Verdict, judge
-from fanzha_loadtest.profile.profile import Profile
+from fanzha_loadtest.profile.profile import OpenLoopLimits, Profile
 
 
 class Exit(IntEnum):
@@ -53,9 +54,16 @@ def judge_run(profile: Profile, run: Run) -> Result:
     lagged = [
         one.phase.name
         for one in run.played
-        if one.phase.counts and one.load.due and one.load.driver_lagged
+        if one.phase.counts and _has_lagged(one.load, profile.open_loop)
     ]
     return Result(verdicts, lagged)
+
+
+def _has_lagged(load: Load, limits: OpenLoopLimits) -> bool:
+    """Return whether the driver was late too often or too long for the figures to count."""
+    return (
+        load.late > limits.late_share_max * load.begun or 1000 * load.lag_max_s > limits.lag_ms_max
+    )
 
 
 def result_as_json(run: Run, result: Result) -> dict[str, Any]:

@@ -64,10 +64,13 @@ class OpenLoopLimits(BaseModel):
 
     connections: Annotated[int, Field(ge=1, le=200)] = 4
     deadline_ms: Annotated[int, Field(ge=1, le=60_000)] = 1_000
-    lag_p99_ms_max: Annotated[
-        float, Field(gt=0, description="the driver's own lateness; beyond it the run is void")
-    ] = 5.0
-    lag_ms_max: Annotated[float, Field(gt=0, description="the same, of the latest call")] = 50.0
+    late_share_max: Annotated[
+        Share,
+        Field(description="calls that the driver sends over 1 ms late; beyond it the run is void"),
+    ] = 0.05
+    lag_ms_max: Annotated[
+        float, Field(gt=0, description="lateness of the latest of them; beyond it the run is void")
+    ] = 50.0
 
 
 class Phase(BaseModel):
@@ -135,8 +138,8 @@ class Profile(BaseModel):
             raise ValueError(f"{', '.join(sorted(NEED_USERS))} need a phase with users")
         if any(NEED_USERS & phase.pass_lines.given.keys() for phase in self.phases):
             raise ValueError("users are counted over all; draw their lines under pass")
-        if any(phase.rate_end == 0 == phase.rate for phase in self.phases):
-            raise ValueError("a rate that begins and ends at 0 sends nothing; leave both away")
+        if any(phase.rate_end is not None and not phase.rate for phase in self.phases):
+            raise ValueError("a rate that goes somewhere has to begin above 0; give rate too")
         return self
 
     @property

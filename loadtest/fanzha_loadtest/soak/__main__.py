@@ -87,8 +87,8 @@ def _as_json(options: Options, soaked: Soaked, verdict: Verdict, exit_: Exit) ->
         "seconds": options.seconds,
         "rate": options.rate,
         "answered": soaked.load.answered,
-        "p50_ms": soaked.load.latency_ms(50),
-        "p99_ms": soaked.load.latency_ms(99),
+        "p50_ms": soaked.load.latency_ms(0.5),
+        "p99_ms": soaked.load.latency_ms(0.99),
         "promises": {one.name: one.kept for one in verdict.promises},
         "slopes": {
             one.bound.figure: {

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from hdrh.histogram import HdrHistogram
 
-from fanzha_loadtest.calls_in_time import new_histogram
+from fanzha_loadtest.driver import a_histogram
 from fanzha_loadtest.http2 import OK
 
 
@@ -27,7 +27,7 @@ class Intervals:
 
     every_s: float
     closed: list[Interval] = field(default_factory=list)
-    _histogram: HdrHistogram = field(default_factory=new_histogram)
+    _histogram: HdrHistogram = field(default_factory=a_histogram)
     _failed: int = 0
     _due_s: float = 0.0
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from fanzha_loadtest.calls_in_time import LagLimit, Load, OpenLoop, Target
+from fanzha_loadtest.chained_driver import ChainedDriver, Target
+from fanzha_loadtest.driver import Load
 from fanzha_loadtest.load.answers import Kept, Seen, Traffic
 from fanzha_loadtest.load.place import Place
 from fanzha_loadtest.load.play import found_again
@@ -103,21 +104,14 @@ def soak(options: Options, models: Path, folder: Path, told: Callable[[str], Non
 def _drive(service: Service, options: Options, kept: Kept) -> tuple[Load, Seen, list[Interval]]:
     profile = options.profile()
     rng = random.Random(profile.seed)  # noqa: S311 - a load, not a secret
-    loop = OpenLoop(
-        Target((service.address,)),
-        profile.seed,
-        deadline_ms=_DEADLINE_MS,
-        # Latency is looked at by its slope: a short stop of the driver voids nothing.
-        limit=LagLimit(100.0, 10_000.0),
-    )
+    driver = ChainedDriver(Target((service.address,)), deadline_ms=_DEADLINE_MS)
     attempts = Attempts(ClosedBank(profile.bank.size), rng, f"s{time.time_ns() // 1_000_000:x}")
-    traffic = Traffic(profile, profile.phases[0], attempts, rng, loop, kept)
+    traffic = Traffic(profile, profile.phases[0], attempts, rng, driver, kept)
     intervals = Intervals(options.every_s)
     traffic.on_latency = intervals.took
-    try:
-        load = loop.run(traffic.messages(), lambda _: options.rate, options.seconds, traffic.on_end)
-    finally:
-        loop.close()
+    driver.on_end = traffic.on_end
+    with driver:
+        load = driver.open(traffic.messages(), options.rate, options.seconds, profile.seed)
     return load, traffic.seen, intervals.closed
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Final
 
+from fanzha_loadtest.load.figures import statuses
 from fanzha_loadtest.soak.options import Options
 from fanzha_loadtest.soak.play import Soaked
 from fanzha_loadtest.soak.slopes import Bound, Slope, slope_of
@@ -23,6 +24,8 @@ BOUNDS: Final = (
 )
 """`redis_plateau_bytes` is what Redis holds of data, less the markers that rightly stay."""
 FEW_FAILED: Final = 0.001
+_STOOD_STILL_MS: Final = 10_000
+"""Latency is judged by its slope; only so long a stop of the driver makes a load unsteady."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ def judge(options: Options, soaked: Soaked) -> Verdict:
     if not options.judges_growth:
         promises = []
     promises += [*_records(soaked), *_calls(soaked)]
-    return Verdict(slopes, promises, series, soaked.load.driver_lagged)
+    return Verdict(slopes, promises, series, 1000 * soaked.load.lag_max_s > _STOOD_STILL_MS)
 
 
 def _series(soaked: Soaked) -> dict[str, tuple[list[float], list[float]]]:
@@ -127,7 +130,7 @@ def _journal(
 
 
 def _records(soaked: Soaked) -> list[Promise]:
-    failed = soaked.load.due - soaked.load.answered
+    failed = soaked.load.begun - soaked.load.answered
     lost = sum(soaked.seen.sent.values()) - sum(soaked.seen.taken.values())
     promises = []
     for one in soaked.records:
@@ -145,13 +148,13 @@ def _records(soaked: Soaked) -> list[Promise]:
 
 def _calls(soaked: Soaked) -> list[Promise]:
     load = soaked.load
-    failed = load.due - load.answered
+    failed = load.begun - load.answered
     sent, taken = sum(soaked.seen.sent.values()), sum(soaked.seen.taken.values())
     return [
         Promise(
             "calls are answered",
-            f"{load.answered:,} of {load.due:,}; refused {load.refused}, {dict(load.failed)}",
-            failed <= FEW_FAILED * load.due,
+            f"{load.answered:,} of {load.begun:,}; refused {load.refused}, {statuses(load)}",
+            failed <= FEW_FAILED * load.begun,
         ),
         Promise(
             "executions and outcomes are taken",
