@@ -106,6 +106,9 @@ def _place(given: Place, own: tuple[int, Path], folder: Path) -> Iterator[tuple[
         yield given, ", ".join(given.addresses)
         return
     workers, models = own
+    if not (models / "registry.json").exists():
+        # A service without a model answers faster than any bank's.
+        raise PlaceError(f"{models} holds no models; name their folder with --models")
     # A service as it comes: with its own budgets, and more workers only if they are asked for.
     options = {"--workers": str(workers)} if workers > 1 else {}
     service = Service(

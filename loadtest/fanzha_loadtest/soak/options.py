@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from fanzha_loadtest.profile.profile import Phase, Profile
+from fanzha_loadtest.profile.profile import Profile
 
 _RATE_WINDOWS: Final = 3
 """A journal may hold what comes in so many rounds of the archiver."""
@@ -44,9 +44,10 @@ class Options:
             }
         )
 
-    def phase(self) -> Phase:
-        """Return that phase."""
-        return self.profile().phases[0]
+    @property
+    def repeatable(self) -> int:
+        """Of so many newest answers one is repeated: all of them lie well within the window."""
+        return max(1, int(self.rate * self.window_s / 4))
 
     def journal_max(self, rows_per_s: float) -> float:
         """Return how many records may wait for the archiver when so many come a second."""
@@ -76,7 +77,7 @@ def fast(seconds: float, rate: float) -> Options:
         accounts=50,
         warm_up_s=seconds * 0.4,
         every_s=0.5,
-        window_s=2,
+        window_s=4,
         round_rows=500,
         round_s=1.0,
         judges_growth=False,

@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,7 @@ def soak(options: Options, models: Path, folder: Path, told: Callable[[str], Non
             "FANZHA_SPOOL_SEGMENT_S": str(max(0.5, min(10.0, options.round_s))),
         },
     )
-    notes, kept = Notes(folder), Kept()
+    notes, kept = Notes(folder), Kept(lately=deque(maxlen=options.repeatable))
     kept.on_record = notes.note
     with service:
         told(f"a service serves on {service.address}")
