@@ -25,7 +25,7 @@ from fanzha_loadtest.load.result import Exit, Result, judge_run, result_as_json
 from fanzha_loadtest.load.users import UsersError
 from fanzha_loadtest.profile.profile import Profile
 from fanzha_loadtest.profile.read import ProfileError, find_profile, read_profile
-from fanzha_loadtest.service import Service, ServiceError
+from fanzha_loadtest.service import PATIENT, WAITING, Service, ServiceError
 
 _FAULTS: Final = (OSError, PlaceError, ProfileError, ServiceError, UsersError)
 _STOPPED: Final = 130
@@ -81,7 +81,7 @@ def _run(
 ) -> Exit:
     with (
         tempfile.TemporaryDirectory(prefix="fz-load-") as name,
-        _place(given, own, Path(name)) as (
+        _place(given, profile, own, Path(name)) as (
             place,
             where,
         ),
@@ -100,7 +100,9 @@ def _run(
 
 
 @contextmanager
-def _place(given: Place, own: tuple[int, Path], folder: Path) -> Iterator[tuple[Place, str]]:
+def _place(
+    given: Place, profile: Profile, own: tuple[int, Path], folder: Path
+) -> Iterator[tuple[Place, str]]:
     """Yield where the service is, and what to call it; one of its own ends with the block."""
     if given.addresses:
         yield given, ", ".join(given.addresses)
@@ -111,8 +113,15 @@ def _place(given: Place, own: tuple[int, Path], folder: Path) -> Iterator[tuple[
         raise PlaceError(f"{models} holds no models; name their folder with --models")
     # A service as it comes: with its own budgets, and more workers only if they are asked for.
     options = {"--workers": str(workers)} if workers > 1 else {}
+    if profile.patient:
+        options |= WAITING
     service = Service(
-        folder / "data", models, folder / "serve.log", clock="system", options=options
+        folder / "data",
+        models,
+        folder / "serve.log",
+        clock="system",
+        options=options,
+        environment=PATIENT if profile.patient else {},
     )
     with service:
         yield Place((service.address,)), f"a service of its own, {workers} worker(s), this machine"

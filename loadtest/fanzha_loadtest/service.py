@@ -17,9 +17,10 @@ _START_S: Final = 60.0
 _STOP_S: Final = 40.0
 _SIGN: Final = "fanzha: serving on "
 _LOG_TAIL: Final = 15
-_PATIENT: Final = {"FANZHA_QUEUE_TARGET_MS": "10000", "FANZHA_QUEUE_MAX_MS": "60000"}
+PATIENT: Final = {"FANZHA_QUEUE_TARGET_MS": "10000", "FANZHA_QUEUE_MAX_MS": "60000"}
+"""Settings with which a busy machine refuses no calls."""
 # A busy machine must not show as an outage of Redis.
-_WAITING: Final = {"--redis-timeout-ms": "2000", "--budget-ms": "4000"}
+WAITING: Final = {"--redis-timeout-ms": "2000", "--budget-ms": "4000"}
 
 
 class ServiceError(Exception):
@@ -58,8 +59,8 @@ class Service:
         self._pin = pin
         self._clock = clock
         # A demo measures no overload: a busy machine must not refuse its calls.
-        self._environment = {**(_PATIENT if clock == "event" else {}), **(environment or {})}
-        self._options = _WAITING if options is None else options
+        self._environment = {**(PATIENT if clock == "event" else {}), **(environment or {})}
+        self._options = WAITING if options is None else options
         self._data_dir = data_dir
         self._models = models
         self._log = log

@@ -121,6 +121,12 @@ class Profile(BaseModel):
         Share, Field(description="share of decisions whose execution is reported")
     ] = 0.9
     outcomes: Annotated[Share, Field(description="share of decisions with an outcome")] = 0.01
+    patient: Annotated[
+        bool,
+        Field(
+            description="a service of its own waits long for Redis and its queue: no speed shows"
+        ),
+    ] = False
     open_loop: OpenLoopLimits = OpenLoopLimits()
     phases: Annotated[list[Phase], Field(min_length=1, max_length=200)]
     pass_lines: Annotated[PassLines, Field(alias="pass")]

@@ -13,7 +13,7 @@ from fanzha_loadtest.driver import Load
 from fanzha_loadtest.load.answers import Kept, Seen, Traffic
 from fanzha_loadtest.load.place import Place
 from fanzha_loadtest.load.play import found_again
-from fanzha_loadtest.service import Service
+from fanzha_loadtest.service import PATIENT, Service
 from fanzha_loadtest.soak.beside import Beside, archiver, drain, read_samples
 from fanzha_loadtest.soak.closed_bank import ClosedBank
 from fanzha_loadtest.soak.intervals import Interval, Intervals
@@ -63,8 +63,9 @@ def soak(options: Options, models: Path, folder: Path, told: Callable[[str], Non
         models,
         folder / "serve.log",
         clock="system",
-        options={},
+        # It waits long for Redis: a soak is about growth, and a stop of the machine is no outage.
         environment={
+            **PATIENT,
             "FANZHA_IDEMPOTENCY_WINDOW_S": str(options.window_s),
             "FANZHA_IDEMPOTENCY_MEMORY_S": str(options.window_s),
             "FANZHA_SPOOL_SEGMENT_S": str(max(0.5, min(10.0, options.round_s))),
