@@ -111,20 +111,15 @@ def _place(
     if not (models / "registry.json").exists():
         # A service without a model answers faster than any bank's.
         raise PlaceError(f"{models} holds no models; name their folder with --models")
-    # A service as it comes: with its own budgets, and more workers only if they are asked for.
-    options = {"--workers": str(workers)} if workers > 1 else {}
-    if profile.patient:
-        options |= WAITING
+    # As it comes, with its own budgets, unless the profile says that no speed is measured.
     service = Service(
-        folder / "data",
-        models,
-        folder / "serve.log",
-        clock="system",
-        options=options,
+        *(folder / "data", models, folder / "serve.log", "system"),
+        workers=workers,
+        options=WAITING if profile.patient else {},
         environment=PATIENT if profile.patient else {},
     )
     with service:
-        yield Place((service.address,)), f"a service of its own, {workers} worker(s), this machine"
+        yield Place(service.addresses), f"a service of its own, {workers} worker(s), this machine"
 
 
 def _show(result: Result, console: Console) -> None:

@@ -81,11 +81,6 @@ class Service:
         return f"unix://{self._data_dir.resolve()}/redis/redis.sock"
 
     @property
-    def pid(self) -> int:
-        """Process id of the service; 0 when it does not run."""
-        return self._process.pid if self._process is not None else 0
-
-    @property
     def spool(self) -> Path:
         """Folder of its spool."""
         return self._data_dir / "spool"

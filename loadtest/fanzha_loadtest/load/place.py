@@ -9,7 +9,7 @@ from pathlib import Path
 import grpc
 
 from fanzha_loadtest.chained_driver import Target
-from fanzha_loadtest.http2 import client_context
+from fanzha_loadtest.driver import client_context
 
 
 class PlaceError(Exception):
