@@ -19,6 +19,7 @@ COLOURS: Final = {
     "block": "#c0392b",
     "other": "#777777",
 }
+_MILLISECONDS: Final = [step * 10**power for power in range(-1, 5) for step in (1, 2, 5)]
 _NINES: Final = (50, 75, 90, 95, 97.5, 99, 99.5, 99.9, 99.95, 99.99, 99.999)
 
 
@@ -37,6 +38,9 @@ def percentile_curves(curves: Sequence[tuple[str, HdrHistogram]]) -> str:
     axes.set_xticks([1 / (1 - nine / 100) for nine in (50, 90, 99, 99.9, 99.99)])
     axes.set_xticklabels(["50", "90", "99", "99.9", "99.99"])
     axes.minorticks_off()
+    low, high = axes.get_ylim()
+    ticks = [tick for tick in _MILLISECONDS if low <= tick <= high]
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.legend(fontsize="small")
     return png(figure)
 
