@@ -43,6 +43,18 @@ bench: $(READY) ## Measure speed side by side with its floors; last line is JSON
 overload: $(READY) ## Measure a worker at and above saturation; last line is JSON
 	@$(BIN)/python -m fanzha_loadtest.overload
 
+PROFILE ?= smoke
+REPORT ?= build/load.html
+.PHONY: load
+load: $(READY) ## Play a load (PROFILE=name or file) on a service of its own; the exit code says how it went
+	@$(BIN)/python -m fanzha_loadtest.run $(PROFILE) --report $(REPORT) --json
+
+MINUTES ?= 20
+RATE ?= 200
+.PHONY: soak
+soak: $(READY) ## Load a service steadily for MINUTES=20: does anything grow, is all archived; last line is JSON
+	@$(BIN)/python -m fanzha_loadtest.soak --minutes $(MINUTES) --rate $(RATE) --report build/soak.html
+
 FAULT ?=
 .PHONY: chaos
 chaos: $(READY) ## Break what can break, under load; FAULT=name plays one; last line is JSON

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +17,10 @@ _START_S: Final = 60.0
 _STOP_S: Final = 40.0
 _SIGN: Final = "fanzha: serving on "
 _LOG_TAIL: Final = 15
-_PATIENT: Final = {"FANZHA_QUEUE_TARGET_MS": "10000", "FANZHA_QUEUE_MAX_MS": "60000"}
+PATIENT: Final = {"FANZHA_QUEUE_TARGET_MS": "10000", "FANZHA_QUEUE_MAX_MS": "60000"}
+"""Settings with which a busy machine refuses no calls."""
+# A busy machine must not show as an outage of Redis.
+WAITING: Final = {"--redis-timeout-ms": "2000", "--budget-ms": "4000"}
 
 
 class ServiceError(Exception):
@@ -35,6 +39,8 @@ class Service:
         *,
         workers: int = 1,
         pin: str = "off",
+        options: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         """Say what to start.
 
@@ -45,13 +51,16 @@ class Service:
             clock: `event` follows the transfers: simulated days pass in seconds; or `system`.
             workers: so many processes serve, each at an address of its own.
             pin: where they run, as FANZHA_PIN says it; `off` leaves it to the machine, or to `pin`.
+            options: of `fanzha serve`, with their dashes, instead of long waits for Redis.
+            environment: variables beside those of this process.
 
         """
         self._workers = workers
         self._pin = pin
         self._clock = clock
         # A demo measures no overload: a busy machine must not refuse its calls.
-        self._environment = _PATIENT if clock == "event" else {}
+        self._environment = {**(PATIENT if clock == "event" else {}), **(environment or {})}
+        self._options = WAITING if options is None else options
         self._data_dir = data_dir
         self._models = models
         self._log = log
@@ -72,6 +81,11 @@ class Service:
         return f"unix://{self._data_dir.resolve()}/redis/redis.sock"
 
     @property
+    def spool(self) -> Path:
+        """Folder of its spool."""
+        return self._data_dir / "spool"
+
+    @property
     def archive(self) -> Path:
         """Folder where it looks for archived decisions."""
         return self._data_dir / "archive"
@@ -90,9 +104,7 @@ class Service:
             "--clock": self._clock,
             "--workers": self._workers,
             "--pin": self._pin,
-            # A busy machine must not show as an outage of Redis.
-            "--redis-timeout-ms": 2000,
-            "--budget-ms": 4000,
+            **self._options,
         }
         words = [str(word) for option in options.items() for word in option]
         with self._log.open("w") as log:

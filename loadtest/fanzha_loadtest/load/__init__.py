@@ -1,0 +1,1 @@
+"""Plays a profile against a service, and judges what came of it."""
