@@ -6,7 +6,6 @@ sees right after. The last line is JSON. Exit code 1: a promise of docs/operatio
 not kept.
 """
 
-import asyncio
 import json
 import os
 import sys
@@ -22,7 +21,8 @@ from rich.table import Table
 
 from fanzha.v1 import scoring_pb2 as scoring
 from fanzha.v1 import transfer_pb2 as wire
-from fanzha_loadtest.open_loop import Load, drive, saturate
+from fanzha_loadtest.driver import Driver, Load
+from fanzha_loadtest.http2 import Call
 from fanzha_loadtest.service import Service
 
 GOODPUT_SHARE: Final = 0.7
@@ -34,6 +34,8 @@ _SEED: Final = 20261125
 _ACCOUNTS: Final = 20_000
 _CALLERS: Final = 32
 _WARM_S: Final = 4.0
+_RATE_MAX: Final = 10_000
+_METHOD: Final = "/fanzha.v1.ScoringService/ScoreTransfer"
 
 
 def bodies_from(start: int) -> Iterator[bytes]:
@@ -69,7 +71,8 @@ def main(
             if len(cores) > 1:
                 service.pin({cores[0]})
                 os.sched_setaffinity(0, set(cores[1:]))
-            asyncio.run(_measure(service.address, seconds, loads, console))
+            with Driver([service.address], Call(_METHOD)) as driver:
+                _measure(driver, seconds, loads, console)
     _show(loads, console)
     promises = _promises(loads)
     figures = {name: load.as_json() for name, load in loads.items()}
@@ -77,37 +80,34 @@ def main(
     sys.exit(0 if all(promises.values()) else 1)
 
 
-async def _measure(address: str, seconds: float, loads: dict[str, Load], console: Console) -> None:
+def _measure(driver: Driver, seconds: float, loads: dict[str, Load], console: Console) -> None:
     source = bodies_from(time.time_ns())
 
-    def some(rate_s: float, length_s: float) -> list[bytes]:
-        return [next(source) for _ in range(int(rate_s * length_s * 1.2) + 200)]
+    def some(rate_s: float, length_s: float) -> Iterator[bytes]:
+        # Made beforehand: making them would make the driver late.
+        return iter([next(source) for _ in range(int(rate_s * length_s * 1.2) + 200)])
 
-    await saturate(address, some(2_000, _WARM_S), _WARM_S, callers=_CALLERS)
-    closed = await saturate(address, some(2_500, seconds), seconds, callers=_CALLERS)
-    loads["closed"] = closed
+    driver.closed(some(_RATE_MAX, _WARM_S), _CALLERS, _WARM_S)
+    closed = loads["closed"] = driver.closed(some(_RATE_MAX, seconds), _CALLERS, seconds)
     rate_s = closed.goodput_s
     for name, times in (("0.7x", 0.7), ("1x", 1.0), ("1.5x", 1.5), ("3x", 3.0)):
         console.print(f"{name}: {times * rate_s:,.0f} calls a second for {seconds:g} s")
-        bodies = some(times * rate_s, seconds)
-        loads[name] = await drive(address, bodies, times * rate_s, seconds, _SEED)
+        rate = times * rate_s
+        loads[name] = driver.open(some(rate, seconds), rate, seconds, _SEED)
     # Right after three times of what it can do: the first seconds count apart.
-    bodies = some(0.7 * rate_s, RECOVERY_S)
-    loads["first 5 s after"] = await drive(address, bodies, 0.7 * rate_s, RECOVERY_S, _SEED)
-    bodies = some(0.7 * rate_s, seconds)
-    loads["0.7x after"] = await drive(address, bodies, 0.7 * rate_s, seconds, _SEED)
+    rate = 0.7 * rate_s
+    loads["first 5 s after"] = driver.open(some(rate, RECOVERY_S), rate, RECOVERY_S, _SEED)
+    loads["0.7x after"] = driver.open(some(rate, seconds), rate, seconds, _SEED)
 
 
 def _promises(loads: dict[str, Load]) -> dict[str, bool]:
     """Return what is promised, and whether it was kept."""
     closed, over, after = loads["closed"], loads["1.5x"], loads["0.7x after"]
-    served = len(after.latencies_s) / max(
-        1, len(after.latencies_s) + len(after.refused_s) + sum(after.other.values())
-    )
+    served = after.answered / max(1, after.begun)
     return {
         "goodput at 1.5x": over.goodput_s >= GOODPUT_SHARE * closed.goodput_s,
         "p99 at 1.5x": over.latency_ms(0.99) <= P99_TIMES * closed.latency_ms(0.99),
-        "every refusal has a hint": all(x.hinted == len(x.refused_s) for x in loads.values()),
+        "every refusal has a hint": all(x.hinted == x.refused for x in loads.values()),
         "normal again within 5 s": served >= 0.99,
     }
 
@@ -119,7 +119,7 @@ def _show(loads: dict[str, Load], console: Console) -> None:
             name,
             f"{load.offered_s:,.0f}",
             f"{load.goodput_s:,.0f}",
-            f"{len(load.refused_s):,}",
+            f"{load.refused:,}",
             f"{sum(load.other.values()):,}",
             f"{load.latency_ms(0.5):.1f}",
             f"{load.latency_ms(0.99):.1f}",

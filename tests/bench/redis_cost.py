@@ -37,7 +37,7 @@ from fanzha.domain.scored import Scored
 from fanzha.domain.transfer import Party, Session, Transfer
 from fanzha.domain.vocabulary import PartyType
 from fanzha.features.facts import FACTS
-from fanzha.pipeline.gather import gather
+from fanzha.pipeline.gather import evidence_of
 from fanzha.pipeline.record import to_record
 
 ROUNDS = 5
@@ -101,7 +101,8 @@ def _round(
     took(
         "find",
         lambda: evidence.extend(
-            gather(one, world.store, NOW_MS, lives.window_ms, until_s) for one in some
+            evidence_of(one, world.store.find(one, until_s), NOW_MS, lives.window_ms)
+            for one in some
         ),
     )
     records = [_record(t, e, rng) for t, e in zip(some, evidence, strict=True)]
