@@ -29,7 +29,8 @@ from fanzha.v1 import scoring_pb2_grpc
 
 Start = Callable[..., Service]
 PAGE = ROOT / "docs" / "operations" / "workers.md"
-GONE = grpc.StatusCode.UNAVAILABLE
+# CANCELLED: the call came in the moment at which the last worker stopped.
+GONE = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
 SERVES = re.compile(r"worker (\d+) \(process (\d+)\) serves on ([\d.:]+)")
 CORES = sorted(os.sched_getaffinity(0))
 needs_two_cores = pytest.mark.skipif(len(CORES) < 2, reason="one core: nothing to choose")
@@ -198,7 +199,7 @@ def test_sigterm_lets_all_workers_finish_and_one_worker_takes_over_what_two_left
 
         for client in clients:
             client.end()
-    assert {client.error.code() for client in clients if client.error} == {GONE}
+    assert {client.error.code() for client in clients if client.error} <= GONE
     assert all(is_gone(pid) for pid in processes(service).values())
     answers = [answer for client in clients for answer in client.answers]
 
