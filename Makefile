@@ -39,6 +39,10 @@ test: $(READY) ## Run all tests
 bench: $(READY) ## Measure speed side by side with its floors; last line is JSON
 	@$(BIN)/python -m tests.bench
 
+.PHONY: bench-scale
+bench-scale: $(READY) ## Measure with millions of accounts and list entries; 6 GiB, long; last line is JSON
+	@$(BIN)/python -m tests.bench --scale --report build/bench-scale.html
+
 .PHONY: overload
 overload: $(READY) ## Measure a worker at and above saturation; last line is JSON
 	@$(BIN)/python -m fanzha_loadtest.overload

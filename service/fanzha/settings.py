@@ -124,7 +124,7 @@ class Settings(BaseSettings):
     rest must fit into the call's budget. What nobody waits for is given a second at least."""
     hard_lists_max: Annotated[int, Field(ge=0, le=20_000_000)] = 1_000_000
     """Entries on involved accounts and verified billers that each worker keeps in memory for while
-    Redis is away, at most; 38 bytes each. Of more, those of the newest imports."""
+    Redis is away, at most; 46 bytes each. Of more, those of the newest imports."""
     threads: Annotated[int, Field(ge=1, le=256)] = 32
     """Calls served at once; each thread has a Redis connection of its own, and those that wait for
     the disk share one fsync."""

@@ -129,9 +129,7 @@ def main(
     write_report(report, figures, skipped, machine, TARGETS, began)
     console.print(f"report: {report}")
     medians = {name: spread["median"] for name, spread in figures.items()}
-    typer.echo(
-        json.dumps({**medians, "spread": figures, "skipped": skipped, "machine": machine})
-    )
+    typer.echo(json.dumps({**medians, "spread": figures, "skipped": skipped, "machine": machine}))
 
 
 def _show(part: str, figures: Figures, console: Console) -> None:

@@ -10,6 +10,16 @@ from fanzha.v1 import transfer_pb2 as wire
 ACCOUNTS = 5_000
 
 
+def payer_account(number: int) -> str:
+    """Return the account that a customer pays from."""
+    return f"62220202{number:011d}"
+
+
+def payee_account(number: int) -> str:
+    """Return the account that a customer is paid to."""
+    return f"62170000{number:011d}"
+
+
 def requests(seed: int, accounts: int = ACCOUNTS) -> Iterator[scoring.ScoreTransferRequest]:
     """Yield requests without end: five identifiers each, of customers with one phone and device.
 
@@ -29,13 +39,13 @@ def requests(seed: int, accounts: int = ACCOUNTS) -> Iterator[scoring.ScoreTrans
             channel=wire.CHANNEL_MOBILE,
             amount=wire.Money(currency_code="CNY", minor_units=rng.randrange(1_000, 900_000)),
             payer=wire.Party(
-                account=f"62220202{payer:011d}",
+                account=payer_account(payer),
                 person=f"11010119800101{payer % 10_000:04d}",
                 phone=f"139{payer:08d}",
                 type=wire.PARTY_TYPE_PERSON,
                 segment=wire.CUSTOMER_SEGMENT_WORKER,
             ),
-            payee=wire.Party(account=f"62170000{(payee + 7) % accounts:011d}"),
+            payee=wire.Party(account=payee_account(payee)),
             payee_name_match=wire.NAME_MATCH_MATCH,
             balance_before=wire.Money(currency_code="CNY", minor_units=5_000_000),
             session=wire.Session(

@@ -9,10 +9,12 @@ stands beside the same commands through redis-py's own pipeline.
 import os
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import redis
@@ -38,15 +40,23 @@ from fanzha.domain.transfer import Party, Session, Transfer
 from fanzha.domain.vocabulary import PartyType
 from fanzha.features.facts import FACTS
 from fanzha.pipeline.gather import evidence_of
+<<<<<<< HEAD
+=======
+from fanzha.pipeline.ports import Findings
+>>>>>>> redis
 from fanzha.pipeline.record import to_record
+
+T = TypeVar("T")
 
 ROUNDS = 5
 DECISIONS = 400
 """In each round."""
+BATCH = 50
 ACCOUNTS = 300
-_HOUR_MS = 3_600_000
+LIVES = Lives(7_200_000, 86_400_000)
 _NOTHING = "return 1"
 _LATER_S = 60.0
+_STEPS = ("find", "commit", "relay")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +68,23 @@ class _World:
     client: redis.Redis
 
 
+class _Round:
+    """Processor time of one round, by name."""
+
+    def __init__(self, world: _World) -> None:
+        self._world = world
+        self.figures: dict[str, float] = defaultdict(float)
+
+    def took(self, name: str, work: Callable[[], T]) -> T:
+        """Do some work, and add what it takes this thread and Redis, a decision, in us."""
+        before_redis, before = redis_s(self._world.server.pid), time.thread_time()
+        result = work()
+        self.figures[f"worker_{name}_us"] += 1e6 * (time.thread_time() - before) / DECISIONS
+        took_s = redis_s(self._world.server.pid) - before_redis
+        self.figures[f"redis_{name}_us"] += 1e6 * took_s / DECISIONS
+        return result
+
+
 def measure() -> dict[str, Spread]:
     """Return processor microseconds a decision, of Redis and of a worker, and bytes of Redis."""
     rng = np.random.default_rng(7)
@@ -65,12 +92,13 @@ def measure() -> dict[str, Spread]:
         _fill(world, rng)
         transfers = _transfers(rng)
         held = world.client.info("memory")["used_memory"]
+        # The first one only makes links known.
         rounds = [_round(world, transfers, rng) for _ in range(ROUNDS + 1)][1:]
         grown = world.client.info("memory")["used_memory"] - held
         typical, full = _account_bytes(world)
     figures = {name: spread([one[name] for one in rounds]) for name in rounds[0]}
     sizes = {
-        "redis_bytes_per_decision": grown / (DECISIONS * (ROUNDS + 1)),
+        "redis_bytes_per_decision": grown / (2 * DECISIONS * (ROUNDS + 1)),
         "redis_bytes_per_account_typical": typical,
         "redis_bytes_per_account_full": full,
     }
@@ -80,20 +108,14 @@ def measure() -> dict[str, Spread]:
 def _round(
     world: _World, transfers: Iterator[Transfer], rng: np.random.Generator
 ) -> dict[str, float]:
-    """Measure everything once: floors, then the three steps of some decisions."""
-    figures: dict[str, float] = {}
-
-    def took(name: str, work: Callable[[], object]) -> None:
-        before_redis, before = _redis_s(world), time.thread_time()
-        work()
-        figures[f"worker_{name}_us"] = 1e6 * (time.thread_time() - before) / DECISIONS
-        figures[f"redis_{name}_us"] = 1e6 * (_redis_s(world) - before_redis) / DECISIONS
-
-    nothing = world.link.run([("SCRIPT", "LOAD", _NOTHING)])[0].decode()
+    """Measure everything once: floors, the steps of decisions one by one, and of a batch."""
+    one = _Round(world)
+    link, store, took = world.link, world.store, one.took
+    nothing = link.run([("SCRIPT", "LOAD", _NOTHING)])[0].decode()
     until_s = time.monotonic() + _LATER_S
-    lives = RedisLives
     some = [next(transfers) for _ in range(DECISIONS)]
     reads = [unpacked(b"".join(data for _, _, data in Reads(one).packed)) for one in some]
+<<<<<<< HEAD
     evidence: list[Evidence] = []
     took("ping", lambda: [world.link.run([("PING",)]) for _ in some])
     took("nothing", lambda: [world.link.run([("EVALSHA", nothing, 0)]) for _ in some])
@@ -108,24 +130,52 @@ def _round(
     records = [_record(t, e, rng) for t, e in zip(some, evidence, strict=True)]
     bodies = [encode(record) for record in records]
     figures["record_bytes"] = sum(map(len, bodies)) / DECISIONS
+=======
+    took("ping", lambda: [link.run([("PING",)]) for _ in some])
+    took("nothing", lambda: [link.run([("EVALSHA", nothing, 0)]) for _ in some])
+    took("redis_py_pipeline", lambda: [_piped(world, commands) for commands in reads])
+    found = took("find", lambda: [store.find(one, until_s) for one in some])
+    sent = _sent(some, found, rng)
+>>>>>>> redis
     world.client.config_resetstat()
-    took(
-        "commit",
-        lambda: [
-            world.store.commit(record, body, NOW_MS, until_s)
-            for record, body in zip(records, bodies, strict=True)
-        ],
-    )
+    took("commit", lambda: [store.commit(record, body, NOW_MS, until_s) for record, body in sent])
+    _script(world, one, "commit")
     took("relay", lambda: _carry(world))
-    calls = world.client.info("commandstats")
-    figures["redis_commands"] = sum(c["calls"] for c in calls.values()) / DECISIONS
-    steps = ("find", "commit", "relay")
+    _script(world, one, "apply")
+    one.figures["record_bytes"] = sum(len(body) for _, body in sent) / DECISIONS
+    for _ in range(DECISIONS // BATCH):
+        _batch([next(transfers) for _ in range(BATCH)], world, one, rng)
     for side in ("redis", "worker"):
-        figures[f"{side}_decision_us"] = sum(figures[f"{side}_{step}_us"] for step in steps)
-    return figures
+        for kind in ("", "_of_batch"):
+            steps = [one.figures[f"{side}_{step}{kind}_us"] for step in _STEPS]
+            one.figures[f"{side}_decision{kind}_us"] = sum(steps)
+    return dict(one.figures)
 
 
-RedisLives = Lives(7_200_000, 86_400_000)
+def _batch(some: list[Transfer], world: _World, one: _Round, rng: np.random.Generator) -> None:
+    """Measure the steps of as many decisions as a batch holds, each in one round trip."""
+    until_s = time.monotonic() + _LATER_S
+    found = one.took("find_of_batch", lambda: world.store.find_all(some, until_s))
+    sent = _sent(some, found, rng)
+    one.took("commit_of_batch", lambda: world.store.commit_all(sent, NOW_MS, until_s))
+    one.took("relay_of_batch", lambda: _carry(world))
+
+
+def _script(world: _World, one: _Round, name: str) -> None:
+    """Note what Redis says that one call of the script took which was measured last, in us."""
+    stats = world.client.info("commandstats")
+    one.figures[f"redis_script_{name}_us"] = float(stats["cmdstat_evalsha"]["usec_per_call"])
+    world.client.config_resetstat()
+
+
+def _sent(
+    some: list[Transfer], found: list[Findings], rng: np.random.Generator
+) -> list[tuple[DecisionRecord, bytes]]:
+    records = [
+        _record(transfer, evidence_of(transfer, findings, NOW_MS, LIVES.window_ms), rng)
+        for transfer, findings in zip(some, found, strict=True)
+    ]
+    return [(record, encode(record)) for record in records]
 
 
 def unpacked(data: bytes) -> list[Command]:
@@ -151,24 +201,26 @@ def _piped(world: _World, commands: Sequence[Command]) -> None:
     pipeline.execute()
 
 
-def _redis_s(world: _World) -> float:
+def redis_s(pid: int) -> float:
     """Return the processor time of all threads of Redis, in seconds."""
-    tasks = Path(f"/proc/{world.server.pid}/task").iterdir()
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((task / "schedstat").read_text("ascii").split()[0]) for task in tasks) / 1e9
 
 
 @contextmanager
 def _world() -> Iterator[_World]:
     with tempfile.TemporaryDirectory(prefix="fz-") as folder:
         server = EmbeddedRedis(Path(folder))
-        # The other core, if there is one: else both take turns, and only wall time grows.
-        cores = os.sched_getaffinity(server.pid)
-        os.sched_setaffinity(server.pid, {min(cores)})
+        own = os.sched_getaffinity(0)
+        # Each on a core of its own where there are two, as they are in operation.
+        cores = range(os.cpu_count() or 1)
+        os.sched_setaffinity(server.pid, {cores[0]})
+        os.sched_setaffinity(0, {cores[-1]})
         link = RedisLink(server.url, 5_000)
         lists = CommittedLists(link)
         lists.refresh()
         relay = Relay(link)
-        store = RedisStore(link, lists, relay, RedisLives, OutageMemory(RedisLives.window_ms))
+        store = RedisStore(link, lists, relay, LIVES, OutageMemory(LIVES.window_ms))
         client = redis.Redis.from_url(server.url)
         try:
             yield _World(server, link, relay, store, client)
@@ -176,6 +228,7 @@ def _world() -> Iterator[_World]:
             client.close()
             link.close()
             server.close()
+            os.sched_setaffinity(0, own)
 
 
 def _token(number: int) -> bytes:

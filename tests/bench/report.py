@@ -63,9 +63,7 @@ def _row(name: str, spread: dict[str, float], target: tuple[str, float] | None) 
     if target is None:
         return f"<tr><td>{html.escape(name)}{values}<td></tr>"
     mark = "good" if is_met(spread["median"], target) else "miss"
-    return (
-        f'<tr><td>{html.escape(name)}{values}<td class="{mark}">{target[0]} {target[1]:g}</tr>'
-    )
+    return f'<tr><td>{html.escape(name)}{values}<td class="{mark}">{target[0]} {target[1]:g}</tr>'
 
 
 def _number(value: float) -> str:

@@ -57,6 +57,7 @@ class Running:
     address: str
     process: psutil.Process
     redis: list[psutil.Process] = field(default_factory=list)
+    redis_url: str = ""
 
     def cpu_s(self) -> float:
         """Return the processor time that it took so far, in seconds, of all its threads."""
@@ -110,7 +111,7 @@ def service(
         address = line.removeprefix(_SIGN).partition(";")[0].strip()
         with redis.Redis.from_url(own_redis.url) as client:
             server = psutil.Process(client.info("server")["process_id"])
-        yield Running("service", address, psutil.Process(process.pid), [server])
+        yield Running("service", address, psutil.Process(process.pid), [server], own_redis.url)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ second round trip: no epoch, another one, a request that is held.
 """
 
 import hashlib
+from binascii import hexlify
 from collections.abc import Sequence
 from struct import Struct
 from typing import Any, NamedTuple
@@ -61,21 +62,21 @@ class Reads:
         self._transfer = transfer
         self._digest = request_digest(transfer)
         payer, payee = transfer.payer.account, transfer.payee.account if transfer.payee else b""
-        name = payer.hex().encode()
-        digest = self._digest.hex().encode()
+        name = hexlify(payer)
+        digest = hexlify(self._digest)
         packed = [templates.PAYER.fill(payer[-1], digest, name, name)]
         self._parties = [(ListSubject.PAYER_ACCOUNT, payer)]
         if payee:
-            name = payee.hex().encode()
+            name = hexlify(payee)
             packed.append(templates.PAYEE.fill(payee[-1], name, name))
             self._parties.append((ListSubject.PAYEE_ACCOUNT, payee))
         self._contacts = _contacts(transfer)
         self._links = link_tokens(transfer)
         self._distinct_links = [x for x in dict.fromkeys(self._links) if x is not None]
         fill = templates.CONTACT.fill
-        packed += [fill(token[-1], token.hex().encode()) for _, token in self._contacts]
+        packed += [fill(token[-1], hexlify(token)) for _, token in self._contacts]
         fill = templates.LINK.fill
-        packed += [fill(token[-1], token.hex().encode()) for token in self._distinct_links]
+        packed += [fill(token[-1], hexlify(token)) for token in self._distinct_links]
         self.packed: list[Packed] = packed
         """What is asked."""
         self.count = sum([count for _, count, _ in packed])

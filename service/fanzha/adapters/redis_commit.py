@@ -37,27 +37,30 @@ def commit_call(
     transfer, decision = record.transfer, record.decision
     payer, bucket = transfer.payer.account, bucket_of(transfer.payer.account)
     payee = transfer.payee.account if transfer.payee is not None else b""
+    # A decision lies in its payer's bucket, so that nothing has to be read out of its id.
+    tag, decision_id = keys.tag(bucket), decision.decision_id.encode()
+    decisions = keys.decision_prefix(bucket)
     own_keys = (
         keys.account(payer),
         keys.request(payer, request_digest(transfer)),
-        keys.decision(decision.decision_id),
-        keys.journal(bucket),
-        keys.outbox(bucket),
-        keys.recorded(decision.decision_id),
-        keys.epoch(bucket),
+        decisions + decision_id,
+        tag + b"journal",
+        tag + b"outbox",
+        tag + b"recorded:" + decision_id,
+        tag + b"epoch",
     )
     args = (
         now_ms,
         lives.window_ms,
         lives.memory_ms,
         transfer.request_digest,
-        decision.decision_id,
+        decision_id,
         answer_of(record),
         record.payer_change,
         body,
         payee,
         record.payee_change,
-        keys.decision_prefix(bucket),
+        decisions,
         payer,
         *_new_links(record, again),
     )
