@@ -98,9 +98,7 @@ def _series(soaked: Soaked) -> dict[str, tuple[list[float], list[float]]]:
 def _plateau(
     samples: list[dict[str, Any]], times: list[float], ends: list[float], soaked: Soaked
 ) -> list[float]:
-    """Return the bytes of Redis without the journal, which has a bound of its own, and without the
-    markers that decisions leave for days, by count.
-    """
+    """Return the bytes of Redis without the journal and the markers that stay for days."""
     answered = list(accumulate(one.answered for one in soaked.intervals))
     each = soaked.lasting_bytes / max(1, soaked.load.answered)
     left, place = [], 0
