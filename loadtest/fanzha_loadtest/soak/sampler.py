@@ -50,12 +50,15 @@ def _sample(processes: dict[str, psutil.Process], link: redis.Redis, spool: Path
     journals = link.pipeline(transaction=False)
     for bucket in range(_BUCKETS):
         journals.xlen(f"{{b{bucket}}}:journal")
+        journals.memory_usage(f"{{b{bucket}}}:journal")
+    held = journals.execute()
     sample: dict[str, Any] = {
         "time_s": time.time(),
         "redis_bytes": memory["used_memory"],
         "redis_dataset_bytes": memory["used_memory_dataset"],
         "redis_keys": link.dbsize(),
-        "journal": sum(journals.execute()),
+        "journal": sum(held[::2]),
+        "journal_bytes": sum(size or 0 for size in held[1::2]),
         "spool_bytes": _bytes_in(spool),
     }
     for name, process in processes.items():

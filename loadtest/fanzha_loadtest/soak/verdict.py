@@ -22,7 +22,8 @@ BOUNDS: Final = (
     Bound("p50_ms", "ms", 0.25, 3),
     Bound("p99_ms", "ms", 0.50, 20),
 )
-"""`redis_plateau_bytes` is what Redis holds of data, less the markers that rightly stay."""
+"""`redis_plateau_bytes` is what Redis holds of data, without the journal (it has a bound of its
+own) and the markers that rightly stay."""
 FEW_FAILED: Final = 0.001
 _STOOD_STILL_MS: Final = 10_000
 """Latency is judged by its slope; only so long a stop of the driver makes a load unsteady."""
@@ -97,7 +98,7 @@ def _series(soaked: Soaked) -> dict[str, tuple[list[float], list[float]]]:
 def _plateau(
     samples: list[dict[str, Any]], times: list[float], ends: list[float], soaked: Soaked
 ) -> list[float]:
-    """Return the bytes of Redis without the markers that decisions leave for days, by count."""
+    """Return the bytes of Redis without the journal and the markers that stay for days."""
     answered = list(accumulate(one.answered for one in soaked.intervals))
     each = soaked.lasting_bytes / max(1, soaked.load.answered)
     left, place = [], 0
@@ -111,7 +112,8 @@ def _plateau(
             if place < len(ends)
             else 0
         )
-        left.append(sample["redis_dataset_bytes"] - each * so_far)
+        data = sample["redis_dataset_bytes"] - sample["journal_bytes"]
+        left.append(data - each * so_far)
     return left
 
 
