@@ -13,7 +13,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final, Self
 
 from hdrh.histogram import HdrHistogram
@@ -27,14 +26,6 @@ _LAG_S: Final = 0.001
 _LAG_SHARE: Final = 0.01
 _LAG_MAX_S: Final = 0.02
 _END_S: Final = 15.0
-
-
-def client_context(ca: Path, certificate: Path, key: Path) -> ssl.SSLContext:
-    """Return what a connection with a client certificate needs; files in PEM."""
-    context = ssl.create_default_context(cafile=str(ca))
-    context.load_cert_chain(certificate, key)
-    context.set_alpn_protocols(["h2"])
-    return context
 
 
 Rate = float | Callable[[float], float]

@@ -1,4 +1,4 @@
-"""Speed, measured: `make bench` prints a table, writes a page with plots, and JSON in its last line.
+"""Speed, measured: `make bench` prints a table, writes a page, and JSON in its last line.
 
 No test asserts a time. Figures are medians over rounds, with their least and most; what can be is
 told as a ratio to its own floor, measured in the same rounds. `--only` takes names of parts.
@@ -116,7 +116,7 @@ def main(
         if only and name not in only:
             continue
         with console.status(name) as status:
-            found = part(lambda said: status.update(said))
+            found = part(status.update)
         os.sched_setaffinity(0, cores.others)
         skipped |= found.pop("skipped", {})
         figures |= found

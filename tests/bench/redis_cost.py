@@ -40,10 +40,7 @@ from fanzha.domain.transfer import Party, Session, Transfer
 from fanzha.domain.vocabulary import PartyType
 from fanzha.features.facts import FACTS
 from fanzha.pipeline.gather import evidence_of
-<<<<<<< HEAD
-=======
 from fanzha.pipeline.ports import Findings
->>>>>>> redis
 from fanzha.pipeline.record import to_record
 
 T = TypeVar("T")
@@ -115,28 +112,11 @@ def _round(
     until_s = time.monotonic() + _LATER_S
     some = [next(transfers) for _ in range(DECISIONS)]
     reads = [unpacked(b"".join(data for _, _, data in Reads(one).packed)) for one in some]
-<<<<<<< HEAD
-    evidence: list[Evidence] = []
-    took("ping", lambda: [world.link.run([("PING",)]) for _ in some])
-    took("nothing", lambda: [world.link.run([("EVALSHA", nothing, 0)]) for _ in some])
-    took("pipeline_read", lambda: [_piped(world, commands) for commands in reads])
-    took(
-        "find",
-        lambda: evidence.extend(
-            evidence_of(one, world.store.find(one, until_s), NOW_MS, lives.window_ms)
-            for one in some
-        ),
-    )
-    records = [_record(t, e, rng) for t, e in zip(some, evidence, strict=True)]
-    bodies = [encode(record) for record in records]
-    figures["record_bytes"] = sum(map(len, bodies)) / DECISIONS
-=======
     took("ping", lambda: [link.run([("PING",)]) for _ in some])
     took("nothing", lambda: [link.run([("EVALSHA", nothing, 0)]) for _ in some])
     took("redis_py_pipeline", lambda: [_piped(world, commands) for commands in reads])
     found = took("find", lambda: [store.find(one, until_s) for one in some])
     sent = _sent(some, found, rng)
->>>>>>> redis
     world.client.config_resetstat()
     took("commit", lambda: [store.commit(record, body, NOW_MS, until_s) for record, body in sent])
     _script(world, one, "commit")

@@ -16,8 +16,9 @@ from tests.bench.servers import Cores, Running, floor, service
 from tests.bench.serving import SCORE
 from tests.tls import Pki, entry
 
-from fanzha_loadtest.driver import Driver, Load, client_context
+from fanzha_loadtest.driver import Driver, Load
 from fanzha_loadtest.http2 import Call
+from fanzha_loadtest.tls_context import client_context
 
 ROUNDS = 3
 SECONDS = 10.0

@@ -13,8 +13,9 @@ import grpc
 import pytest
 from tests.tls import Pki
 
-from fanzha_loadtest.driver import Driver, DriverLaggedError, client_context
+from fanzha_loadtest.driver import Driver, DriverLaggedError
 from fanzha_loadtest.http2 import Call
+from fanzha_loadtest.tls_context import client_context
 
 METHOD = "/test.Service/Method"
 Work = Callable[[bytes, grpc.ServicerContext], bytes]

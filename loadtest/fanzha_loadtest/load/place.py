@@ -9,7 +9,6 @@ from pathlib import Path
 import grpc
 
 from fanzha_loadtest.chained_driver import Target
-from fanzha_loadtest.driver import client_context
 
 
 class PlaceError(Exception):
