@@ -30,6 +30,7 @@ from tests.bench import (
     tails,
 )
 from tests.bench.machine import describe, pin_to_one_core
+from tests.bench.parts import measure as parts_of
 from tests.bench.report import write_report
 from tests.bench.servers import BenchError, Cores, two_cores
 from tests.model_folders import champion_folder
@@ -57,6 +58,7 @@ def _parts(cores: Cores) -> dict[str, Callable[[Tell], Figures]]:
         "serving": lambda tell: serving.measure(cores, champion, tell),
         "tails": lambda tell: _in_folder(lambda folder: tails.measure(cores, folder, tell)),
         "startup": lambda tell: startup.measure(cores, tell),
+        "parts": lambda _: _alone(lambda: parts_of(cores, ROOT / "models")),
         "pinning": lambda _: pinning.measure(30.0),
         "redis": lambda _: redis_cost.measure(),
         "one_row": lambda _: _alone(lambda: one_row.measure(champion)),

@@ -1,17 +1,25 @@
 """Empty handlers with the messages of the service: what gRPC in Python costs by itself.
 
-`python -m tests.bench.floors sync|aio [PEM files]`: serves on a free port of loopback until it is
-ended, and prints the port. The request is parsed, the answer is one that the service gave, and is
-serialised anew for each call, as generated code does.
+`python -m tests.bench.floors sync|aio|direct [PEM files]` serves on a free port of loopback until
+it is ended, and prints the port. The request is parsed, the answer is one that the service gave, and
+is serialised anew for each call, as generated code does. `sync` and `aio` are the floors; `direct`
+is the same over the service's own way from gRPC's core, and tells what of a decision is gRPC.
 """
 
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import grpc
 
+from fanzha.transport.admission import Admission, Limits
+from fanzha.transport.authorise import LocalAdmin
+from fanzha.transport.direct import DirectCalls
+from fanzha.transport.guard import Guard
+from fanzha.transport.intake import Intake
+from fanzha.transport.patience import Patience
 from fanzha.v1 import scoring_pb2, scoring_pb2_grpc
 
 THREADS = 16
@@ -68,6 +76,26 @@ def _sync(files: list[str]) -> None:
     server.wait_for_termination()
 
 
+def _direct(files: list[str]) -> None:
+    server = grpc.server(ThreadPoolExecutor(1))
+    limits = Limits(THREADS, 1_000, 5.0, 10.0)
+    calls = DirectCalls(
+        Guard(LocalAdmin()),
+        Admission(limits, time.monotonic),
+        Patience(64, time.monotonic),
+        THREADS,
+        {},
+        time.monotonic,
+    )
+    registrar: Any = Intake().on(calls, cast("Any", None))
+    scoring_pb2_grpc.add_ScoringServiceServicer_to_server(_Empty(), registrar)
+    calls.join(server)
+    _bind(server, files)
+    server.start()
+    calls.start()
+    server.wait_for_termination()
+
+
 async def _aio(files: list[str]) -> None:
     server = grpc.aio.server()
     scoring_pb2_grpc.add_ScoringServiceServicer_to_server(_EmptyAio(), server)
@@ -81,6 +109,9 @@ def main() -> None:
     kind, *files = sys.argv[1:]
     if kind == "sync":
         _sync(files)
+        return
+    if kind == "direct":
+        _direct(files)
         return
     import uvloop  # noqa: PLC0415 - the faster of the loops
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import grpc
 
 from fanzha_loadtest.chained_driver import Target
+from fanzha_loadtest.tls_context import client_context
 
 
 class PlaceError(Exception):

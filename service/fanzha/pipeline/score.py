@@ -26,31 +26,32 @@ _LOG_TEN: Final = math.log(10)
 def score(
     transfer: Transfer, evidence: Evidence, model: Model | None, zone: tzinfo
 ) -> tuple[Scored, npt.NDArray[np.float32]]:
-    """Return what the kernel and the model say, and the features, float32 of shape (features,).
-
-    Args:
-        transfer: a valid transfer.
-        evidence: what is known; missing parts give NaN features.
-        model: the champion, None when there is none.
-        zone: the bank's time zone.
-    """
-    facts = _facts(transfer, evidence, zone)
-    features = vectors_of([_case(facts, evidence)])[0]
-    says = None if model is None else _usable(model.score(features), transfer)
-    return Scored(facts, features.tobytes(), says), features
+    """Do as `score_all` for one transfer."""
+    return score_all([(transfer, evidence)], model, zone)[0]
 
 
 def score_all(
     cases: Sequence[tuple[Transfer, Evidence]], model: Model | None, zone: tzinfo
 ) -> list[tuple[Scored, npt.NDArray[np.float32]]]:
-    """Return for each case what `score` returns, the same to the last bit; cheaper a case."""
+    """Return what the kernel and the model say of each case, and its features.
+
+    What is said of a case does not depend on the others, to the last bit.
+
+    Args:
+        cases: valid transfers and what is known; missing parts give NaN features.
+        model: the champion, None when there is none.
+        zone: the bank's time zone.
+
+    Returns:
+        For each case its score and its features, float32 of shape (features,).
+    """
     if not cases:
         return []
     facts = [_facts(transfer, evidence, zone) for transfer, evidence in cases]
     vectors = vectors_of(
         [_case(each, evidence) for each, (_, evidence) in zip(facts, cases, strict=True)]
     )
-    says = [None] * len(cases) if model is None else model.scores(vectors)
+    says = [None] * len(cases) if model is None else scores_of(model, vectors)
     return [
         (
             Scored(fact, features.tobytes(), None if one is None else _usable(one, transfer)),
@@ -58,6 +59,11 @@ def score_all(
         )
         for fact, features, one, (transfer, _) in zip(facts, vectors, says, cases, strict=True)
     ]
+
+
+def scores_of(model: Model, vectors: npt.NDArray[np.float32]) -> Sequence[Score | None]:
+    """Return what a model says of vectors, float32 of shape (rows, features)."""
+    return [model.score(vectors[0])] if len(vectors) == 1 else model.scores(vectors)
 
 
 def _facts(transfer: Transfer, evidence: Evidence, zone: tzinfo) -> bytes:
