@@ -126,8 +126,8 @@ class Settings(BaseSettings):
     """Entries on involved accounts and verified billers that each worker keeps in memory for while
     Redis is away, at most; 46 bytes each. Of more, those of the newest imports."""
     threads: Annotated[int, Field(ge=1, le=256)] = 32
-    """Calls served at once; each thread has a Redis connection of its own, and those that wait for
-    the disk share one fsync."""
+    """Calls of all methods but ScoreTransfer that are worked on at once; that one has turns of its
+    own. Each thread has a Redis connection of its own."""
     calls_max: Annotated[int, Field(ge=1, le=100_000)] = 512
     """Calls served or waiting at once, at most; more are refused with RESOURCE_EXHAUSTED. When
     calls begin to wait, fewer are let in."""

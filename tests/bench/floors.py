@@ -1,7 +1,7 @@
 """Empty handlers with the messages of the service: what gRPC in Python costs by itself.
 
-`python -m tests.bench.floors sync|aio|direct [PEM files]` serves on a free port of loopback until
-it is ended, and prints the port. The request is parsed, the answer is one that the service gave, and
+`python -m tests.bench.floors sync|aio|direct [PEM files]` serves on a free port of loopback
+until it is ended, and prints the port. The request is parsed, the answer is one that was given, and
 is serialised anew for each call, as generated code does. `sync` and `aio` are the floors; `direct`
 is the same over the service's own way from gRPC's core, and tells what of a decision is gRPC.
 """
