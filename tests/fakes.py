@@ -151,6 +151,8 @@ class MemorySpool:
     def wait(self, ticket: int, deadline_s: float | None) -> bool:
         return not self.is_late
 
+    def write(self) -> None: ...
+
     def tell(
         self,
         ticket: int,

@@ -71,10 +71,15 @@ class ResendingSpool:
             about = bucket_of_decision(decision_id), place_of(entry)
             return self.file.append(MARKED + decision_id.encode() + body, waits=True, about=about)
         if unmarked is None:
-            return self.file.append(RECORD + decision_id.encode() + body, waits=True)
+            payload = RECORD + decision_id.encode() + body
+            return self.file.append(payload, waits=True, wakes=False)
         return self.file.append(
             MARKED + decision_id.encode() + body, waits=True, settles=Settles(unmarked)
         )
+
+    def write(self) -> None:
+        """Have what was appended written; see the port."""
+        self.file.wake()
 
     def keep(
         self,

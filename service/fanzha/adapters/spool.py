@@ -81,6 +81,7 @@ class SpoolFile:
         waits: bool = False,
         settles: Settles | None = None,
         about: tuple[int, Place] | None = None,
+        wakes: bool = True,
     ) -> int:
         """Queue a payload and return its ticket.
 
@@ -89,6 +90,7 @@ class SpoolFile:
             waits: whether it is a record that waits for its confirmation.
             settles: the record that waits no longer once this is on disk.
             about: bucket and journal entry of a record that is confirmed already.
+            wakes: whether the writer begins at once, or with `wake`, when others are queued too.
 
         Raises:
             NotRecordedError: the disk refuses or stands still, or the spool is full; later it may
@@ -105,8 +107,14 @@ class SpoolFile:
                 settles = Settles(self._queued, *about)
             self._pending.append(Queued(framed, waits, () if settles is None else (settles,)))
             self._queued_bytes += len(framed)
-            self._comes.notify()
+            if wakes:
+                self._comes.notify()
             return self._queued
+
+    def wake(self) -> None:
+        """Have the writer begin with what is queued."""
+        with self._comes:
+            self._comes.notify()
 
     def note(self, confirmed: bytes, settles: Settles | None) -> None:
         """Keep a note about a confirmed record for the next time that something is written.

@@ -53,6 +53,8 @@ class Recorder:
         asked = [(one, entry) for one in recordings if (entry := one.to_commit) is not None]
         errors: dict[int, Exception] = {}
         if asked:
+            # While the disk works, the store does.
+            self.spool.write()
             entries = [entry for _, entry in asked]
             deadline_s = max(one.deadline_s for one, _ in asked)
             said = self.journal.commit_all(entries, asked[0][0].now_ms, deadline_s)

@@ -28,7 +28,7 @@ class Spool(Protocol):
         unmarked: int | None = None,
         entry: bytes | None = None,
     ) -> int:
-        """Queue a record for the disk and return its ticket.
+        """Queue a record for the disk and return its ticket; `write` has it written.
 
         Args:
             decision_id: the decision's id.
@@ -41,6 +41,10 @@ class Spool(Protocol):
         Raises:
             NotRecordedError: the disk refuses.
         """
+        ...
+
+    def write(self) -> None:
+        """Have what was appended written: what is appended together shares one fsync."""
         ...
 
     def wait(self, ticket: int, deadline_s: float | None) -> bool:

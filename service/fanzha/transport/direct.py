@@ -58,7 +58,7 @@ MESSAGE_WAIT_S: Final = 2.0
 _LOOKOUTS: Final = 4
 """So many threads more than turns: they look at what comes in while all turns are taken."""
 _HINTS: Final = 100
-_TOGETHER_TURNS: Final = 3
+_TOGETHER_TURNS: Final = 2
 """While one waits for Redis, another computes; with more of them, fewer calls go together."""
 _STOP_S: Final = 5.0
 
