@@ -347,6 +347,33 @@ def test_answers_that_come_later_hold_no_turn() -> None:
         assert ended(server, "fault").code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
+class Spiteful(Servicer):
+    """Breaks where handlers should not: in the promise, and in the number of answers."""
+
+    def ScoreTransfer(  # noqa: N802 - named by the proto
+        self, request: Request, context: grpc.ServicerContext
+    ) -> Any:
+        def broken(ready: Callable[[], None], late: Callable[[], None]) -> None:
+            raise ZeroDivisionError
+
+        if request.request_id == "promise":
+            return Later(broken, Response)
+        if request.request_id == "message":
+            return Later(lambda ready, _: ready(), lambda: 1 / 0)
+        if request.request_id == "kind":
+            return "no message"
+        return super().ScoreTransfer(request, context)
+
+
+def test_a_handler_that_breaks_ends_its_own_call_and_no_thread() -> None:
+    with running(lambda: _direct(turns=2, servicer=Spiteful())) as server:
+        for _ in range(10):
+            for word in ("promise", "message", "kind"):
+                assert ended(server, word).code() is grpc.StatusCode.INTERNAL
+        with stub_of(server) as stub:
+            assert stub.ScoreTransfer(Request(request_id="next"), timeout=10).request_id == "next"
+
+
 class Nobody:
     """Lets nobody in."""
 

@@ -1,6 +1,6 @@
 """Names of Redis keys. The tag in braces puts one bucket's keys into one Redis Cluster slot."""
 
-from fanzha.domain.ids import bucket_of, bucket_of_decision
+from fanzha.domain.ids import BUCKETS, bucket_of, bucket_of_decision
 
 LIST_IMPORTS = b"{lists}:imports"
 """Sorted set of the imports in effect, by order of commit."""
@@ -17,9 +17,12 @@ LIST_PROPOSALS = b"{lists}:proposals"
 LIST_PROPOSAL_COUNTER = b"{lists}:proposal_counter"
 
 
+_TAGS = tuple(b"{b%d}:" % bucket for bucket in range(BUCKETS))
+
+
 def tag(bucket: int) -> bytes:
     """Return the hash tag of a bucket, with its separator."""
-    return b"{b%d}:" % bucket
+    return _TAGS[bucket]
 
 
 def account(token: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from fanzha.adapters.spool_book import NOWHERE, Place
+from fanzha.domain.light import light_dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +15,7 @@ class SpoolLimits:
     bytes_max: int = 4 * 2**30
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Settles:
     """The record that a frame is about: it waits no longer once the frame is on disk."""
 
@@ -23,7 +24,7 @@ class Settles:
     place: Place = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Queued:
     """A frame that is about to be written."""
 

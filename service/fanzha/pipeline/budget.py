@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from fanzha.domain.errors import DeadlinePassedError
+from fanzha.domain.light import light_dataclass
 
 _READING: Final = 0.5
 """Share of the budget that reading history and lists may take."""
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Budget:
     """Instants of the monotonic clock, in seconds."""
 

@@ -12,7 +12,7 @@ while lists cannot be read, none is. The guards of the policy's loader hold agai
 What the model says beside its score, `explain` tells: for answers that are not ALLOW alone.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from fanzha.domain.decision import Decision, FraudTypeGuess, Notice, Prompt, Reason, Versions
 from fanzha.domain.evidence import Evidence
+from fanzha.domain.light import light_dataclass
 from fanzha.domain.model import Head
 from fanzha.domain.scored import Scored
 from fanzha.domain.transfer import Transfer
@@ -38,7 +39,7 @@ _TYPES_SHOWN: Final = 3
 _OF_VICTIMS: Final = (None, Head.VICTIM)
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Decided:
     """The decision, and the codes of shadow rules that held beside it."""
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from fanzha.domain.decision import Decision, FraudTypeGuess, Reason, Score
 from fanzha.domain.errors import StoreUnavailableError
 from fanzha.domain.evidence import NO_LINKS, AccountState, LinkState, ListSubject, WatchlistEntry
+from fanzha.domain.light import light_dataclass
 from fanzha.domain.model import Head
 from fanzha.domain.outcomes import OutcomeHistory
 from fanzha.domain.record import (
@@ -50,7 +51,7 @@ class StoredRequest:
     """The answer itself; None when it was given before the window and is no longer held."""
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Findings:
     """What one round trip to the store found. None: that part could not be read."""
 
@@ -117,7 +118,7 @@ class Models(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Committed:
     """What became of a decision in the store."""
 

@@ -7,12 +7,15 @@ else here has to know them (ADR 0029). `tests/contract/test_direct_calls.py` hol
 against the library's own server.
 """
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import grpc
 from grpc._cython import cygrpc  # type: ignore[attr-defined]
+
+log = logging.getLogger(__name__)
 
 _NO_FLAGS: Final = 0
 _OK: Final = cygrpc.StatusCode.ok
@@ -117,15 +120,19 @@ class CoreQueue:
         while True:
             event = poll()
             tag = event.tag
-            if isinstance(tag, CoreCall):
-                received(tag, event.batch_operations[0].message())
-            elif isinstance(tag, str):
-                if not self._is_closing:
-                    self.ask_for(tag)
-                if event.success and event.call is not None:
-                    arrived(tag, made(tag, event))
-            elif event.completion_type == _SHUT_DOWN:
-                return
+            try:
+                if isinstance(tag, CoreCall):
+                    received(tag, event.batch_operations[0].message())
+                elif isinstance(tag, str):
+                    if not self._is_closing:
+                        self.ask_for(tag)
+                    if event.success and event.call is not None:
+                        arrived(tag, made(tag, event))
+                elif event.completion_type == _SHUT_DOWN:
+                    return
+            except Exception:
+                # One call must not end the thread that looks at all others.
+                log.exception("an event of gRPC's core could not be worked off")
             # The last reference to a call must not wait for the next event.
             event = tag = None
 

@@ -141,9 +141,10 @@ class DirectCalls:
         """End the threads; after the server has stopped."""
         if self._queue is not None:
             self._queue.close()
+        end_s = self._monotonic() + _STOP_S
         for thread in self._threads:
             if thread.is_alive():
-                thread.join(_STOP_S)
+                thread.join(max(0.0, end_s - self._monotonic()))
         self._late.shutdown()
 
     def _work(self) -> None:
@@ -167,11 +168,20 @@ class DirectCalls:
                 except Exception as error:  # noqa: BLE001 - every error becomes a status
                     call.refuse(to_status(self._guard.failure(name, call.caller, error)))
                     return
-                self._admission.enter()
-                call.wait = self._patience.begin(call, MESSAGE_WAIT_S)
-                call.receive()
+                self._take_in(call)
         except Exception:
             log.exception("a call of %s could not be taken in", name)
+
+    def _take_in(self, call: DirectCall) -> None:
+        """Ask for the message of a call that may come in."""
+        self._admission.enter()
+        call.wait = self._patience.begin(call, MESSAGE_WAIT_S)
+        try:
+            call.receive()
+        except BaseException:
+            self._patience.end(call.wait)
+            self._admission.leave()
+            raise
 
     def _received(self, call: DirectCall, message: bytes | None) -> None:
         """Take a call's message; work on it, or have it wait for a turn."""
@@ -221,15 +231,18 @@ class DirectCalls:
         except Exception as error:  # noqa: BLE001 - every error becomes a status
             results = [error] * len(calls)
         for call, result in zip(calls, results, strict=True):
-            self._take(call, result)
+            self._give(call, result)
 
-    def _take(self, call: DirectCall, result: Any) -> None:  # noqa: ANN401 - a message of any kind
+    def _give(self, call: DirectCall, result: Any) -> None:  # noqa: ANN401 - a message of any kind
         """Answer with what a handler returned, now or later."""
         if type(result) is Later:
             later = result
-            later.when_ready(
-                lambda: self._finish(call, later), lambda: self._finish_late(call, later)
-            )
+            try:
+                later.when_ready(
+                    lambda: self._finish(call, later), lambda: self._finish_late(call, later)
+                )
+            except Exception as error:  # noqa: BLE001 - the others of its group go on
+                self._fail(call, error)
         elif isinstance(result, Exception):
             self._fail(call, result)
         else:
