@@ -100,7 +100,24 @@ def without(lacks: frozenset[DegradedPart], findings: Findings) -> Findings:
     return findings
 
 
-class MemoryJournal:
+class _OneByOne:
+    """Commits several as one after the other."""
+
+    commit: Callable[..., Committed]
+
+    def commit_all(
+        self, entries: Sequence[tuple[DecisionRecord, bytes]], now_ms: int, deadline_s: float
+    ) -> list[Committed | StoreUnavailableError]:
+        said: list[Committed | StoreUnavailableError] = []
+        for record, body in entries:
+            try:
+                said.append(self.commit(record, body, now_ms, deadline_s))
+            except StoreUnavailableError as error:
+                said.append(error)
+        return said
+
+
+class MemoryJournal(_OneByOne):
     """Keeps records; two of one request id do not meet in it."""
 
     def __init__(self, *, is_away: bool = False) -> None:
@@ -118,22 +135,28 @@ class MemoryJournal:
         self.records.append(record)
         return Committed()
 
-    def commit_all(
-        self, entries: Sequence[tuple[DecisionRecord, bytes]], now_ms: int, deadline_s: float
-    ) -> list[Committed | StoreUnavailableError]:
-        said: list[Committed | StoreUnavailableError] = []
-        for record, body in entries:
-            try:
-                said.append(self.commit(record, body, now_ms, deadline_s))
-            except StoreUnavailableError as error:
-                said.append(error)
-        return said
-
     def journaled(self, decision_id: str, deadline_s: float) -> tuple[bytes, bytes] | None:
         return None
 
 
-class MemorySpool:
+class _AtOnce:
+    """Writes at once, and so calls back at once."""
+
+    wait: Callable[[int, float | None], bool]
+
+    def write(self) -> None: ...
+
+    def tell(
+        self,
+        ticket: int,
+        deadline_s: float,
+        ready: Callable[[], None],
+        late: Callable[[], None],
+    ) -> None:
+        (ready if self.wait(ticket, deadline_s) else late)()
+
+
+class MemorySpool(_AtOnce):
     """Keeps records as bytes; `later` are those that the store has to get once it is back."""
 
     def __init__(self, *, is_full: bool = False, is_late: bool = False) -> None:
@@ -150,17 +173,6 @@ class MemorySpool:
 
     def wait(self, ticket: int, deadline_s: float | None) -> bool:
         return not self.is_late
-
-    def write(self) -> None: ...
-
-    def tell(
-        self,
-        ticket: int,
-        deadline_s: float,
-        ready: Callable[[], None],
-        late: Callable[[], None],
-    ) -> None:
-        (ready if self.wait(ticket, deadline_s) else late)()
 
     def confirm(self, ticket: int, decision_id: str, entry: bytes) -> None: ...
 
