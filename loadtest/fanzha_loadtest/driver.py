@@ -10,7 +10,7 @@ import random
 import select
 import ssl
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Self
@@ -22,10 +22,10 @@ from fanzha_loadtest.http2 import OK, Call, Connection, trailer
 RESOURCE_EXHAUSTED: Final = 8
 _HINT: Final = b"grpc-retry-pushback-ms"
 _LOWEST_US, _HIGHEST_US, _DIGITS = 1, 60_000_000, 3
-_LAG_S: Final = 0.001
-_LAG_SHARE: Final = 0.01
-_LAG_MAX_S: Final = 0.02
+_LAG_S, _LAG_SHARE, _LAG_MAX_S = 0.001, 0.01, 0.02
 _END_S: Final = 15.0
+_REST_S: Final = 0.1
+"""So long a caller rests that was refused: the least that the service asks for."""
 
 
 Rate = float | Callable[[float], float]
@@ -60,9 +60,8 @@ class Load:
     """Calls that ended otherwise, by gRPC status."""
     begun: int = 0
     late: int = 0
-    """Calls that were sent more than a millisecond after they were due."""
+    """Calls that were sent more than a millisecond late, and by how many seconds the latest."""
     lag_max_s: float = 0.0
-    """The latest of them, in seconds."""
 
     @property
     def goodput_s(self) -> float:
@@ -147,6 +146,7 @@ class Driver:
         self._due: dict[int, float] = {}
         self._load = Load(0.0, 1.0)
         self._free = 0
+        self._resting: deque[float] = deque()
         self._number = 0
 
     def __enter__(self) -> Self:
@@ -161,7 +161,7 @@ class Driver:
             one.close()
 
     def closed(self, messages: Iterator[bytes], callers: int, seconds: float) -> Load:
-        """Have so many callers send one call after the other.
+        """Have so many callers send one call after the other; who is refused rests a while.
 
         Args:
             messages: what they send; ends the load when there are no more.
@@ -170,6 +170,7 @@ class Driver:
         """
         load = self._load = Load(0.0, seconds)
         self._number = 0
+        self._resting.clear()
         began = time.monotonic()
         end, free, is_over = began + seconds, callers, False
         while not is_over or self._due:
@@ -183,8 +184,11 @@ class Driver:
                 self._begin(message, time.monotonic())
                 free -= 1
             self._free = 0
-            self._turn(0.05)
+            self._turn(0.01 if self._resting else 0.05)
             free += self._free
+            while self._resting and self._resting[0] <= time.monotonic():
+                self._resting.popleft()
+                free += 1
             if is_over and time.monotonic() > end + _END_S:
                 break
         load.seconds = min(seconds, time.monotonic() - began)
@@ -265,8 +269,11 @@ class Driver:
         due = self._due.pop(number, None)
         if due is None:
             return
-        self._free += 1
         load = self._load
+        if status == RESOURCE_EXHAUSTED:
+            self._resting.append(time.monotonic() + _REST_S)
+        else:
+            self._free += 1
         took_us = max(_LOWEST_US, min(_HIGHEST_US, int(1e6 * (time.monotonic() - due))))
         if status == OK:
             load.answered += 1

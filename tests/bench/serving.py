@@ -28,7 +28,7 @@ BATCH = "/fanzha.v1.ScoringService/ScoreBatch"
 ROUNDS = 5
 SECONDS = 3.0
 WARM_S = 6.0
-CALLERS = (16, 64)
+CALLERS = (16, 32)
 BATCH_SIZE, BATCH_CALLERS = 64, 4
 _RATE_MAX = 40_000
 

@@ -60,6 +60,8 @@ _LOOKOUTS: Final = 4
 _HINTS: Final = 100
 _TOGETHER_TURNS: Final = 2
 """While one waits for Redis, another computes; with more of them, fewer calls go together."""
+_CROWD: Final = 8
+"""Fewer waiting calls than this begin no second turn: larger groups cost less a call."""
 _STOP_S: Final = 5.0
 
 
@@ -109,7 +111,7 @@ class DirectCalls:
         if work is None:
             work, most = one_by_one(handler.unary_unary), 1
         else:
-            turns = Turns(_TOGETHER_TURNS)
+            turns = Turns(_TOGETHER_TURNS, _CROWD)
         self._methods[name] = Method(
             work, most, turns, handler.request_deserializer, handler.response_serializer
         )
@@ -193,16 +195,12 @@ class DirectCalls:
         call.received_s = self._monotonic()
         turns = call.method.turns
         turns.waiting.append(call)
-        while turns.waiting:
-            try:
-                turns.free.pop()
-            except IndexError:
-                # Who has the last turn looks again when it ends.
-                return
+        # Who has a turn looks again when it ends.
+        while turns.waiting and turns.take():
             try:
                 self._turn(turns)
             finally:
-                turns.free.append(None)
+                turns.give_back()
 
     def _turn(self, turns: Turns) -> None:
         """Work on the call that waited longest, and on those that can go with it."""

@@ -17,11 +17,34 @@ Together = Callable[[list[tuple[Any, Any]]], list[Any]]
 class Turns:
     """Calls that wait, and the turns that they wait for."""
 
-    __slots__ = ("free", "waiting")
+    __slots__ = ("_count", "_crowd", "_free", "waiting")
 
-    def __init__(self, turns: int) -> None:
-        self.free = deque([None] * turns)
+    def __init__(self, count: int, crowd: int = 1) -> None:
+        """Prepare.
+
+        Args:
+            count: how many there are.
+            crowd: so many calls must wait for another turn to begin while one is under way: fewer
+                go together with those that come until it ends.
+        """
+        self._count = count
+        self._crowd = crowd
+        self._free = deque([None] * count)
         self.waiting: deque[DirectCall] = deque()
+
+    def take(self) -> bool:
+        """Take a turn, if there is work for one; who takes it gives it back."""
+        if len(self.waiting) < self._crowd and len(self._free) < self._count:
+            return False
+        try:
+            self._free.pop()
+        except IndexError:
+            return False
+        return True
+
+    def give_back(self) -> None:
+        """End a turn; who does looks for work again, as nobody else may."""
+        self._free.append(None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ _OTHER_THREADS: Final = 8
 _OTHER_CALLS_MAX: Final = 64
 _OTHER_WAIT_S: Final = 1.0
 _LOOK_S: Final = 0.02
+_LINGER_S: Final = 0.1
 _LAST_S: Final = 0.5
 """So long the last answers may take on their way out."""
 _STALLED_MAX: Final = 4
@@ -198,6 +199,8 @@ class Server:
         time.sleep(notice_s)
         self._intake.stop()
         self._calls.stop()
+        # Who sends at this moment hears why, rather than have the call cancelled by the core.
+        time.sleep(_LINGER_S)
         end = time.monotonic() + grace_s
         while any(one.calls for one in self._admissions) and time.monotonic() < end:
             time.sleep(_LOOK_S)
