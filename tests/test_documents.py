@@ -32,6 +32,7 @@ NOT_RUN = {
     "make chaos": "takes a quarter of an hour; tests/chaos/test_chaos.py plays its short form",
     "make chaos FAULT=redis-frozen": "sets up a machine; tests/chaos/test_chaos.py plays it",
     "make load PROFILE=smoke": "needs make; tests/integration/test_load_profiles.py plays it",
+    "make bench": "takes ten minutes; tests/integration/test_bench_serving.py is short",
     "make soak": "takes twenty minutes; tests/integration/test_soak_command.py is short",
     "make soak MINUTES=600 RATE=300": "takes a night",
     "make benchmark-quality": "needs the handbook set; tests/training/test_benchmark.py runs it",

@@ -167,6 +167,8 @@ def _process(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait(20)
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 def free_port() -> int:
