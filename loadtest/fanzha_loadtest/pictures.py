@@ -86,9 +86,9 @@ def lines_over_time(
     return png(figure)
 
 
-def axes_of(x: str, y: str) -> tuple[Figure, Axes]:
-    """Return a figure of the report's size, and its axes."""
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+def axes_of(x: str, y: str, height: float = 3.6) -> tuple[Figure, Axes]:
+    """Return a figure of the reports' width and a height in inches, and its axes."""
+    figure = Figure(figsize=(9, height), layout="constrained")
     axes = figure.add_subplot()
     axes.set_xlabel(x)
     axes.set_ylabel(y)

@@ -1,13 +1,12 @@
 """The page of a bench: figures beside what is wanted, and plots of rates, tails and costs."""
 
-import base64
 import html
-import io
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from matplotlib.figure import Figure
+
+from fanzha_loadtest.pictures import png
 
 _STYLE = (
     "body{font:15px/1.5 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}"
@@ -115,7 +114,7 @@ def _bars(figures: Figures, label: str) -> str:
     ]
     axes.barh(names, medians, xerr=errors, color="#3b78c2", ecolor="#555555")
     axes.set_xlabel(label)
-    return _png(figure)
+    return "data:image/png;base64," + png(figure)
 
 
 def _lines(lines: dict[str, list[float]], steps: tuple[str, ...]) -> str:
@@ -127,10 +126,4 @@ def _lines(lines: dict[str, list[float]], steps: tuple[str, ...]) -> str:
     axes.set_ylabel("latency from the due time, ms")
     axes.set_xlabel("each at half of its own saturation")
     axes.legend()
-    return _png(figure)
-
-
-def _png(figure: Figure) -> str:
-    made: Any = io.BytesIO()
-    figure.savefig(made, format="png", dpi=110)
-    return "data:image/png;base64," + base64.b64encode(made.getvalue()).decode()
+    return "data:image/png;base64," + png(figure)

@@ -1,14 +1,12 @@
 """Draws the report's plots as PNG in base64. English only: not every machine has Chinese fonts."""
 
-import base64
-import io
 from collections import Counter
 from typing import Any, Final
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fanzha_loadtest.demo.screen import BANK_ZONE
+from fanzha_loadtest.pictures import axes_of, png
 from fanzha_loadtest.tally import LEVELS, Answer
 from fanzha_loadtest.world import HOUR_MS
 
@@ -20,12 +18,13 @@ _COLOURS: Final = {
 }
 _ZONE_MS: Final = int(BANK_ZONE.utcoffset(None).total_seconds() * 1000)
 _SCORE_STEP: Final = 25
+_HEIGHT: Final = 3.8
 
 
 def decisions_by_hour(answers: list[Answer]) -> str:
     """Draw how many transfers of each hour of the day were confirmed, paused and blocked."""
     counts = Counter((answer.level, _hour(answer.time_ms)) for answer in answers)
-    figure, axes = _axes("hour of the day", "transfers with an alert, all days")
+    figure, axes = axes_of("hour of the day", "transfers with an alert, all days", _HEIGHT)
     hours = list(range(24))
     floor = [0] * 24
     for level in LEVELS[1:]:
@@ -40,12 +39,12 @@ def decisions_by_hour(answers: list[Answer]) -> str:
     lines, labels = axes.get_legend_handles_labels()
     more_lines, more_labels = every.get_legend_handles_labels()
     axes.legend(lines + more_lines, labels + more_labels, loc="upper left")
-    return _png(figure)
+    return png(figure)
 
 
 def latencies(latencies_ms: list[float], p50_ms: float, p99_ms: float) -> str:
     """Draw the distribution of the latencies that clients saw."""
-    figure, axes = _axes("latency of ScoreTransfer at the client, ms", "calls")
+    figure, axes = axes_of("latency of ScoreTransfer at the client, ms", "calls", _HEIGHT)
     longest = max(latencies_ms)
     shown = min(longest, 3 * p99_ms)
     axes.hist([min(value, shown) for value in latencies_ms], bins=80, color="#3b78c2")
@@ -53,12 +52,12 @@ def latencies(latencies_ms: list[float], p50_ms: float, p99_ms: float) -> str:
         axes.axvline(value, color="#c0392b", linewidth=1)
         axes.annotate(f" {name} {value:.1f} ms", (value, axes.get_ylim()[1] * 0.95), va="top")
     axes.set_yscale("log")
-    return _png(figure)
+    return png(figure)
 
 
 def scores(answers: list[Answer]) -> str:
     """Draw the scores of victims' payments and of all others, each as shares."""
-    figure, axes = _axes("score", "share of its kind")
+    figure, axes = axes_of("score", "share of its kind", _HEIGHT)
     edges = list(range(0, 1001, _SCORE_STEP))
     for is_fraud, name, colour in ((False, "others", "#7f8c8d"), (True, "victims", "#c0392b")):
         values = [a.score for a in answers if a.score is not None and a.is_fraud is is_fraud]
@@ -68,7 +67,7 @@ def scores(answers: list[Answer]) -> str:
             axes.hist(values, bins=edges, weights=weights, alpha=0.6, label=label, color=colour)
     axes.set_yscale("log")
     axes.legend()
-    return _png(figure)
+    return png(figure)
 
 
 def old_against_new(gate: dict[str, Any]) -> str:
@@ -107,23 +106,8 @@ def old_against_new(gate: dict[str, Any]) -> str:
         axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
         axes.grid(visible=True, axis="y", alpha=0.3)
         axes.legend(loc="upper left", fontsize="small")
-    return _png(figure)
+    return png(figure)
 
 
 def _hour(time_ms: int) -> int:
     return (time_ms + _ZONE_MS) // HOUR_MS % 24
-
-
-def _axes(x: str, y: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(9, 3.8), layout="constrained")
-    axes = figure.add_subplot()
-    axes.set_xlabel(x)
-    axes.set_ylabel(y)
-    axes.grid(visible=True, alpha=0.3)
-    return figure, axes
-
-
-def _png(figure: Figure) -> str:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=100)
-    return base64.b64encode(buffer.getvalue()).decode()

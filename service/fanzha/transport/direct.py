@@ -51,8 +51,8 @@ MALFORMED: Final = InvalidFieldsError(
         ),
     )
 )
-_FULL: Final = OverloadedError("the service is at its limit; try again after a pause")
-_STOPPING: Final = StoppingError("this worker is being stopped; another one answers")
+FULL: Final = OverloadedError("the service is at its limit; try again after a pause")
+STOPPING: Final = StoppingError("this worker is being stopped; another one answers")
 MESSAGE_WAIT_S: Final = 2.0
 """So long a call's message may take after the call."""
 _LOOKOUTS: Final = 4
@@ -98,7 +98,7 @@ class DirectCalls:
         self._late = ThreadPoolExecutor(turns, thread_name_prefix="late")
         self._queue: CoreQueue | None = None
         self._is_stopping = False
-        self._full = [to_status(to_failure(_FULL)) for _ in range(_HINTS)]
+        self._full = [to_status(to_failure(FULL)) for _ in range(_HINTS)]
         self._refused = 0
         self._threads = [
             threading.Thread(target=self._work, name=f"call-{number}", daemon=True)
@@ -160,7 +160,7 @@ class DirectCalls:
         """Look at a new call: whether there is room, and whether its caller may make it."""
         try:
             if self._is_stopping:
-                call.refuse(to_status(to_failure(_STOPPING)))
+                call.refuse(to_status(to_failure(STOPPING)))
             elif not self._admission.has_room(self._patience.stalled):
                 call.refuse(self._one_hint())
             else:

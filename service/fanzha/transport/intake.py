@@ -14,9 +14,9 @@ from typing import Any, Final, ParamSpec, TypeVar
 import grpc
 from google.protobuf.message import DecodeError
 
-from fanzha.domain.errors import FanzhaError, OverloadedError, StoppingError
+from fanzha.domain.errors import FanzhaError
 from fanzha.transport.admission import Admission
-from fanzha.transport.direct import MALFORMED, MESSAGE_WAIT_S, DirectCalls
+from fanzha.transport.direct import FULL, MALFORMED, MESSAGE_WAIT_S, STOPPING, DirectCalls
 from fanzha.transport.patience import Patience
 from fanzha.transport.status import abort, to_failure
 
@@ -24,8 +24,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _MALFORMED: Final = object()
-_FULL: Final = OverloadedError("the service is at its limit; try again after a pause")
-_STOPPING: Final = StoppingError("this worker is being stopped; another one answers")
 NEXT_MESSAGE_WAIT_S: Final = 30.0
 """So long a stream's next message may take."""
 
@@ -71,8 +69,8 @@ class Intake(grpc.GenericRpcHandler):
         self._methods: dict[str, _Method] = {}
         self._others: dict[str, Any] = {}
         one = ThreadPoolExecutor(1, thread_name_prefix="refuse")
-        self._full: Any = grpc.stream_unary_rpc_method_handler(_Refuse(_FULL, one))
-        self._stopping: Any = grpc.stream_unary_rpc_method_handler(_Refuse(_STOPPING, one))
+        self._full: Any = grpc.stream_unary_rpc_method_handler(_Refuse(FULL, one))
+        self._stopping: Any = grpc.stream_unary_rpc_method_handler(_Refuse(STOPPING, one))
         self._is_stopping = False
 
     def stop(self) -> None:
